@@ -1,0 +1,58 @@
+//! Who may do what with a collection. One function answers for every face.
+
+use crate::domain::address::UserName;
+use crate::domain::collection::Collection;
+
+/// Rights grow from left to right; each holds those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Right {
+    /// Not even that it exists.
+    None,
+    Read,
+    /// Objects may be written; name and colour of the source may not.
+    ReadWrite,
+    /// As `ReadWrite`, and the sharing may be changed.
+    Administration,
+    Owner,
+}
+
+impl Right {
+    /// The spelling on every JSON wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Right::None => "none",
+            Right::Read => "read",
+            Right::ReadWrite => "read-write",
+            Right::Administration => "administration",
+            Right::Owner => "owner",
+        }
+    }
+
+    /// Reads a right that can be granted; `none` and `owner` cannot.
+    pub fn granted(text: &str) -> Option<Right> {
+        match text {
+            "read" => Some(Right::Read),
+            "read-write" => Some(Right::ReadWrite),
+            "administration" => Some(Right::Administration),
+            _ => None,
+        }
+    }
+}
+
+/// One person's share of a collection, and where the mirror of it stands in their home.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    pub user: UserName,
+    pub right: Right,
+    /// The last segment of the mirror's address; the mirror may have been hidden by the delegate.
+    pub mirror: String,
+}
+
+/// What `user` may do with `collection`, which must be a source, not a mirror.
+pub fn right_of(user: &UserName, collection: &Collection) -> Right {
+    if collection.address.user() == user {
+        return Right::Owner;
+    }
+    let granted = collection.grants.iter().find(|grant| grant.user == *user).map_or(Right::None, |grant| grant.right);
+    granted.max(collection.public.unwrap_or(Right::None))
+}

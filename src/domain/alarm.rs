@@ -1,0 +1,39 @@
+//! One ringing of one alarm.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::occurrence::Moment;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Action {
+    Display,
+    Audio,
+    Email,
+}
+
+impl Action {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Action::Display => "DISPLAY",
+            Action::Audio => "AUDIO",
+            Action::Email => "EMAIL",
+        }
+    }
+}
+
+/// An alarm at an instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Firing {
+    pub at: DateTime<Utc>,
+    pub uid: String,
+    /// The start of the instance it rings for; `None` for an absolute trigger of a recurring component.
+    pub occurrence: Option<Moment>,
+    /// That start as an instant: what a push shows as the event's start.
+    pub start_at: DateTime<Utc>,
+    pub end_at: DateTime<Utc>,
+    pub action: Action,
+    pub summary: String,
+    pub description: String,
+    /// Stable for this alarm of this instance at this instant, over restarts and over writes that do not touch it.
+    pub id: u64,
+}

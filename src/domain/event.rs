@@ -1,0 +1,77 @@
+//! What happened, as it is told to listeners: references, never bodies.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::address::{Address, ObjectAddress, UserName};
+use crate::domain::alarm::Action;
+use crate::domain::collection::CollectionId;
+use crate::domain::sync::Token;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ListChange {
+    Created,
+    Updated,
+    Deleted,
+    Delegated,
+    Subscribed,
+}
+
+impl ListChange {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ListChange::Created => "created",
+            ListChange::Updated => "updated",
+            ListChange::Deleted => "deleted",
+            ListChange::Delegated => "delegated",
+            ListChange::Subscribed => "subscribed",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Objects of a collection changed; `token` is where it stands now.
+    Changed { collection: CollectionId, address: Address, token: Token },
+    /// Who may read a collection changed, or it is gone: whoever listens must ask again.
+    RightsChanged { collection: CollectionId, address: Address },
+    /// A person's list of calendars shows something else.
+    ListChanged { user: UserName, change: ListChange, address: Address },
+    /// An import into a collection ended; `None` where it failed as a whole.
+    Imported { collection: CollectionId, address: Address, import: String, counts: Option<(u64, u64)> },
+    /// An alarm rings for a person.
+    Rang { user: UserName, alarm: Rang },
+    /// A person was removed or changed their password: their sockets close.
+    SignedOut { user: UserName },
+}
+
+/// What an alarm says when it rings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rang {
+    pub at: DateTime<Utc>,
+    pub object: ObjectAddress,
+    pub action: Action,
+    pub summary: String,
+    pub start: DateTime<Utc>,
+    pub end: DateTime<Utc>,
+    pub id: u64,
+}
+
+/// What a listener can listen to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Topic {
+    Collection(CollectionId),
+    User(UserName),
+}
+
+impl Event {
+    pub fn topic(&self) -> Topic {
+        match self {
+            Event::Changed { collection, .. }
+            | Event::RightsChanged { collection, .. }
+            | Event::Imported { collection, .. } => Topic::Collection(*collection),
+            Event::ListChanged { user, .. } | Event::Rang { user, .. } | Event::SignedOut { user } => {
+                Topic::User(user.clone())
+            }
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! What calendars are, apart from any wire, disk, task or clock.
+
+pub mod access;
+pub mod address;
+pub mod alarm;
+pub mod collection;
+pub mod event;
+pub mod import;
+pub mod object;
+pub mod occurrence;
+pub mod principal;
+pub mod refusal;
+pub mod sync;
+pub mod ticket;

@@ -1,0 +1,2 @@
+//! Every integration test in one binary, so that the library is linked once.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
