@@ -2,4 +2,6 @@
 
 pub mod domain;
 pub mod kv;
+pub mod service;
+pub mod store;
 pub mod system;

@@ -30,6 +30,12 @@ pub enum Refusal {
     StaleToken,
     #[error("{limit}: try again in {retry_seconds} seconds")]
     Busy { limit: &'static str, retry_seconds: u64 },
+    /// Somebody does this too often.
+    #[error("{limit}: try again in {retry_seconds} seconds")]
+    TooOften { limit: &'static str, retry_seconds: u64 },
+    /// A count that a home or a collection may not pass.
+    #[error("{0}")]
+    Full(String),
     /// Logged where it happened, under this id.
     #[error("internal error {id}")]
     Fault { id: String },

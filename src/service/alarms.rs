@@ -1,0 +1,297 @@
+//! Alarms: planned at each write, armed shortly before their instant, rung at it. `docs/alarms.md` tells what a crash can and cannot do.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+
+use crate::domain::address::UserName;
+use crate::domain::alarm::Firing;
+use crate::domain::collection::Collection;
+use crate::domain::event::{Event, Rang};
+use crate::domain::object::Armed;
+use crate::domain::refusal::Refusal;
+use crate::ical::alarms::{self, Policy};
+use crate::ical::object::CalendarObject;
+use crate::kv::SCAN_MAX;
+use crate::service::Service;
+use crate::service::objects::seen_object;
+use crate::store::due::Due;
+use crate::store::journal::Pen;
+use crate::store::{due, keys, objects};
+
+/// Objects whose alarms are armed in one go; the rest waits for the next round, so that nobody is held up for long.
+const ARM_MAX: usize = 256;
+/// Missed instants of one object that are looked at one by one; beyond them the planning jumps to the present.
+const MISSED_MAX: usize = 10_000;
+/// An alarm told later than this after its instant is marked late.
+const LATE: TimeDelta = TimeDelta::seconds(2);
+
+/// The alarms that are armed and wait for their instant.
+#[derive(Default)]
+pub struct Belfry {
+    armed: Mutex<BTreeMap<Armed, u8>>,
+}
+
+impl Belfry {
+    fn hang(&self, shard: u8, armed: impl IntoIterator<Item = Armed>) {
+        self.armed.lock().unwrap_or_else(PoisonError::into_inner).extend(armed.into_iter().map(|a| (a, shard)));
+    }
+
+    /// The instant of the earliest armed alarm.
+    fn next(&self) -> Option<DateTime<Utc>> {
+        self.armed.lock().unwrap_or_else(PoisonError::into_inner).keys().next().map(|armed| armed.at)
+    }
+
+    /// Takes what is due, earliest first, at most `limit`.
+    fn take(&self, now: DateTime<Utc>, limit: usize) -> Vec<(Armed, u8)> {
+        let mut armed = self.armed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = Vec::new();
+        while taken.len() < limit {
+            match armed.first_entry() {
+                Some(entry) if entry.key().at <= now => taken.push(entry.remove_entry()),
+                _ => break,
+            }
+        }
+        taken
+    }
+}
+
+/// By which rules an object's alarms ring: the zone of its calendar, and who hears them.
+#[derive(Clone, Debug)]
+pub struct Ringing {
+    pub zone: Tz,
+    pub policy: Policy,
+    steps: u64,
+}
+
+impl Ringing {
+    /// The next instant after `after` at which an alarm rings; none where the rule costs more than it may.
+    pub fn next_after(&self, object: &CalendarObject, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        alarms::next_after(object, after, self.zone, &self.policy, self.steps).unwrap_or_else(|exhausted| {
+            tracing::warn!(uid = object.uid(), %exhausted, "alarms of an object cannot be planned");
+            None
+        })
+    }
+
+    fn at(&self, object: &CalendarObject, at: DateTime<Utc>) -> Vec<Firing> {
+        alarms::at(object, at, self.zone, &self.policy, self.steps).unwrap_or_default()
+    }
+}
+
+/// An alarm that rang, for whoever turned the clock.
+#[derive(Clone, Debug)]
+pub struct Rung {
+    pub user: UserName,
+    pub alarm: Rang,
+}
+
+impl Service {
+    /// The rules for a collection's alarms.
+    pub(crate) async fn ringing(&self, collection: &Collection) -> Result<Ringing, Refusal> {
+        let owner = self.store.principal(collection.address.user()).await?;
+        let zone = self.zone_of(collection, owner.as_ref());
+        let policy = Policy {
+            require_accepted: self.settings.alarms.require_accepted,
+            user_email: owner.map(|owner| owner.email).unwrap_or_default(),
+        };
+        Ok(Ringing { zone, policy, steps: self.settings.limits.recurrence_steps })
+    }
+
+    /// Hangs up what a former run armed and did not ring.
+    pub async fn start_belfry(&self) -> Result<(), Refusal> {
+        for shard in 0..keys::SHARDS {
+            self.belfry.hang(shard, self.store.armed(shard, SCAN_MAX).await?);
+        }
+        Ok(())
+    }
+
+    /// The next instant at which there is something to arm or to ring.
+    pub(crate) async fn next_instant(&self) -> Result<Option<DateTime<Utc>>, Refusal> {
+        Ok([self.store.next_due().await?, self.belfry.next()].into_iter().flatten().min())
+    }
+
+    /// When the due job should look again.
+    pub async fn next_look(&self) -> Result<Option<DateTime<Utc>>, Refusal> {
+        let ahead = TimeDelta::seconds(self.settings.alarms.arm_ahead_seconds);
+        let due = self.store.next_due().await?.map(|at| at - ahead);
+        Ok([due, self.belfry.next()].into_iter().flatten().min())
+    }
+
+    /// Arms what is due soon, rings what is due now. Whoever turns the clock does both, so this waits for them.
+    pub async fn strike(&self) -> Result<(), Refusal> {
+        let _turn = self.turning.lock().await;
+        let now = self.now();
+        self.ring(now).await?;
+        self.arm(now + TimeDelta::seconds(self.settings.alarms.arm_ahead_seconds), now).await?;
+        self.ring(self.now()).await?;
+        Ok(())
+    }
+
+    /// Makes ready what is due until `until`: the alarms are committed and synced with their instant, the next occurrence is planned in
+    /// the same commit. One round; `false` when there is more.
+    pub(crate) async fn arm(&self, until: DateTime<Utc>, now: DateTime<Utc>) -> Result<bool, Refusal> {
+        let mut due = self.store.due_until(until, ARM_MAX).await?;
+        let all = due.len() < ARM_MAX;
+        due.truncate(ARM_MAX);
+        let arming = due.iter().map(|due| self.arm_one(due, now));
+        for outcome in futures_util::future::join_all(arming).await {
+            outcome?;
+        }
+        Ok(all)
+    }
+
+    async fn arm_one(&self, row: &Due, now: DateTime<Utc>) -> Result<(), Refusal> {
+        let Some(plan) = self.plan(row, now).await? else { return self.drop_due(row).await };
+        let (row, shard) = (row.clone(), keys::shard_of_collection(row.collection));
+        let reads = vec![
+            keys::collection(&plan.head.address),
+            keys::object(row.collection, &row.name),
+            keys::due(row.at, row.collection, &row.name),
+        ];
+        let (_, armed) = self
+            .commit(reads, move |seen, stamp| {
+                let stands = crate::store::collections::seen(seen.first())?.is_some_and(|head| head.id == row.collection);
+                let object = seen_object(seen.get(1))?.filter(|object| object.due == Some(row.at));
+                let (Some(mut object), true, Some(Some(_))) = (object, stands, seen.get(2)) else {
+                    // Changed since it was read: its new row comes in its own time.
+                    return Ok((vec![(keys::due(row.at, row.collection, &row.name), None)], Vec::new()));
+                };
+                if object.etag != plan.etag {
+                    return Ok((Vec::new(), Vec::new()));
+                }
+                let mut writes = Vec::new();
+                let mut pen = Pen::new(now, stamp.0);
+                due::remove(&mut writes, row.at, row.collection, &row.name);
+                let mut armed = Vec::new();
+                for event in &plan.events {
+                    if let Event::Rang { alarm, .. } = event {
+                        armed.push(pen.arm(&mut writes, shard, alarm.at, event.clone()));
+                    }
+                }
+                object.armed.extend(&armed);
+                object.due = plan.next;
+                objects::write_record(&mut writes, row.collection, &object);
+                if let Some(next) = plan.next {
+                    due::write(&mut writes, next, row.collection, &row.name);
+                }
+                Ok((writes, armed))
+            })
+            .await?;
+        self.belfry.hang(shard, armed);
+        Ok(())
+    }
+
+    /// What rings for a due row, and what comes after; `None` where the object is gone.
+    async fn plan(&self, row: &Due, now: DateTime<Utc>) -> Result<Option<Plan>, Refusal> {
+        let Some(head) = self.store.collection_by_id(row.collection).await? else { return Ok(None) };
+        let Some((object, bytes)) = self.store.object_with_body(row.collection, &row.name).await? else { return Ok(None) };
+        let place = head.address.object(&row.name).ok_or(Refusal::NotFound)?;
+        let ringing = self.ringing(&head).await?;
+        // Stored objects were read once; one that cannot be read now rings nothing.
+        let Ok(parsed) = CalendarObject::read(&bytes, &self.line_limits()) else { return Ok(None) };
+        let grace = TimeDelta::seconds(self.settings.alarms.late_seconds);
+        let worth = |firing: &Firing| firing.end_at.max(firing.at + grace) >= now;
+        let mut at = Some(row.at);
+        let mut firings: Vec<Firing> = Vec::new();
+        let mut looked = 0;
+        // After a downtime: every missed instant that is still worth ringing rings, the others pass in silence.
+        while let Some(instant) = at {
+            firings.extend(ringing.at(&parsed, instant).into_iter().filter(worth));
+            looked += 1;
+            at = if looked < MISSED_MAX { ringing.next_after(&parsed, instant) } else { ringing.next_after(&parsed, now) };
+            if at.is_none_or(|at| at > now) {
+                break;
+            }
+        }
+        let user = head.address.user().clone();
+        let events = firings
+            .into_iter()
+            .map(|firing| Event::Rang {
+                user: user.clone(),
+                alarm: Rang {
+                    at: firing.at,
+                    object: place.clone(),
+                    action: firing.action,
+                    summary: firing.summary,
+                    start: firing.start_at,
+                    end: firing.end_at,
+                    id: firing.id,
+                },
+            })
+            .collect();
+        Ok(Some(Plan { head, etag: object.etag, events, next: at }))
+    }
+
+    /// Removes a due row that leads nowhere.
+    async fn drop_due(&self, row: &Due) -> Result<(), Refusal> {
+        let key = keys::due(row.at, row.collection, &row.name);
+        self.commit(vec![key.clone()], move |_, _| Ok((vec![(key.clone(), None)], ()))).await?;
+        Ok(())
+    }
+
+    /// Rings what is armed and due. Afterwards, in one commit, it is noted as rung: a crash between rings it again, marked late.
+    pub(crate) async fn ring(&self, now: DateTime<Utc>) -> Result<Vec<Rung>, Refusal> {
+        let mut rung = Vec::new();
+        loop {
+            let taken = self.belfry.take(now, ARM_MAX);
+            if taken.is_empty() {
+                return Ok(rung);
+            }
+            let mut done: Vec<(u8, Armed, Rang)> = Vec::new();
+            for shard in 0..keys::SHARDS {
+                let armed: Vec<Armed> = taken.iter().filter(|(_, s)| *s == shard).map(|(armed, _)| *armed).collect();
+                if armed.is_empty() {
+                    continue;
+                }
+                // What was cancelled since it was armed has lost its row.
+                for (armed, line) in self.store.armed_lines(shard, &armed).await? {
+                    if let Event::Rang { user, alarm } = line.event {
+                        let late = now - alarm.at > LATE;
+                        let event = Event::Rang { user: user.clone(), alarm: alarm.clone() };
+                        self.relay.publish(event, armed.stamp, armed.part, late);
+                        done.push((shard, armed, alarm.clone()));
+                        rung.push(Rung { user, alarm });
+                    }
+                }
+            }
+            self.note_rung(done).await?;
+        }
+    }
+
+    async fn note_rung(&self, done: Vec<(u8, Armed, Rang)>) -> Result<(), Refusal> {
+        let mut places = Vec::new();
+        for (shard, armed, alarm) in &done {
+            if let Some(head) = self.store.collection(alarm.object.collection()).await? {
+                places.push((keys::object(head.id, alarm.object.name()), head.id, *shard, *armed));
+            }
+        }
+        let mut reads: Vec<_> = places.iter().map(|(key, ..)| key.clone()).collect();
+        reads.sort();
+        reads.dedup();
+        let names = reads.clone();
+        self.commit(reads, move |seen, _| {
+            let mut writes: Vec<_> =
+                done.iter().map(|(shard, a, _)| (keys::armed(*shard, a.at, a.stamp, a.part), None)).collect();
+            for (key, row) in names.iter().zip(seen) {
+                let Some(mut object) = seen_object(Some(row))? else { continue };
+                let mine: Vec<_> = places.iter().filter(|(place, ..)| place == key).collect();
+                object.armed.retain(|armed| !mine.iter().any(|(_, _, _, rung)| rung == armed));
+                if let Some((_, collection, ..)) = mine.first() {
+                    objects::write_record(&mut writes, *collection, &object);
+                }
+            }
+            Ok((writes, ()))
+        })
+        .await?;
+        Ok(())
+    }
+}
+
+struct Plan {
+    head: Collection,
+    etag: crate::domain::object::Etag,
+    events: Vec<Event>,
+    next: Option<DateTime<Utc>>,
+}

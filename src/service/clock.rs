@@ -1,0 +1,54 @@
+//! Turning a manual clock: every instant on the way is served in order, and each is settled before the next.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::refusal::{Fault, Refusal};
+use crate::service::Service;
+use crate::service::alarms::Rung;
+use crate::system::clock::Clock;
+
+/// How long one instant may take to reach every socket before the turn goes on and says so.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Alarms that the answer lists; beyond them they are only counted.
+const LISTED_MAX: usize = 1_000;
+
+/// What a turn of the clock set off.
+#[derive(Clone, Debug, Default)]
+pub struct Turn {
+    pub fired: Vec<Rung>,
+    pub count: u64,
+    pub settled: bool,
+}
+
+impl Service {
+    /// Whether the clock can be turned.
+    pub fn clock_is_manual(&self) -> bool {
+        self.clock.manual().is_some()
+    }
+
+    /// Turns a manual clock forward to `target`. `NotFound` with the machine's clock; turning back is refused.
+    pub async fn turn_clock(&self, target: DateTime<Utc>) -> Result<Turn, Refusal> {
+        let manual = self.clock.manual().ok_or(Refusal::NotFound)?;
+        let _turn = self.turning.lock().await;
+        if target < manual.now() {
+            return Err(Fault::whole("the clock can only be turned forward").into());
+        }
+        let mut turn = Turn { settled: true, ..Turn::default() };
+        while let Some(next) = self.next_instant().await?.filter(|next| *next <= target) {
+            let now = next.max(manual.now());
+            manual.set(now);
+            while !self.arm(now, now).await? {}
+            let rung = self.ring(now).await?;
+            turn.count += rung.len() as u64;
+            let room = LISTED_MAX.saturating_sub(turn.fired.len());
+            turn.fired.extend(rung.into_iter().take(room));
+            turn.settled &= self.settle(PATIENCE).await?;
+        }
+        manual.set(target);
+        self.sweep().await?;
+        turn.settled &= self.settle(PATIENCE).await?;
+        Ok(turn)
+    }
+}

@@ -1,0 +1,262 @@
+//! Calendars and address books: found, made, renamed, deleted. Sharing them stands in `sharing.rs`.
+
+use bytes::Bytes;
+
+use crate::domain::access::{Right, right_of};
+use crate::domain::address::{Address, Kind, UserName};
+use crate::domain::collection::{Collection, CollectionId, ListNews, Source, list_changes};
+use crate::domain::event::Event;
+use crate::domain::principal::Principal;
+use crate::domain::refusal::Refusal;
+use crate::kv::Writes;
+use crate::service::Service;
+use crate::store::journal::Pen;
+use crate::store::{collections, keys};
+
+/// How often a decision that rests on a scanned range is tried anew when the range moved meanwhile.
+const TRIES: usize = 8;
+
+/// A collection as one person sees it.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// What stands at the address: the collection itself, or the person's mirror of it.
+    pub shown: Collection,
+    /// What holds the objects.
+    pub source: Collection,
+    pub right: Right,
+}
+
+/// What of a collection can be set by its owner, and of a mirror by its holder. `None` leaves it as it is.
+#[derive(Clone, Debug, Default)]
+pub struct Face {
+    pub display_name: Option<String>,
+    pub description: Option<String>,
+    pub color: Option<String>,
+    /// An IANA name; the empty string takes it away.
+    pub timezone: Option<String>,
+}
+
+impl Face {
+    fn dress(&self, collection: &mut Collection) {
+        let set = |to: &mut String, from: &Option<String>| {
+            if let Some(text) = from {
+                to.clone_from(text);
+            }
+        };
+        set(&mut collection.display_name, &self.display_name);
+        set(&mut collection.description, &self.description);
+        set(&mut collection.color, &self.color);
+        if let Some(zone) = &self.timezone {
+            collection.timezone = (!zone.is_empty()).then(|| zone.clone());
+        }
+    }
+}
+
+impl Service {
+    /// What `user` sees at an address: `NotFound` where nothing stands, `Forbidden` where it is not for them.
+    pub async fn view(&self, user: &UserName, address: &Address) -> Result<View, Refusal> {
+        let shown = self.store.collection(address).await?.ok_or(Refusal::NotFound)?;
+        let source = match &shown.source {
+            Source::Own => shown.clone(),
+            Source::Delegated(at, id) | Source::Subscribed(at, id) => {
+                self.store.collection(at).await?.filter(|found| found.id == *id).ok_or(Refusal::NotFound)?
+            }
+        };
+        // A mirror is its holder's alone; what they may do through it is what the source grants them.
+        let right = match shown.source {
+            Source::Own => right_of(user, &source),
+            _ if shown.address.user() == user => right_of(user, &source),
+            _ => Right::None,
+        };
+        if right < Right::Read {
+            return Err(Refusal::Forbidden);
+        }
+        Ok(View { shown, source, right })
+    }
+
+    /// A person's collections of one kind, mirrors and subscriptions that still lead somewhere included.
+    pub async fn list(&self, user: &UserName, kind: Kind) -> Result<Vec<View>, Refusal> {
+        let mut views = Vec::new();
+        for shown in self.store.home(kind, user).await? {
+            match self.view(user, &shown.address).await {
+                Ok(view) => views.push(view),
+                // A mirror whose source went away or was closed to this person is not shown.
+                Err(Refusal::NotFound | Refusal::Forbidden) => {}
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        Ok(views)
+    }
+
+    /// Makes a collection in the caller's own home.
+    pub async fn make_collection(
+        &self,
+        caller: &Principal,
+        address: &Address,
+        components: Vec<String>,
+        face: Face,
+    ) -> Result<Collection, Refusal> {
+        if address.user() != &caller.name {
+            return Err(Refusal::Forbidden);
+        }
+        let limit = self.settings.limits.collections_per_home;
+        if self.store.home(address.kind(), &caller.name).await?.len() >= limit {
+            return Err(Refusal::Full(format!("a home holds at most {limit} collections")));
+        }
+        self.make(address, components, face).await
+    }
+
+    pub(crate) async fn make_first_collection(&self, address: &Address, shown: &str) -> Result<(), Refusal> {
+        let face = Face { display_name: Some(shown.to_owned()), ..Face::default() };
+        self.make(address, Vec::new(), face).await.map(drop)
+    }
+
+    async fn make(&self, address: &Address, components: Vec<String>, face: Face) -> Result<Collection, Refusal> {
+        let (address, now) = (address.clone(), self.now());
+        let (_, made) = self
+            .commit(vec![keys::collection(&address)], move |seen, stamp| {
+                if collections::seen(seen.first())?.is_some() {
+                    return Err(Refusal::Exists);
+                }
+                let mut made = Collection::new(address.clone(), Source::Own, address.name(), stamp.0);
+                made.components.clone_from(&components);
+                face.dress(&mut made);
+                let mut writes = Vec::new();
+                collections::write_new(&mut writes, &made);
+                tell(&mut Pen::new(now, stamp.0), &mut writes, list_changes(None, Some(&made), &[]));
+                Ok((writes, made))
+            })
+            .await?;
+        Ok(made)
+    }
+
+    /// Sets name, colour and the like: of the source by its owner or administrators, of a mirror or subscription by its holder.
+    pub async fn dress_collection(&self, caller: &Principal, address: &Address, face: Face) -> Result<(), Refusal> {
+        if let Some(zone) = face.timezone.as_deref().filter(|zone| !zone.is_empty()) {
+            zone.parse::<chrono_tz::Tz>()
+                .map_err(|_| crate::domain::refusal::Fault::whole(format!("no zone named {zone:?}")))?;
+        }
+        self.view(&caller.name, address).await?;
+        let (user, now) = (caller.name.clone(), self.now());
+        self.commit(vec![keys::collection(address)], move |seen, stamp| {
+            let before = collections::seen(seen.first())?.ok_or(Refusal::NotFound)?;
+            if right_of(&user, &before) < Right::Administration {
+                return Err(Refusal::Forbidden);
+            }
+            let mut after = before.clone();
+            face.dress(&mut after);
+            let mut writes = Vec::new();
+            if after != before {
+                collections::write(&mut writes, &after);
+                tell(&mut Pen::new(now, stamp.0), &mut writes, list_changes(Some(&before), Some(&after), &[]));
+            }
+            Ok((writes, ()))
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Deletes a collection with everything in it; a mirror or a subscription only goes from its holder's list.
+    pub async fn delete_collection(&self, caller: &Principal, address: &Address) -> Result<(), Refusal> {
+        let view = self.view(&caller.name, address).await;
+        let right = match &view {
+            // A mirror that leads nowhere any more can still be thrown away.
+            Err(Refusal::NotFound | Refusal::Forbidden) if address.user() == &caller.name => Right::Owner,
+            Err(refusal) => return Err(refusal.clone()),
+            Ok(view) if view.shown.address.user() == &caller.name => Right::Owner,
+            Ok(view) => view.right,
+        };
+        self.delete_collection_as(&caller.name, right, address).await
+    }
+
+    pub(crate) async fn delete_collection_as(
+        &self,
+        user: &UserName,
+        right: Right,
+        address: &Address,
+    ) -> Result<(), Refusal> {
+        if right < Right::Owner {
+            return Err(Refusal::Forbidden);
+        }
+        for _ in 0..TRIES {
+            let Some(found) = self.store.collection(address).await? else { return Err(Refusal::NotFound) };
+            let subscribers = self.store.subscribers(found.id).await?;
+            match self.bury(user, &found, subscribers).await? {
+                Buried::Done => return Ok(()),
+                Buried::Moved => {}
+            }
+        }
+        Err(Refusal::Busy { limit: "the subscriptions of this collection keep changing", retry_seconds: 1 })
+    }
+
+    /// One tombstone commit: heads, mirrors and subscriptions go at once; what hung on the number is swept later.
+    async fn bury(&self, user: &UserName, found: &Collection, subscribers: Vec<Address>) -> Result<Buried, Refusal> {
+        let mirrors: Vec<Address> = found.grants.iter().filter_map(|grant| found.mirror(grant)).collect();
+        let source = match &found.source {
+            Source::Subscribed(at, _) => Some(at.clone()),
+            _ => None,
+        };
+        let mut reads = vec![keys::collection(&found.address)];
+        reads.extend(mirrors.iter().chain(&subscribers).map(keys::collection));
+        reads.extend(source.as_ref().map(keys::collection));
+        let (user, found, now) = (user.clone(), found.clone(), self.now());
+        let (_, outcome) = self
+            .commit(reads, move |seen, stamp| {
+                let gone = collections::seen(seen.first())?.ok_or(Refusal::NotFound)?;
+                if gone.id != found.id || gone.grants != found.grants || gone.subscriptions != found.subscriptions {
+                    return Ok((Vec::new(), Buried::Moved));
+                }
+                let mut writes = Vec::new();
+                let mut pen = Pen::new(now, stamp.0);
+                let mut leaves = Vec::new();
+                for row in &seen[1..=mirrors.len() + subscribers.len()] {
+                    if let Some(leaf) = collections::seen(Some(row))?.filter(|leaf| leaf.origin().1 == gone.id) {
+                        collections::remove(&mut writes, &leaf);
+                        leaves.push(leaf.address);
+                    }
+                }
+                collections::remove(&mut writes, &gone);
+                if source.is_some() {
+                    touch_subscriptions(&mut writes, collections::seen(seen.last())?, gone.origin().1, stamp.0);
+                }
+                // Who hid their mirror hears nothing more of it.
+                let mut news = list_changes(Some(&gone), None, &subscribers);
+                news.retain(|news| news.user == user || leaves.contains(&news.address) || news.address == gone.address);
+                tell(&mut pen, &mut writes, news);
+                if gone.source == Source::Own {
+                    let event = Event::RightsChanged { collection: gone.id, address: gone.address.clone() };
+                    pen.tell(&mut writes, event);
+                }
+                Ok((writes, Buried::Done))
+            })
+            .await?;
+        Ok(outcome)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Buried {
+    Done,
+    /// Grants or subscriptions changed since they were read.
+    Moved,
+}
+
+/// Notes in the source's head that who subscribes to it changed.
+pub(crate) fn touch_subscriptions(writes: &mut Writes, source: Option<Collection>, id: CollectionId, stamp: u64) {
+    if let Some(mut source) = source.filter(|source| source.id == id) {
+        source.subscriptions = stamp;
+        collections::write(writes, &source);
+    }
+}
+
+/// Puts list news into the journal.
+pub(crate) fn tell(pen: &mut Pen, writes: &mut Writes, news: Vec<ListNews>) {
+    for line in news {
+        pen.tell(writes, Event::ListChanged { user: line.user, change: line.change, address: line.address });
+    }
+}
+
+/// The current row of a source that a decision reads, if it is still the one that was meant.
+pub(crate) fn standing(row: Option<&Option<Bytes>>, id: CollectionId) -> Result<Collection, Refusal> {
+    collections::seen(row)?.filter(|found| found.id == id).ok_or(Refusal::NotFound)
+}

@@ -1,0 +1,302 @@
+//! Imports: a file's items go through the same door as a PUT, many to a commit, with the cursor beside them. A crash goes on, never doubles.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use crate::domain::access::{Right, right_of};
+use crate::domain::address::{Address, Kind};
+use crate::domain::event::Event;
+use crate::domain::import::{Counts, Failure, Import, Media, Status, Upload};
+use crate::domain::principal::Principal;
+use crate::domain::refusal::{Fault, Refusal};
+use crate::ical::split::{self, Split};
+use crate::kv::Stamp;
+use crate::service::Service;
+use crate::service::collections::standing;
+use crate::service::objects::{Prepared, check_component, lay, seal, seen_object};
+use crate::store::journal::Pen;
+use crate::store::{imports, keys, record};
+use crate::system::random;
+
+/// Items that one commit takes.
+const ITEMS_A_COMMIT: usize = 64;
+/// Bytes of items after which a commit takes no more: room for others in the group.
+const BYTES_A_COMMIT: usize = 131_072;
+
+impl Service {
+    /// Takes up an import: the caller's file, into a collection. The work is done by `import_step`.
+    pub async fn ask_import(&self, caller: &Principal, file: &str, target: (&str, &str)) -> Result<Import, Refusal> {
+        let unknown = || Refusal::from(Fault::whole("Uploaded file not found"));
+        let upload = self.store.upload(&caller.name, file).await?.ok_or_else(unknown)?;
+        let kind = match upload.media {
+            Media::Calendar => Kind::Calendar,
+            Media::Card => Kind::AddressBook,
+        };
+        let target = Address::new(kind, target.0, target.1).ok_or_else(|| Fault::whole("Invalid target path"))?;
+        let import = Import {
+            id: random::uuid(&*self.random).to_string(),
+            user: caller.name.clone(),
+            file: upload.id,
+            target,
+            asked: self.now(),
+            status: Status::Queued,
+            cursor: 0,
+            total: 0,
+            counts: Counts::default(),
+        };
+        let kept = import.clone();
+        self.commit(Vec::new(), move |_, _| {
+            let mut writes = Vec::new();
+            imports::write(&mut writes, &kept);
+            Ok((writes, ()))
+        })
+        .await?;
+        self.nudges.imports.notify_one();
+        Ok(import)
+    }
+
+    /// An import of the caller's.
+    pub async fn import(&self, caller: &Principal, id: &str) -> Result<Import, Refusal> {
+        self.store.import(id).await?.filter(|import| import.user == caller.name).ok_or(Refusal::NotFound)
+    }
+
+    pub async fn import_failures(&self, caller: &Principal, id: &str) -> Result<Vec<Failure>, Refusal> {
+        self.import(caller, id).await?;
+        Ok(self.store.import_failures(id).await?)
+    }
+
+    /// Does all imports that wait, each from where it stands.
+    pub async fn work_imports(&self) -> Result<(), Refusal> {
+        for id in self.store.imports_open().await? {
+            if let Some(import) = self.store.import(&id).await?.filter(|import| !import.status.ended()) {
+                self.work_import(import).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn work_import(&self, import: Import) -> Result<(), Refusal> {
+        let Some(upload) = self.store.upload(&import.user, &import.file).await? else {
+            return self.fail_import(import, "the uploaded file is gone").await;
+        };
+        let Some(bytes) = self.store.upload_bytes(&upload).await? else {
+            return self.fail_import(import, "the uploaded file is incomplete").await;
+        };
+        let split = match self.split(&upload, bytes).await {
+            Ok(split) => split,
+            Err(fault) => return self.fail_import(import, &fault.to_string()).await,
+        };
+        let mut import = import;
+        if import.status == Status::Queued {
+            import = self.begin_import(import, &split).await?;
+        }
+        while (import.cursor as usize) < split.items.len() {
+            import = self.import_some(import, &split).await?;
+        }
+        self.end_import(import).await
+    }
+
+    async fn split(&self, upload: &Upload, bytes: Bytes) -> Result<Split, Fault> {
+        let (media, limits) = (upload.media, self.line_limits());
+        let read = move || match media {
+            Media::Calendar => split::calendar(&bytes, &limits),
+            Media::Card => split::cards(&bytes, &limits),
+        };
+        tokio::task::spawn_blocking(read).await.unwrap_or_else(|_| Err(Fault::whole("the file could not be read")))
+    }
+
+    /// The file is readable: its size becomes known, and what cannot go in is noted.
+    async fn begin_import(&self, mut import: Import, split: &Split) -> Result<Import, Refusal> {
+        import.status = Status::Running;
+        import.total = (split.items.len() + split.failures.len()) as u64;
+        import.counts.failed = split.failures.len() as u64;
+        let (kept, failures) = (import.clone(), split.failures.clone());
+        self.commit(vec![keys::import(&import.id)], move |_, _| {
+            let mut writes = Vec::new();
+            imports::write(&mut writes, &kept);
+            for (number, failure) in failures.iter().enumerate() {
+                imports::write_failure(&mut writes, &kept.id, number as u64, failure);
+            }
+            Ok((writes, ()))
+        })
+        .await?;
+        Ok(import)
+    }
+
+    /// The next items of the file, and the new cursor, in one commit.
+    async fn import_some(&self, import: Import, split: &Split) -> Result<Import, Refusal> {
+        let mut batch: Vec<(u64, String, Result<(Arc<str>, Prepared), String>)> = Vec::new();
+        let now = self.now();
+        let view = self.view(&import.user, &import.target).await.map(|view| (view.source, view.right));
+        let mut size = 0;
+        for item in &split.items[import.cursor as usize..] {
+            if batch.len() >= ITEMS_A_COMMIT || size >= BYTES_A_COMMIT {
+                break;
+            }
+            size += item.bytes.len();
+            let outcome = match &view {
+                Ok((source, right)) if *right >= Right::ReadWrite => {
+                    match self.prepare(source, Bytes::from(item.bytes.clone()), now).await {
+                        Ok(prepared) => {
+                            let holder = self.store.get(keys::uid(source.id, &prepared.uid)).await?;
+                            let holder = holder.and_then(|name| String::from_utf8(name.to_vec()).ok());
+                            let name = holder.unwrap_or_else(|| object_name(&item.uid, source.address.kind()));
+                            Ok((Arc::from(name), prepared))
+                        }
+                        Err(refusal @ (Refusal::Fault { .. } | Refusal::Busy { .. })) => return Err(refusal),
+                        Err(refusal) => Err(refusal.to_string()),
+                    }
+                }
+                Ok(_) => Err(Refusal::Forbidden.to_string()),
+                Err(refusal @ (Refusal::Forbidden | Refusal::NotFound)) => Err(refusal.to_string()),
+                Err(refusal) => return Err(refusal.clone()),
+            };
+            batch.push((item.line, item.uid.clone(), outcome));
+        }
+        let mut reads = vec![keys::import(&import.id)];
+        if let Ok((source, _)) = &view {
+            reads.push(keys::collection(&source.address));
+            for (name, prepared) in batch.iter().filter_map(|(_, _, outcome)| outcome.as_ref().ok()) {
+                reads.push(keys::object(source.id, name));
+                reads.push(keys::uid(source.id, &prepared.uid));
+            }
+        }
+        let source = view.map(|(source, _)| source);
+        let (user, asked) = (import.user.clone(), import.clone());
+        let (_, import) = self
+            .commit(reads, move |seen, stamp: Stamp| {
+                let current = match seen.first() {
+                    Some(Some(bytes)) => record::import(bytes)?,
+                    _ => return Err(Refusal::NotFound),
+                };
+                if current.cursor != asked.cursor {
+                    // Somebody else went on with it: nothing is done twice.
+                    return Ok((Vec::new(), current));
+                }
+                let mut after = current;
+                let mut writes = Vec::new();
+                let mut head = match &source {
+                    Ok(source) => standing(seen.get(1), source.id).ok(),
+                    Err(_) => None,
+                };
+                let allowed = head.as_ref().is_some_and(|head| right_of(&user, head) >= Right::ReadWrite);
+                let mut rows = seen.get(2..).unwrap_or_default().chunks(2);
+                let mut part = 0;
+                for (line, uid, outcome) in &batch {
+                    let laid = match (outcome, &mut head) {
+                        (Ok((name, prepared)), Some(head)) if allowed => {
+                            let rows = rows.next().unwrap_or_default();
+                            lay_item(&mut writes, head, rows, prepared, name, now, stamp, part)
+                        }
+                        (Ok(_), _) => Err(Refusal::Forbidden.to_string()),
+                        (Err(why), _) => Err(why.clone()),
+                    };
+                    part += 1;
+                    match laid {
+                        Ok(Laid::Created) => after.counts.created += 1,
+                        Ok(Laid::Updated) => after.counts.updated += 1,
+                        Ok(Laid::Unchanged) => after.counts.unchanged += 1,
+                        Err(why) => {
+                            let failure = Failure { line: *line, uid: Some(uid.clone()), why };
+                            imports::write_failure(&mut writes, &after.id, after.counts.failed, &failure);
+                            after.counts.failed += 1;
+                        }
+                    }
+                }
+                after.cursor += batch.len() as u64;
+                if let Some(head) = head.filter(|_| !writes.is_empty()) {
+                    seal(&mut writes, head, now, stamp);
+                }
+                imports::write(&mut writes, &after);
+                Ok((writes, after))
+            })
+            .await?;
+        self.nudges.due.notify_one();
+        Ok(import)
+    }
+
+    async fn end_import(&self, import: Import) -> Result<(), Refusal> {
+        self.finish(import, Status::Completed).await
+    }
+
+    async fn fail_import(&self, import: Import, why: &str) -> Result<(), Refusal> {
+        let failure = Failure { line: 1, uid: None, why: why.to_owned() };
+        let id = import.id.clone();
+        self.commit(Vec::new(), move |_, _| {
+            let mut writes = Vec::new();
+            imports::write_failure(&mut writes, &id, 0, &failure);
+            Ok((writes, ()))
+        })
+        .await?;
+        self.finish(import, Status::Failed).await
+    }
+
+    /// The last commit of an import: its end, and the event that tells it.
+    async fn finish(&self, import: Import, status: Status) -> Result<(), Refusal> {
+        let shown = self.store.collection(&import.target).await?;
+        let origin = shown.map(|shown| shown.origin().1);
+        let now = self.now();
+        self.commit(vec![keys::import(&import.id)], move |seen, stamp| {
+            let mut ended = match seen.first() {
+                Some(Some(bytes)) => record::import(bytes)?,
+                _ => return Err(Refusal::NotFound),
+            };
+            if ended.status.ended() {
+                return Ok((Vec::new(), ()));
+            }
+            ended.status = status;
+            let mut writes = Vec::new();
+            imports::write(&mut writes, &ended);
+            if let Some(collection) = origin {
+                let counts = (status == Status::Completed).then(|| (ended.counts.succeeded(), ended.counts.failed));
+                let (address, import) = (ended.target.clone(), ended.id);
+                Pen::new(now, stamp.0).tell(&mut writes, Event::Imported { collection, address, import, counts });
+            }
+            Ok((writes, ()))
+        })
+        .await?;
+        Ok(())
+    }
+}
+
+enum Laid {
+    Created,
+    Updated,
+    Unchanged,
+}
+
+#[expect(clippy::too_many_arguments, reason = "one row each of what a write rests on")]
+fn lay_item(
+    writes: &mut crate::kv::Writes,
+    head: &mut crate::domain::collection::Collection,
+    rows: &[Option<Bytes>],
+    prepared: &Prepared,
+    name: &Arc<str>,
+    now: chrono::DateTime<chrono::Utc>,
+    stamp: Stamp,
+    part: u32,
+) -> Result<Laid, String> {
+    let text = |refusal: Refusal| refusal.to_string();
+    let before = seen_object(rows.first()).map_err(text)?;
+    crate::service::objects::check_uid(head, &prepared.uid, name, before.as_ref(), rows.get(1)).map_err(text)?;
+    check_component(head, prepared.component).map_err(text)?;
+    if before.as_ref().is_some_and(|before| before.etag == prepared.etag) {
+        return Ok(Laid::Unchanged);
+    }
+    let created = before.is_none();
+    lay(writes, head, before, prepared, name, now, stamp, part);
+    Ok(if created { Laid::Created } else { Laid::Updated })
+}
+
+/// The name that an imported item is stored under: its UID where that is plain, else a hash of it.
+fn object_name(uid: &str, kind: Kind) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'@' | b'-');
+    if (1..=200).contains(&uid.len()) && uid.bytes().all(plain) && !uid.starts_with('.') {
+        return format!("{uid}{}", kind.suffix());
+    }
+    let digest = Sha256::digest(uid.as_bytes());
+    let hex: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{hex}{}", kind.suffix())
+}

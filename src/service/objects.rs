@@ -1,0 +1,294 @@
+//! Calendar objects and cards: read, written, deleted. Every write is one commit whose decision checks rights, precondition and UID
+//! against the current rows.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use sha2::{Digest, Sha256};
+
+use crate::domain::access::{Right, right_of};
+use crate::domain::address::{Kind, ObjectAddress};
+use crate::domain::collection::Collection;
+use crate::domain::event::Event;
+use crate::domain::object::{Body, BodyId, Component, Etag, Precondition, Record, Span};
+use crate::domain::principal::Principal;
+use crate::domain::refusal::{Fault, Refusal};
+use crate::domain::sync::{Change, Token};
+use crate::ical::lines::Limits;
+use crate::ical::object::CalendarObject;
+use crate::ical::vcard::Card;
+use crate::kv::{Stamp, Writes};
+use crate::service::Service;
+use crate::service::alarms::Ringing;
+use crate::service::collections::standing;
+use crate::store::journal::Pen;
+use crate::store::{changes, collections, due, keys, objects, record};
+
+/// From this size on, text is read on a thread of its own, so that sockets do not wait for it.
+const READ_ASIDE_BYTES: usize = 65_536;
+
+/// What the decision needs to know of an object, derived from its bytes at the door.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    pub bytes: Bytes,
+    pub uid: String,
+    pub component: Component,
+    pub etag: Etag,
+    pub span: Option<Span>,
+    /// The next instant at which an alarm of it rings, after the moment of the write.
+    pub due: Option<DateTime<Utc>>,
+}
+
+/// What a write did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    pub created: bool,
+    pub etag: Etag,
+    pub token: Token,
+}
+
+impl Service {
+    /// An object with its bytes, exactly as they were sent.
+    pub async fn object(&self, caller: &Principal, address: &ObjectAddress) -> Result<Body, Refusal> {
+        let view = self.view(&caller.name, address.collection()).await?;
+        let found = self.store.object_with_body(view.source.id, address.name()).await?;
+        let (record, bytes) = found.ok_or(Refusal::NotFound)?;
+        Ok(Body { record, bytes })
+    }
+
+    /// Records of a collection in the order of their names, from behind `after`.
+    pub async fn objects(
+        &self,
+        collection: &Collection,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Record>, Refusal> {
+        Ok(self.store.objects(collection.id, after, limit).await?)
+    }
+
+    /// Stores an object. What stands there already is replaced where the precondition allows it.
+    pub async fn put(
+        &self,
+        caller: &Principal,
+        address: &ObjectAddress,
+        bytes: Bytes,
+        precondition: Precondition,
+    ) -> Result<Written, Refusal> {
+        let view = self.view(&caller.name, address.collection()).await?;
+        if view.right < Right::ReadWrite {
+            return Err(Refusal::Forbidden);
+        }
+        let source = view.source;
+        let now = self.now();
+        let prepared = self.prepare(&source, bytes, now).await?;
+        let reads = vec![
+            keys::collection(&source.address),
+            keys::object(source.id, address.name()),
+            keys::uid(source.id, &prepared.uid),
+        ];
+        let (user, name) = (caller.name.clone(), Arc::<str>::from(address.name()));
+        let nudge = prepared.due.is_some();
+        let (_, written) = self
+            .commit(reads, move |seen, stamp| {
+                let mut head = standing(seen.first(), source.id)?;
+                if right_of(&user, &head) < Right::ReadWrite {
+                    return Err(Refusal::Forbidden);
+                }
+                let before = seen_object(seen.get(1))?;
+                if !precondition.allows(before.as_ref().map(|before| &before.etag)) {
+                    return Err(Refusal::Precondition);
+                }
+                check_uid(&head, &prepared.uid, &name, before.as_ref(), seen.get(2))?;
+                check_component(&head, prepared.component)?;
+                let mut writes = Vec::new();
+                let created = before.is_none();
+                lay(&mut writes, &mut head, before, &prepared, &name, now, stamp, 0);
+                let token = seal(&mut writes, head, now, stamp);
+                Ok((writes, Written { created, etag: prepared.etag.clone(), token }))
+            })
+            .await?;
+        if nudge {
+            self.nudges.due.notify_one();
+        }
+        Ok(written)
+    }
+
+    /// Deletes an object.
+    pub async fn delete(
+        &self,
+        caller: &Principal,
+        address: &ObjectAddress,
+        precondition: Precondition,
+    ) -> Result<Token, Refusal> {
+        let view = self.view(&caller.name, address.collection()).await?;
+        if view.right < Right::ReadWrite {
+            return Err(Refusal::Forbidden);
+        }
+        let source = view.source;
+        let reads = vec![keys::collection(&source.address), keys::object(source.id, address.name())];
+        let (user, now) = (caller.name.clone(), self.now());
+        let (_, token) = self
+            .commit(reads, move |seen, stamp| {
+                let mut head = standing(seen.first(), source.id)?;
+                if right_of(&user, &head) < Right::ReadWrite {
+                    return Err(Refusal::Forbidden);
+                }
+                let before = seen_object(seen.get(1))?;
+                if !precondition.allows(before.as_ref().map(|before| &before.etag)) {
+                    return Err(if before.is_some() { Refusal::Precondition } else { Refusal::NotFound });
+                }
+                let before = before.ok_or(Refusal::NotFound)?;
+                let mut writes = Vec::new();
+                objects::remove(&mut writes, head.id, &before);
+                changes::write(&mut writes, head.id, stamp.0, 0, Change::Removed, &before.name);
+                head.objects = head.objects.saturating_sub(1);
+                let token = seal(&mut writes, head, now, stamp);
+                Ok((writes, token))
+            })
+            .await?;
+        Ok(token)
+    }
+
+    /// Reads what came and derives what is kept beside it. Alarms are planned from `now` on.
+    pub(crate) async fn prepare(
+        &self,
+        collection: &Collection,
+        bytes: Bytes,
+        now: DateTime<Utc>,
+    ) -> Result<Prepared, Refusal> {
+        let limit = self.settings.limits.object_bytes;
+        if bytes.len() as u64 > limit {
+            return Err(Refusal::TooLarge { limit });
+        }
+        let ringing = self.ringing(collection).await?;
+        let kind = collection.address.kind();
+        let limits = self.line_limits();
+        if bytes.len() < READ_ASIDE_BYTES {
+            return prepare(kind, bytes, now, &ringing, &limits);
+        }
+        tokio::task::spawn_blocking(move || prepare(kind, bytes, now, &ringing, &limits))
+            .await
+            .unwrap_or_else(|_| Err(self.fault("a reader of objects panicked")))
+    }
+
+    pub(crate) fn line_limits(&self) -> Limits {
+        Limits { object_bytes: self.settings.limits.object_bytes as usize, ..Limits::default() }
+    }
+
+    /// The zone that floating and all-day values of a collection stand in.
+    pub(crate) fn zone_of(&self, collection: &Collection, owner: Option<&Principal>) -> Tz {
+        let named = |zone: Option<&String>| zone.and_then(|zone| zone.parse().ok());
+        named(collection.timezone.as_ref())
+            .or_else(|| named(owner.and_then(|owner| owner.timezone.as_ref())))
+            .unwrap_or(self.settings.default_zone)
+    }
+}
+
+fn prepare(
+    kind: Kind,
+    bytes: Bytes,
+    now: DateTime<Utc>,
+    ringing: &Ringing,
+    limits: &Limits,
+) -> Result<Prepared, Refusal> {
+    let etag = etag(&bytes);
+    match kind {
+        Kind::Calendar => {
+            let object = CalendarObject::read(&bytes, limits)?;
+            object.storable()?;
+            let due = ringing.next_after(&object, now);
+            let uid = object.uid().unwrap_or_default().to_owned();
+            Ok(Prepared { uid, component: object.component(), etag, span: object.span(ringing.zone), due, bytes })
+        }
+        Kind::AddressBook => {
+            let card = Card::read(&bytes, limits)?;
+            let uid = card.uid().map(str::to_owned).ok_or_else(|| {
+                Fault::whole("the card has no UID")
+            })?;
+            Ok(Prepared { uid, component: Component::Card, etag, span: None, due: None, bytes })
+        }
+    }
+}
+
+/// The first half of the bytes' SHA-256: equal bytes have equal tags, on every node and after every restore.
+pub fn etag(bytes: &[u8]) -> Etag {
+    let digest = Sha256::digest(bytes);
+    let hex: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    Etag(Arc::from(format!("\"{hex}\"")))
+}
+
+/// Reads an object row that a decision was handed.
+pub(crate) fn seen_object(row: Option<&Option<Bytes>>) -> Result<Option<Record>, Refusal> {
+    Ok(row.and_then(Option::as_ref).map(|bytes| record::object(bytes)).transpose()?)
+}
+
+/// RFC 4791 5.3.2.1 `no-uid-conflict`: a UID has one place in a collection, and a place keeps its UID.
+pub(crate) fn check_uid(
+    head: &Collection,
+    uid: &str,
+    name: &str,
+    before: Option<&Record>,
+    row: Option<&Option<Bytes>>,
+) -> Result<(), Refusal> {
+    let holder = row.and_then(Option::as_ref).and_then(|bytes| std::str::from_utf8(bytes).ok());
+    let taken = |by: &str| head.address.object(by).map_or(Refusal::Precondition, Refusal::UidTaken);
+    match holder {
+        Some(holder) if holder != name => Err(taken(holder)),
+        _ if before.is_some_and(|before| before.uid != uid) => Err(taken(name)),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn check_component(head: &Collection, component: Component) -> Result<(), Refusal> {
+    let name = component.as_str();
+    if head.components.is_empty() || head.components.iter().any(|taken| taken == name) {
+        return Ok(());
+    }
+    Err(Refusal::Unsupported(format!("{} takes no {name}", head.address)))
+}
+
+/// Writes one object's rows in place of what stood there: bytes, record, UID, change and due row.
+#[expect(clippy::too_many_arguments, reason = "one row each of what a write rests on")]
+pub(crate) fn lay(
+    writes: &mut Writes,
+    head: &mut Collection,
+    before: Option<Record>,
+    prepared: &Prepared,
+    name: &Arc<str>,
+    now: DateTime<Utc>,
+    stamp: Stamp,
+    part: u32,
+) {
+    match before {
+        Some(before) => objects::remove(writes, head.id, &before),
+        None => head.objects += 1,
+    }
+    let object = Record {
+        name: name.clone(),
+        uid: prepared.uid.clone(),
+        component: prepared.component,
+        etag: prepared.etag.clone(),
+        size: prepared.bytes.len() as u64,
+        span: prepared.span,
+        modified: now,
+        body: BodyId { stamp: stamp.0, part },
+        due: prepared.due,
+        armed: Vec::new(),
+    };
+    objects::write(writes, head.id, &object, &prepared.bytes);
+    if let Some(at) = object.due {
+        due::write(writes, at, head.id, name);
+    }
+    changes::write(writes, head.id, stamp.0, part, Change::Written, name);
+}
+
+/// Ends a change of a collection's content: the head gets its new token, the journal its line.
+pub(crate) fn seal(writes: &mut Writes, mut head: Collection, now: DateTime<Utc>, stamp: Stamp) -> Token {
+    head.token = Token(stamp.0);
+    collections::write(writes, &head);
+    let changed = Event::Changed { collection: head.id, address: head.address.clone(), token: head.token };
+    Pen::new(now, stamp.0).tell(writes, changed);
+    head.token
+}

@@ -1,0 +1,135 @@
+//! People: added, given passwords, listed, removed.
+
+use bytes::Bytes;
+
+use crate::domain::access::Right;
+use crate::domain::address::{Address, Kind, UserName};
+use crate::domain::event::Event;
+use crate::domain::principal::{Principal, login_name};
+use crate::domain::refusal::{Fault, Refusal};
+use crate::service::Service;
+use crate::service::login;
+use crate::store::journal::Pen;
+use crate::store::{keys, record};
+
+/// A person who is to be added.
+#[derive(Clone, Debug)]
+pub struct Newcomer {
+    pub name: String,
+    pub email: String,
+    pub display_name: String,
+    pub password: String,
+    pub timezone: Option<String>,
+    pub administrator: bool,
+}
+
+/// Everybody gets these: the calendar that invitations will go to, and the book that clients collect addresses in.
+const FIRST_COLLECTIONS: [(Kind, &str, &str); 2] =
+    [(Kind::Calendar, "default", "Calendar"), (Kind::AddressBook, "collected", "Collected contacts")];
+
+impl Service {
+    /// Adds a person with a calendar `default` and an address book `collected`.
+    pub async fn add_user(&self, newcomer: Newcomer) -> Result<Principal, Refusal> {
+        let name = login_name(&newcomer.name)
+            .ok_or_else(|| Fault::whole(format!("{:?} cannot be a login name", newcomer.name)))?;
+        if !newcomer.email.contains('@') {
+            return Err(Fault::whole(format!("{:?} is no mail address", newcomer.email)).into());
+        }
+        if let Some(zone) = &newcomer.timezone {
+            zone.parse::<chrono_tz::Tz>().map_err(|_| Fault::whole(format!("no zone named {zone:?}")))?;
+        }
+        let principal = Principal {
+            name: name.clone(),
+            email: newcomer.email,
+            display_name: newcomer.display_name,
+            password_hash: self.hash_password(newcomer.password).await?,
+            timezone: newcomer.timezone,
+            administrator: newcomer.administrator,
+        };
+        if self.store.principal(&name).await?.is_some() {
+            return Err(Refusal::Exists);
+        }
+        // The collections come first: a crash between leaves a home without a person, which the next try takes over.
+        for (kind, at, shown) in FIRST_COLLECTIONS {
+            if let Some(address) = Address::new(kind, name.as_str(), at) {
+                match self.make_first_collection(&address, shown).await {
+                    Ok(()) | Err(Refusal::Exists) => {}
+                    Err(refusal) => return Err(refusal),
+                }
+            }
+        }
+        let kept = principal.clone();
+        self.commit(vec![keys::user(&name), keys::mail(&principal.email)], move |seen, _| {
+            if seen.iter().any(Option::is_some) {
+                return Err(Refusal::Exists);
+            }
+            let owner = Bytes::copy_from_slice(kept.name.as_str().as_bytes());
+            let writes = vec![
+                (keys::user(&kept.name), Some(record::pack_principal(&kept))),
+                (keys::mail(&kept.email), Some(owner)),
+            ];
+            Ok((writes, ()))
+        })
+        .await?;
+        Ok(principal)
+    }
+
+    /// Gives a person another password; their open sockets close.
+    pub async fn set_password(&self, name: &UserName, password: String) -> Result<(), Refusal> {
+        let hash = self.hash_password(password).await?;
+        let (row, now) = (keys::user(name), self.now());
+        self.commit(vec![row.clone()], move |seen, stamp| {
+            let Some(Some(bytes)) = seen.first() else { return Err(Refusal::NotFound) };
+            let mut principal = record::principal(bytes)?;
+            principal.password_hash = hash.clone();
+            let mut writes = vec![(row.clone(), Some(record::pack_principal(&principal)))];
+            Pen::new(now, stamp.0).tell(&mut writes, Event::SignedOut { user: principal.name });
+            Ok((writes, ()))
+        })
+        .await?;
+        Ok(())
+    }
+
+    pub async fn users(&self) -> Result<Vec<Principal>, Refusal> {
+        Ok(self.store.principals().await?)
+    }
+
+    /// Removes a person with all that is theirs; their open sockets close.
+    pub async fn remove_user(&self, name: &UserName) -> Result<(), Refusal> {
+        let principal = self.store.principal(name).await?.ok_or(Refusal::NotFound)?;
+        for kind in [Kind::Calendar, Kind::AddressBook] {
+            for collection in self.store.home(kind, name).await? {
+                self.delete_collection_as(name, Right::Owner, &collection.address).await?;
+            }
+        }
+        // Tokens and tickets name people, not rows: a later person of that name must not inherit them.
+        let mut passes = Vec::new();
+        for (key, bytes) in self.store.all(&keys::bearers()).await? {
+            if record::bearer(&bytes)?.0 == *name {
+                passes.push(key);
+            }
+        }
+        passes.extend(self.store.tickets().await?.into_iter().filter(|(_, t)| t.user == *name).map(|(key, _)| key));
+        let now = self.now();
+        self.commit(vec![keys::user(name)], move |seen, stamp| {
+            if seen.first().is_none_or(Option::is_none) {
+                return Err(Refusal::NotFound);
+            }
+            let mut writes = vec![(keys::user(&principal.name), None), (keys::mail(&principal.email), None)];
+            writes.extend(passes.iter().map(|key| (key.clone(), None)));
+            Pen::new(now, stamp.0).tell(&mut writes, Event::SignedOut { user: principal.name.clone() });
+            Ok((writes, ()))
+        })
+        .await?;
+        Ok(())
+    }
+
+    async fn hash_password(&self, password: String) -> Result<String, Refusal> {
+        if password.is_empty() || password.len() > login::PASSWORD_MAX {
+            return Err(Fault::whole(format!("a password has 1 to {} bytes", login::PASSWORD_MAX)).into());
+        }
+        let salt = crate::system::random::bytes(&*self.random);
+        let hashed = tokio::task::spawn_blocking(move || login::hash(&password, salt)).await;
+        hashed.ok().flatten().ok_or_else(|| self.fault("a password could not be hashed"))
+    }
+}

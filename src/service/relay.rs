@@ -1,0 +1,98 @@
+//! From the journal to the bus: everything that was committed is told once, in order, and what is on its way can be waited for.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::bus::{Bus, Flight, Landing, Notice};
+use crate::domain::event::Event;
+use crate::domain::refusal::Refusal;
+use crate::kv::SCAN_MAX;
+use crate::service::Service;
+use crate::store::journal::Entry;
+use crate::store::keys::SHARDS;
+use crate::system::pace;
+
+/// How far the relay has read, and the flight that everything it tells now belongs to.
+pub struct Relay {
+    bus: Arc<dyn Bus>,
+    cursors: tokio::sync::Mutex<[(u64, u32); SHARDS as usize]>,
+    flight: Mutex<(Flight, Landing)>,
+    started: AtomicBool,
+}
+
+impl Relay {
+    pub fn new(bus: Arc<dyn Bus>) -> Relay {
+        Relay {
+            bus,
+            cursors: tokio::sync::Mutex::new([(0, 0); SHARDS as usize]),
+            flight: Mutex::new(Flight::start()),
+            started: AtomicBool::new(false),
+        }
+    }
+
+    /// Hands an event to the bus.
+    pub(crate) fn publish(&self, event: Event, stamp: u64, part: u32, late: bool) {
+        let flight = self.flight.lock().unwrap_or_else(PoisonError::into_inner).0.clone();
+        self.bus.publish(Notice::new(event, stamp, part, late, flight));
+    }
+
+    /// Ends when all that was published before is written or dropped; `false` when that took too long.
+    async fn settled(&self, patience: Duration) -> bool {
+        let (flight, landing) = {
+            let mut current = self.flight.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *current, Flight::start())
+        };
+        drop(flight);
+        pace::within(patience, landing.landed()).await.is_some()
+    }
+}
+
+impl Service {
+    /// Starts the relay behind everything that a former run wrote: nobody who listens now was there then. Armed alarms are another
+    /// matter, see `alarms.rs`.
+    pub async fn start_relay(&self) -> Result<(), Refusal> {
+        // An empty commit's stamp is above all that was written before the store was opened.
+        let (stamp, ()) = self.commit(Vec::new(), |_, _| Ok((Vec::new(), ()))).await?;
+        let mut cursors = self.relay.cursors.lock().await;
+        *cursors = [(stamp.0, 0); SHARDS as usize];
+        self.relay.started.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Tells everything in the journal that was not told yet.
+    pub async fn relay(&self) -> Result<(), Refusal> {
+        if !self.relay.started.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let mut cursors = self.relay.cursors.lock().await;
+        loop {
+            let mut entries: Vec<Entry> = Vec::new();
+            let mut more = false;
+            for shard in 0..SHARDS {
+                let cursor = &mut cursors[usize::from(shard)];
+                let page = self.store.journal_after(shard, cursor.0, cursor.1, SCAN_MAX).await?;
+                more |= page.len() == SCAN_MAX;
+                if let Some(last) = page.last() {
+                    *cursor = (last.stamp, last.part);
+                }
+                entries.extend(page);
+            }
+            // Alarms wait in the belfry for their instant.
+            entries.retain(|entry| entry.line.not_before.is_none());
+            entries.sort_by_key(|entry| (entry.stamp, entry.part));
+            for entry in entries {
+                self.relay.publish(entry.line.event, entry.stamp, entry.part, false);
+            }
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Tells what is in the journal, then waits until every listener has it, or `patience` is over.
+    pub async fn settle(&self, patience: Duration) -> Result<bool, Refusal> {
+        self.relay().await?;
+        Ok(self.relay.settled(patience).await)
+    }
+}

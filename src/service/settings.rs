@@ -1,0 +1,77 @@
+//! The numbers the use cases go by: limits, lives and zones. Read from the configuration by `config.rs`; each with its default.
+
+use chrono_tz::Tz;
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// For floating and all-day values of people who set no zone of their own.
+    pub default_zone: Tz,
+    pub limits: Limits,
+    pub alarms: Alarms,
+    pub uploads: Uploads,
+    pub journal: Journal,
+}
+
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of one object; a larger one is answered 413, on DAV paths 403 `max-resource-size`.
+    pub object_bytes: u64,
+    /// Collections in one home; one more is answered 403.
+    pub collections_per_home: usize,
+    /// Delegates of one collection; one more is answered 403.
+    pub shares_per_collection: usize,
+    /// Tickets that one person may draw in a minute; 0 means no limit; one more is answered 429.
+    pub tickets_per_minute: u32,
+    /// Passwords that may be tried for one login name in a minute; 0 means no limit; one more is answered 429.
+    pub logins_per_minute: u32,
+    /// Argon2 computations at the same time; others wait in line.
+    pub logins_at_once: usize,
+    /// Work that one question about recurrence may cost, in steps; beyond it the answer is flagged and nothing rings.
+    pub recurrence_steps: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Alarms {
+    /// Only who accepted the invitation hears its alarms, as the Side service does it.
+    pub require_accepted: bool,
+    /// How far ahead alarms are made ready, in seconds.
+    pub arm_ahead_seconds: i64,
+    /// How long after its instant a missed alarm is still worth ringing, in seconds; or until its event ends, if that is later.
+    pub late_seconds: i64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Uploads {
+    /// Bytes that one person's waiting uploads may take; the oldest give way to a new one.
+    pub user_bytes: u64,
+    /// How long an upload waits for its import, in seconds.
+    pub life_seconds: i64,
+    /// How long an ended import can be looked up, in seconds.
+    pub import_life_seconds: i64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Journal {
+    /// How long journal lines are kept, in seconds.
+    pub keep_seconds: i64,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            default_zone: Tz::UTC,
+            limits: Limits {
+                object_bytes: 1_048_576,
+                collections_per_home: 1_000,
+                shares_per_collection: 200,
+                tickets_per_minute: 120,
+                logins_per_minute: 60,
+                logins_at_once: 2,
+                recurrence_steps: 50_000,
+            },
+            alarms: Alarms { require_accepted: false, arm_ahead_seconds: 5, late_seconds: 3_600 },
+            uploads: Uploads { user_bytes: 52_428_800, life_seconds: 3_600, import_life_seconds: 86_400 },
+            journal: Journal { keep_seconds: 86_400 },
+        }
+    }
+}

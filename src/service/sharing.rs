@@ -1,0 +1,220 @@
+//! Who else sees a collection: shares, the public right, subscriptions. Each writes heads, mirrors and news in one commit.
+
+use crate::domain::access::{Grant, Right, right_of};
+use crate::domain::address::{Address, UserName};
+use crate::domain::collection::{Collection, Source, list_changes};
+use crate::domain::event::{Event, ListChange};
+use crate::domain::principal::Principal;
+use crate::domain::refusal::{Fault, Refusal};
+use crate::service::Service;
+use crate::service::collections::{standing, tell, touch_subscriptions};
+use crate::store::journal::Pen;
+use crate::store::{collections, keys};
+use crate::system::random;
+
+impl Service {
+    /// Grants `whom` a right, or changes it. They get a mirror in their home. Answers the mirror's address.
+    pub async fn share(
+        &self,
+        caller: &Principal,
+        address: &Address,
+        whom: &UserName,
+        right: Right,
+    ) -> Result<Address, Refusal> {
+        let source = self.administered(caller, address).await?;
+        if whom == source.address.user() {
+            return Err(Fault::whole("a collection cannot be shared with its owner").into());
+        }
+        let mirror = random::uuid(&*self.random).to_string();
+        let mirror_address = |name: &str| {
+            Address::new(source.address.kind(), whom.as_str(), name).ok_or_else(|| Refusal::from(Fault::whole("no such user")))
+        };
+        let standing_mirror = source.grants.iter().find(|grant| grant.user == *whom).map(|grant| grant.mirror.clone());
+        let at = mirror_address(standing_mirror.as_deref().unwrap_or(&mirror))?;
+        let reads = vec![keys::collection(&source.address), keys::user(whom), keys::collection(&at)];
+        let (user, whom, now) = (caller.name.clone(), whom.clone(), self.now());
+        let limit = self.settings.limits.shares_per_collection;
+        let made_at = at.clone();
+        self.commit(reads, move |seen, stamp| {
+            let before = standing(seen.first(), source.id)?;
+            if right_of(&user, &before) < Right::Administration {
+                return Err(Refusal::Forbidden);
+            }
+            if seen.get(1).is_none_or(Option::is_none) {
+                return Err(Fault::whole(format!("no user named {:?}", whom.as_str())).into());
+            }
+            let mut after = before.clone();
+            match after.grants.iter_mut().find(|grant| grant.user == whom) {
+                Some(grant) => grant.right = right,
+                None if after.grants.len() >= limit => {
+                    return Err(Refusal::Full(format!("a collection has at most {limit} delegates")));
+                }
+                None => {
+                    let mirror = made_at.name().to_owned();
+                    after.grants.push(Grant { user: whom.clone(), right, mirror });
+                }
+            }
+            let mut writes = Vec::new();
+            let mut pen = Pen::new(now, stamp.0);
+            let mut news = list_changes(Some(&before), Some(&after), &[]);
+            if after.grants != before.grants {
+                collections::write(&mut writes, &after);
+                pen.tell(&mut writes, Event::RightsChanged { collection: after.id, address: after.address.clone() });
+            }
+            // A delegate who hid the mirror gets it back with the next grant.
+            if seen.get(2).is_none_or(Option::is_none) {
+                let origin = Source::Delegated(after.address.clone(), after.id);
+                let mut mirror = Collection::new(made_at.clone(), origin, &after.display_name, stamp.0);
+                mirror.color.clone_from(&after.color);
+                mirror.components.clone_from(&after.components);
+                collections::write_new(&mut writes, &mirror);
+                news.retain(|news| news.address != made_at);
+                news.insert(0, crate::domain::collection::ListNews {
+                    user: whom.clone(),
+                    change: ListChange::Delegated,
+                    address: made_at.clone(),
+                });
+            }
+            tell(&mut pen, &mut writes, news);
+            Ok((writes, ()))
+        })
+        .await?;
+        Ok(at)
+    }
+
+    /// Takes a share back; the mirror goes with it.
+    pub async fn unshare(&self, caller: &Principal, address: &Address, whom: &UserName) -> Result<(), Refusal> {
+        let source = self.administered(caller, address).await?;
+        let grant = source.grants.iter().find(|grant| grant.user == *whom).ok_or(Refusal::NotFound)?;
+        let at = source.mirror(grant).ok_or(Refusal::NotFound)?;
+        let reads = vec![keys::collection(&source.address), keys::collection(&at)];
+        let (user, whom, now) = (caller.name.clone(), whom.clone(), self.now());
+        self.commit(reads, move |seen, stamp| {
+            let before = standing(seen.first(), source.id)?;
+            if right_of(&user, &before) < Right::Administration {
+                return Err(Refusal::Forbidden);
+            }
+            let mut after = before.clone();
+            after.grants.retain(|grant| grant.user != whom);
+            if after.grants == before.grants {
+                return Err(Refusal::NotFound);
+            }
+            let mut writes = Vec::new();
+            let mut pen = Pen::new(now, stamp.0);
+            collections::write(&mut writes, &after);
+            let mut news = list_changes(Some(&before), Some(&after), &[]);
+            match collections::seen(seen.get(1))?.filter(|mirror| mirror.origin().1 == before.id) {
+                Some(mirror) => collections::remove(&mut writes, &mirror),
+                // Hidden already: its holder hears nothing more of it.
+                None => news.retain(|news| news.address != at),
+            }
+            pen.tell(&mut writes, Event::RightsChanged { collection: after.id, address: after.address.clone() });
+            tell(&mut pen, &mut writes, news);
+            Ok((writes, ()))
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Opens a collection to everybody who signs in, or closes it; closing ends all subscriptions.
+    pub async fn set_public(&self, caller: &Principal, address: &Address, public: Option<Right>) -> Result<(), Refusal> {
+        for _ in 0..TRIES {
+            let source = self.administered(caller, address).await?;
+            let subscribers = self.store.subscribers(source.id).await?;
+            let mut reads = vec![keys::collection(&source.address)];
+            reads.extend(subscribers.iter().map(keys::collection));
+            let (user, now) = (caller.name.clone(), self.now());
+            let (_, done) = self
+                .commit(reads, move |seen, stamp| {
+                    let before = standing(seen.first(), source.id)?;
+                    if right_of(&user, &before) < Right::Administration {
+                        return Err(Refusal::Forbidden);
+                    }
+                    if before.subscriptions != source.subscriptions {
+                        return Ok((Vec::new(), false));
+                    }
+                    let mut after = before.clone();
+                    after.public = public;
+                    let mut writes = Vec::new();
+                    if after != before {
+                        if public.is_none() {
+                            for row in &seen[1..] {
+                                if let Some(leaf) = collections::seen(Some(row))?.filter(|l| l.origin().1 == before.id) {
+                                    collections::remove(&mut writes, &leaf);
+                                }
+                            }
+                            after.subscriptions = stamp.0;
+                        }
+                        let mut pen = Pen::new(now, stamp.0);
+                        collections::write(&mut writes, &after);
+                        let event = Event::RightsChanged { collection: after.id, address: after.address.clone() };
+                        pen.tell(&mut writes, event);
+                        tell(&mut pen, &mut writes, list_changes(Some(&before), Some(&after), &subscribers));
+                    }
+                    Ok((writes, true))
+                })
+                .await?;
+            if done {
+                return Ok(());
+            }
+        }
+        Err(Refusal::Busy { limit: "the subscriptions of this collection keep changing", retry_seconds: 1 })
+    }
+
+    /// Puts a public collection, or one that the caller may read otherwise, into the caller's home. Answers its new address there.
+    pub async fn subscribe(
+        &self,
+        caller: &Principal,
+        source: &Address,
+        name: Option<String>,
+    ) -> Result<Address, Refusal> {
+        let view = self.view(&caller.name, source).await?;
+        let source = view.source;
+        if source.address.user() == &caller.name {
+            return Err(Fault::whole("this collection is your own").into());
+        }
+        let limit = self.settings.limits.collections_per_home;
+        if self.store.home(source.address.kind(), &caller.name).await?.len() >= limit {
+            return Err(Refusal::Full(format!("a home holds at most {limit} collections")));
+        }
+        let origin = Source::Subscribed(source.address.clone(), source.id);
+        // The name follows from the source, so that one person cannot subscribe to it twice.
+        let leaf = format!("sub-{:x}", source.id.0);
+        let at = Address::new(source.address.kind(), caller.name.as_str(), &leaf).ok_or(Refusal::NotFound)?;
+        let reads = vec![keys::collection(&source.address), keys::collection(&at)];
+        let (user, now, made_at) = (caller.name.clone(), self.now(), at.clone());
+        self.commit(reads, move |seen, stamp| {
+            let head = standing(seen.first(), source.id)?;
+            if right_of(&user, &head) < Right::Read {
+                return Err(Refusal::Forbidden);
+            }
+            if seen.get(1).is_some_and(Option::is_some) {
+                return Err(Refusal::Exists);
+            }
+            let shown = name.as_deref().unwrap_or(&head.display_name);
+            let mut made = Collection::new(made_at.clone(), origin.clone(), shown, stamp.0);
+            made.color.clone_from(&head.color);
+            made.components.clone_from(&head.components);
+            let mut writes = Vec::new();
+            collections::write_new(&mut writes, &made);
+            tell(&mut Pen::new(now, stamp.0), &mut writes, list_changes(None, Some(&made), &[]));
+            let id = head.id;
+            touch_subscriptions(&mut writes, Some(head), id, stamp.0);
+            Ok((writes, ()))
+        })
+        .await?;
+        Ok(at)
+    }
+
+    /// The collection behind an address, if the caller may change how it is shared.
+    async fn administered(&self, caller: &Principal, address: &Address) -> Result<Collection, Refusal> {
+        let view = self.view(&caller.name, address).await?;
+        if view.right < Right::Administration {
+            return Err(Refusal::Forbidden);
+        }
+        Ok(view.source)
+    }
+}
+
+/// How often a decision that rests on a scanned range is tried anew when the range moved meanwhile.
+const TRIES: usize = 8;

@@ -1,0 +1,120 @@
+//! Taking away what nobody needs any more: tickets, uploads, ended imports, journal lines, and what hung on deleted collections.
+
+use bytes::Bytes;
+use chrono::TimeDelta;
+
+use crate::domain::refusal::Refusal;
+use crate::kv::Range;
+use crate::service::Service;
+use crate::store::{keys, record};
+
+/// Rows that one commit removes: a slice small enough that nobody waits for it.
+const SLICE: usize = 500;
+
+impl Service {
+    /// One sweep over everything. Safe at any time, and safe to break off: what is left waits for the next.
+    pub async fn sweep(&self) -> Result<(), Refusal> {
+        self.sweep_tickets().await?;
+        self.sweep_bearers().await?;
+        self.sweep_uploads().await?;
+        self.sweep_imports().await?;
+        self.sweep_journal().await?;
+        self.sweep_tombs().await
+    }
+
+    async fn sweep_tickets(&self) -> Result<(), Refusal> {
+        let now = self.now();
+        let tickets = self.store.tickets().await?;
+        self.remove(tickets.into_iter().filter(|(_, t)| t.valid_until <= now).map(|(key, _)| key).collect()).await
+    }
+
+    async fn sweep_bearers(&self) -> Result<(), Refusal> {
+        let now = self.now();
+        let mut gone = Vec::new();
+        for (key, bytes) in self.store.all(&keys::bearers()).await? {
+            if record::bearer(&bytes)?.1.is_some_and(|until| until <= now) {
+                gone.push(key);
+            }
+        }
+        self.remove(gone).await
+    }
+
+    async fn sweep_uploads(&self) -> Result<(), Refusal> {
+        let before = self.now() - TimeDelta::seconds(self.settings.uploads.life_seconds);
+        let waiting = self.uploads_in_use().await?;
+        for upload in self.store.uploads(None).await? {
+            if upload.stored < before && !waiting.contains(&upload.id) {
+                self.remove_upload(&upload).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn sweep_imports(&self) -> Result<(), Refusal> {
+        let before = self.now() - TimeDelta::seconds(self.settings.uploads.import_life_seconds);
+        for import in self.store.imports().await? {
+            if import.status.ended() && import.asked < before {
+                self.remove_all(&keys::import_failures(&import.id)).await?;
+                self.remove(vec![keys::import(&import.id)]).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Journal lines go in the order in which they were written, up to the first that is young enough.
+    async fn sweep_journal(&self) -> Result<(), Refusal> {
+        let before = self.now() - TimeDelta::seconds(self.settings.journal.keep_seconds);
+        for shard in 0..keys::SHARDS {
+            let range = Range::prefix(&keys::journal_shard(shard));
+            loop {
+                let rows = self.store.some(range.clone(), SLICE).await?;
+                let read = rows.len();
+                let mut old = Vec::new();
+                for (key, bytes) in rows {
+                    let line = record::line(&bytes)?;
+                    // An armed alarm keeps its line until it rang.
+                    if line.written.max(line.not_before.unwrap_or(line.written)) >= before {
+                        break;
+                    }
+                    old.push(key);
+                }
+                let all_old = old.len() == read && read == SLICE;
+                self.remove(old).await?;
+                if !all_old {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn sweep_tombs(&self) -> Result<(), Refusal> {
+        for (tomb, _) in self.store.all(&keys::tombs()).await? {
+            let Some(id) = keys::tomb_id(&tomb) else { continue };
+            for family in keys::belongings(id) {
+                self.remove_all(&family).await?;
+            }
+            self.remove(vec![tomb]).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes everything under a prefix that nobody writes to any more.
+    pub(crate) async fn remove_all(&self, prefix: &[u8]) -> Result<(), Refusal> {
+        loop {
+            let rows = self.store.some(Range::prefix(prefix), SLICE).await?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            self.remove(rows.into_iter().map(|(key, _)| key).collect()).await?;
+        }
+    }
+
+    pub(crate) async fn remove(&self, keys: Vec<Bytes>) -> Result<(), Refusal> {
+        for slice in keys.chunks(SLICE) {
+            let slice = slice.to_vec();
+            self.commit(Vec::new(), move |_, _| Ok((slice.iter().map(|key| (key.clone(), None)).collect(), ()))).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,69 @@
+//! Tickets: drawn by a signed-in user, good for sixty seconds and one use. `docs/side.md` tells the wire.
+
+use std::net::IpAddr;
+
+use chrono::{SubsecRound, TimeDelta};
+
+use crate::domain::principal::Principal;
+use crate::domain::refusal::Refusal;
+use crate::domain::ticket::{LIFE_SECONDS, Ticket};
+use crate::service::Service;
+use crate::store::{keys, record, tickets};
+use crate::system::random;
+
+impl Service {
+    /// A fresh ticket and its value, a version 4 UUID.
+    pub async fn draw_ticket(&self, caller: &Principal, from: IpAddr) -> Result<(String, Ticket), Refusal> {
+        self.doorkeeper.tickets.admit(caller.name.as_str())?;
+        let generated_on = self.now().trunc_subsecs(0);
+        let ticket = Ticket {
+            user: caller.name.clone(),
+            client_address: from,
+            generated_on,
+            valid_until: generated_on + TimeDelta::seconds(LIFE_SECONDS),
+        };
+        let value = random::uuid(&*self.random).to_string();
+        let (row, kept) = (value.clone(), ticket.clone());
+        self.commit(Vec::new(), move |_, _| {
+            let mut writes = Vec::new();
+            tickets::write(&mut writes, &row, &kept);
+            Ok((writes, ()))
+        })
+        .await?;
+        Ok((value, ticket))
+    }
+
+    /// Takes a ticket back. Another's, or one that nobody holds, is `Forbidden`; so it is in the Side service.
+    pub async fn revoke_ticket(&self, caller: &Principal, value: &str) -> Result<(), Refusal> {
+        let row = keys::ticket(value);
+        let (gone, caller) = (row.clone(), caller.name.clone());
+        self.commit(vec![row], move |seen, _| {
+            let Some(Some(bytes)) = seen.first() else { return Err(Refusal::Forbidden) };
+            if record::ticket(bytes)?.user != caller {
+                return Err(Refusal::Forbidden);
+            }
+            Ok((vec![(gone.clone(), None)], ()))
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Removes the ticket first and looks at its time then, so that a late try burns it too.
+    pub(crate) async fn redeem_ticket(&self, value: &str) -> Result<Principal, Refusal> {
+        if uuid::Uuid::try_parse(value).is_err() {
+            return Err(Refusal::Unauthenticated);
+        }
+        let row = keys::ticket(value);
+        let gone = row.clone();
+        let (_, ticket) = self
+            .commit(vec![row], move |seen, _| {
+                let Some(Some(bytes)) = seen.first() else { return Err(Refusal::Unauthenticated) };
+                Ok((vec![(gone.clone(), None)], record::ticket(bytes)?))
+            })
+            .await?;
+        if ticket.valid_until <= self.now() {
+            return Err(Refusal::Expired);
+        }
+        self.store.principal(&ticket.user).await?.ok_or(Refusal::Unauthenticated)
+    }
+}

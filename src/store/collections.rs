@@ -1,0 +1,65 @@
+//! Rows of collections, of the mirrors and subscriptions that point at them, and of the tombs of those deleted.
+
+use bytes::Bytes;
+
+use crate::domain::address::{Address, Kind, UserName};
+use crate::domain::collection::{Collection, CollectionId, Source};
+use crate::kv::Writes;
+use crate::store::keys;
+use crate::store::record;
+use crate::store::{Store, StoreError};
+
+impl Store {
+    pub async fn collection(&self, address: &Address) -> Result<Option<Collection>, StoreError> {
+        self.get(keys::collection(address)).await?.map(|bytes| record::collection(&bytes)).transpose()
+    }
+
+    /// The collection of that number, if it still stands.
+    pub async fn collection_by_id(&self, id: CollectionId) -> Result<Option<Collection>, StoreError> {
+        let Some(at) = self.get(keys::collection_at(id)).await? else { return Ok(None) };
+        let address = std::str::from_utf8(&at).ok().and_then(Address::parse);
+        let address = address.ok_or(StoreError::Unreadable("collection place"))?;
+        Ok(self.collection(&address).await?.filter(|found| found.id == id))
+    }
+
+    /// All of one kind in one home, ordered by name.
+    pub async fn home(&self, kind: Kind, user: &UserName) -> Result<Vec<Collection>, StoreError> {
+        self.all(&keys::home(kind, user)).await?.iter().map(|(_, bytes)| record::collection(bytes)).collect()
+    }
+
+    /// The addresses of all subscriptions to a collection.
+    pub async fn subscribers(&self, source: CollectionId) -> Result<Vec<Address>, StoreError> {
+        let rows = self.all(&keys::subscribers(source)).await?;
+        Ok(rows.iter().filter_map(|(key, _)| keys::subscriber_address(key)).collect())
+    }
+}
+
+/// Reads a head row that a decision was handed.
+pub fn seen(row: Option<&Option<Bytes>>) -> Result<Option<Collection>, StoreError> {
+    row.and_then(Option::as_ref).map(|bytes| record::collection(bytes)).transpose()
+}
+
+/// Writes a collection's head, and where its number leads.
+pub fn write(writes: &mut Writes, collection: &Collection) {
+    writes.push((keys::collection(&collection.address), Some(record::pack_collection(collection))));
+}
+
+/// Writes a new collection's rows, its entry among the source's subscribers included.
+pub fn write_new(writes: &mut Writes, collection: &Collection) {
+    write(writes, collection);
+    writes.push((keys::collection_at(collection.id), Some(Bytes::from(collection.address.to_string()))));
+    if let Source::Subscribed(_, source) = &collection.source {
+        writes.push((keys::subscriber(*source, &collection.address), Some(Bytes::new())));
+    }
+}
+
+/// Removes a collection's rows, and leaves a tomb for the sweep where it held objects of its own.
+pub fn remove(writes: &mut Writes, collection: &Collection) {
+    writes.push((keys::collection(&collection.address), None));
+    writes.push((keys::collection_at(collection.id), None));
+    match &collection.source {
+        Source::Own => writes.push((keys::tomb(collection.id), Some(Bytes::new()))),
+        Source::Subscribed(_, source) => writes.push((keys::subscriber(*source, &collection.address), None)),
+        Source::Delegated(..) => {}
+    }
+}

@@ -1,0 +1,303 @@
+//! Every key of the store, on one page. Names cannot hold a zero byte (`domain/address.rs`), so it separates them.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+
+use crate::domain::address::{Address, Kind, UserName};
+use crate::domain::collection::CollectionId;
+use crate::domain::object::BodyId;
+
+/// Due rows and journal lines are spread over this many shards, so that a cluster can share them out.
+pub const SHARDS: u8 = 16;
+
+const USER: u8 = 0x10; //            name                                → Principal
+const MAIL: u8 = 0x11; //            mail address, lower case            → name
+const TICKET: u8 = 0x12; //          SHA-256 of the ticket               → Ticket
+const BEARER: u8 = 0x13; //          SHA-256 of the token                → Bearer
+const COLLECTION: u8 = 0x20; //      kind, user 0 name                   → Collection
+const COLLECTION_AT: u8 = 0x21; //   id                                  → kind, user 0 name
+const SUBSCRIBER: u8 = 0x22; //      source id, user 0 name              → nothing
+const TOMB: u8 = 0x23; //            id                                  → nothing; the sweep purges what hangs on it
+const OBJECT: u8 = 0x30; //          collection id, name                 → Record
+const BODY: u8 = 0x31; //            collection id, stamp, part, chunk   → at most CHUNK bytes
+const UID: u8 = 0x32; //             collection id, hash of the UID      → name
+const CHANGE: u8 = 0x40; //          collection id, stamp, part          → what changed, name
+const JOURNAL: u8 = 0x50; //         shard, stamp, part                  → Line
+const ARMED: u8 = 0x51; //           shard, instant, stamp, part         → nothing; the journal line holds the alarm
+const DUE: u8 = 0x60; //             shard, instant, collection id, name → nothing
+const IMPORT: u8 = 0x70; //          id                                  → Import
+const IMPORT_FAILURE: u8 = 0x71; //  import id, number                   → Failure
+const IMPORT_OPEN: u8 = 0x72; //     id                                  → nothing; not yet ended
+const UPLOAD: u8 = 0x78; //          user 0 id                           → Upload
+const UPLOAD_BYTES: u8 = 0x79; //    upload id 0 chunk                   → at most CHUNK bytes
+
+/// Bodies and uploads lie in rows of this many bytes: sled moves larger leaves into files that it never syncs.
+pub const CHUNK: usize = 4_096;
+
+fn key(family: u8, parts: &[&[u8]]) -> Bytes {
+    let mut key = BytesMut::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
+    key.put_u8(family);
+    parts.iter().for_each(|part| key.put_slice(part));
+    key.freeze()
+}
+
+pub fn user(name: &UserName) -> Bytes {
+    key(USER, &[name.as_str().as_bytes()])
+}
+
+pub fn users() -> Bytes {
+    key(USER, &[])
+}
+
+pub fn mail(address: &str) -> Bytes {
+    key(MAIL, &[address.to_lowercase().as_bytes()])
+}
+
+pub fn ticket(value: &str) -> Bytes {
+    key(TICKET, &[&Sha256::digest(value.as_bytes())])
+}
+
+pub fn tickets() -> Bytes {
+    key(TICKET, &[])
+}
+
+pub fn bearer(value: &str) -> Bytes {
+    key(BEARER, &[&Sha256::digest(value.as_bytes())])
+}
+
+pub fn bearers() -> Bytes {
+    key(BEARER, &[])
+}
+
+fn kind(kind: Kind) -> u8 {
+    match kind {
+        Kind::Calendar => b'c',
+        Kind::AddressBook => b'a',
+    }
+}
+
+pub fn collection(address: &Address) -> Bytes {
+    key(COLLECTION, &[&[kind(address.kind())], address.user().as_str().as_bytes(), &[0], address.name().as_bytes()])
+}
+
+/// All collections of one kind in one home.
+pub fn home(of: Kind, user: &UserName) -> Bytes {
+    key(COLLECTION, &[&[kind(of)], user.as_str().as_bytes(), &[0]])
+}
+
+pub fn collection_at(id: CollectionId) -> Bytes {
+    key(COLLECTION_AT, &[&id.0.to_be_bytes()])
+}
+
+pub fn subscriber(source: CollectionId, at: &Address) -> Bytes {
+    key(
+        SUBSCRIBER,
+        &[&source.0.to_be_bytes(), &[kind(at.kind())], at.user().as_str().as_bytes(), &[0], at.name().as_bytes()],
+    )
+}
+
+pub fn subscribers(source: CollectionId) -> Bytes {
+    key(SUBSCRIBER, &[&source.0.to_be_bytes()])
+}
+
+/// The subscription's address out of its row's key.
+pub fn subscriber_address(key: &[u8]) -> Option<Address> {
+    let rest = key.get(9..)?;
+    let kind = match rest.first()? {
+        b'c' => Kind::Calendar,
+        b'a' => Kind::AddressBook,
+        _ => return None,
+    };
+    let text = std::str::from_utf8(&rest[1..]).ok()?;
+    let (user, name) = text.split_once('\0')?;
+    Address::new(kind, user, name)
+}
+
+pub fn tomb(id: CollectionId) -> Bytes {
+    key(TOMB, &[&id.0.to_be_bytes()])
+}
+
+pub fn tombs() -> Bytes {
+    key(TOMB, &[])
+}
+
+/// The collection that a tombstone names.
+pub fn tomb_id(key: &[u8]) -> Option<CollectionId> {
+    Some(CollectionId(u64::from_be_bytes(key.get(1..)?.try_into().ok()?)))
+}
+
+/// What hangs on a collection's number, each family a prefix: the sweep removes these.
+pub fn belongings(id: CollectionId) -> [Bytes; 4] {
+    let id = id.0.to_be_bytes();
+    [key(OBJECT, &[&id]), key(BODY, &[&id]), key(UID, &[&id]), key(CHANGE, &[&id])]
+}
+
+pub fn object(collection: CollectionId, name: &str) -> Bytes {
+    key(OBJECT, &[&collection.0.to_be_bytes(), name.as_bytes()])
+}
+
+pub fn objects(collection: CollectionId) -> Bytes {
+    key(OBJECT, &[&collection.0.to_be_bytes()])
+}
+
+pub fn body(collection: CollectionId, body: BodyId, chunk: u32) -> Bytes {
+    key(BODY, &[&collection.0.to_be_bytes(), &body.stamp.to_be_bytes(), &body.part.to_be_bytes(), &chunk.to_be_bytes()])
+}
+
+pub fn uid(collection: CollectionId, uid: &str) -> Bytes {
+    // UIDs may be longer than a key: 128 bits of a hash never meet by accident.
+    key(UID, &[&collection.0.to_be_bytes(), &Sha256::digest(uid.as_bytes())[..16]])
+}
+
+pub fn change(collection: CollectionId, stamp: u64, part: u32) -> Bytes {
+    key(CHANGE, &[&collection.0.to_be_bytes(), &stamp.to_be_bytes(), &part.to_be_bytes()])
+}
+
+pub fn changes(collection: CollectionId) -> Bytes {
+    key(CHANGE, &[&collection.0.to_be_bytes()])
+}
+
+/// The stamp of a change row.
+pub fn change_stamp(key: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(key.get(9..17)?.try_into().ok()?))
+}
+
+/// The shard of everything that concerns one collection.
+pub fn shard_of_collection(id: CollectionId) -> u8 {
+    (id.0 % u64::from(SHARDS)) as u8
+}
+
+/// The shard of everything that concerns one person.
+pub fn shard_of_user(user: &UserName) -> u8 {
+    Sha256::digest(user.as_str().as_bytes())[0] % SHARDS
+}
+
+pub fn journal(shard: u8, stamp: u64, part: u32) -> Bytes {
+    key(JOURNAL, &[&[shard], &stamp.to_be_bytes(), &part.to_be_bytes()])
+}
+
+pub fn journal_shard(shard: u8) -> Bytes {
+    key(JOURNAL, &[&[shard]])
+}
+
+/// The stamp and part of a journal line.
+pub fn journal_place(key: &[u8]) -> Option<(u64, u32)> {
+    let stamp = u64::from_be_bytes(key.get(2..10)?.try_into().ok()?);
+    let part = u32::from_be_bytes(key.get(10..14)?.try_into().ok()?);
+    Some((stamp, part))
+}
+
+/// Instants sort as bytes: microseconds since the epoch, shifted so that none is negative.
+fn instant(at: DateTime<Utc>) -> [u8; 8] {
+    (at.timestamp_micros() as u64 ^ (1 << 63)).to_be_bytes()
+}
+
+fn instant_back(bytes: &[u8]) -> Option<DateTime<Utc>> {
+    let shifted = u64::from_be_bytes(bytes.try_into().ok()?);
+    DateTime::from_timestamp_micros((shifted ^ (1 << 63)) as i64)
+}
+
+pub fn armed(shard: u8, at: DateTime<Utc>, stamp: u64, part: u32) -> Bytes {
+    key(ARMED, &[&[shard], &instant(at), &stamp.to_be_bytes(), &part.to_be_bytes()])
+}
+
+pub fn armed_shard(shard: u8) -> Bytes {
+    key(ARMED, &[&[shard]])
+}
+
+/// The instant, stamp and part of an armed row.
+pub fn armed_place(key: &[u8]) -> Option<(DateTime<Utc>, u64, u32)> {
+    let at = instant_back(key.get(2..10)?)?;
+    let stamp = u64::from_be_bytes(key.get(10..18)?.try_into().ok()?);
+    let part = u32::from_be_bytes(key.get(18..22)?.try_into().ok()?);
+    Some((at, stamp, part))
+}
+
+pub fn due(at: DateTime<Utc>, collection: CollectionId, name: &str) -> Bytes {
+    key(DUE, &[&[shard_of_collection(collection)], &instant(at), &collection.0.to_be_bytes(), name.as_bytes()])
+}
+
+pub fn due_shard(shard: u8) -> Bytes {
+    key(DUE, &[&[shard]])
+}
+
+/// The bound just behind every row of a shard that is due at `at` or before.
+pub fn due_until(shard: u8, at: DateTime<Utc>) -> Bytes {
+    key(DUE, &[&[shard], &(instant(at)), &[0xFF; 9]])
+}
+
+/// The instant, collection and object name of a due row.
+pub fn due_place(key: &[u8]) -> Option<(DateTime<Utc>, CollectionId, &str)> {
+    let at = instant_back(key.get(2..10)?)?;
+    let id = u64::from_be_bytes(key.get(10..18)?.try_into().ok()?);
+    Some((at, CollectionId(id), std::str::from_utf8(key.get(18..)?).ok()?))
+}
+
+pub fn import(id: &str) -> Bytes {
+    key(IMPORT, &[id.as_bytes()])
+}
+
+pub fn imports() -> Bytes {
+    key(IMPORT, &[])
+}
+
+pub fn import_failure(id: &str, number: u64) -> Bytes {
+    key(IMPORT_FAILURE, &[id.as_bytes(), &number.to_be_bytes()])
+}
+
+pub fn import_failures(id: &str) -> Bytes {
+    key(IMPORT_FAILURE, &[id.as_bytes()])
+}
+
+pub fn import_open(id: &str) -> Bytes {
+    key(IMPORT_OPEN, &[id.as_bytes()])
+}
+
+pub fn imports_open() -> Bytes {
+    key(IMPORT_OPEN, &[])
+}
+
+/// The import that an open row names.
+pub fn import_open_id(key: &[u8]) -> Option<&str> {
+    std::str::from_utf8(key.get(1..)?).ok()
+}
+
+pub fn upload(user: &UserName, id: &str) -> Bytes {
+    key(UPLOAD, &[user.as_str().as_bytes(), &[0], id.as_bytes()])
+}
+
+pub fn uploads_of(user: &UserName) -> Bytes {
+    key(UPLOAD, &[user.as_str().as_bytes(), &[0]])
+}
+
+pub fn uploads() -> Bytes {
+    key(UPLOAD, &[])
+}
+
+pub fn upload_bytes(id: &str, chunk: u32) -> Bytes {
+    key(UPLOAD_BYTES, &[id.as_bytes(), &[0], &chunk.to_be_bytes()])
+}
+
+pub fn upload_chunks(id: &str) -> Bytes {
+    key(UPLOAD_BYTES, &[id.as_bytes(), &[0]])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_sort_as_bytes_and_come_back() {
+        let times = [i64::MIN / 4, -1, 0, 1, 1_736_931_600_000_000];
+        let keys: Vec<_> = times
+            .iter()
+            .map(|micros| due(DateTime::from_timestamp_micros(*micros).unwrap_or_default(), CollectionId(3), "x.ics"))
+            .collect();
+        assert!(keys.is_sorted());
+        for (micros, key) in times.iter().zip(&keys) {
+            let (at, id, name) = due_place(key).expect("a due key is read back");
+            assert_eq!((at.timestamp_micros(), id, name), (*micros, CollectionId(3), "x.ics"));
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Rows of objects: the record, the UID index, and the bytes in chunks beside it.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::domain::collection::CollectionId;
+use crate::domain::object::{BodyId, Record};
+use crate::kv::{Range, Writes};
+use crate::store::keys::{self, CHUNK};
+use crate::store::record;
+use crate::store::{Store, StoreError};
+
+impl Store {
+    pub async fn object(&self, collection: CollectionId, name: &str) -> Result<Option<Record>, StoreError> {
+        self.get(keys::object(collection, name)).await?.map(|bytes| record::object(&bytes)).transpose()
+    }
+
+    /// The bytes of a body; `None` where they were replaced since the record was read.
+    pub async fn body(&self, collection: CollectionId, body: BodyId, size: u64) -> Result<Option<Bytes>, StoreError> {
+        let rows = self.kv().read(body_keys(collection, body, size)).await?;
+        let mut whole = BytesMut::with_capacity(size as usize);
+        for row in rows {
+            let Some(chunk) = row else { return Ok(None) };
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(Some(whole.freeze()))
+    }
+
+    /// An object's record and bytes, of one and the same write.
+    pub async fn object_with_body(
+        &self,
+        collection: CollectionId,
+        name: &str,
+    ) -> Result<Option<(Record, Bytes)>, StoreError> {
+        // A write between the two reads replaces the bytes: read again. A second miss in a row is possible, an endless row of them is not
+        // worth waiting for.
+        for _ in 0..READ_TRIES {
+            let Some(found) = self.object(collection, name).await? else { return Ok(None) };
+            if let Some(bytes) = self.body(collection, found.body, found.size).await? {
+                return Ok(Some((found, bytes)));
+            }
+        }
+        Err(StoreError::Unreadable("object body"))
+    }
+
+    /// Records of a collection in the order of their names, from behind `after`.
+    pub async fn objects(
+        &self,
+        collection: CollectionId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        let mut range = Range::prefix(&keys::objects(collection));
+        if let Some(name) = after {
+            range = range.after(&keys::object(collection, name));
+        }
+        self.some(range, limit).await?.iter().map(|(_, bytes)| record::object(bytes)).collect()
+    }
+}
+
+/// How often a body that vanished under the reader is looked up again.
+const READ_TRIES: usize = 16;
+
+fn body_keys(collection: CollectionId, body: BodyId, size: u64) -> Vec<Bytes> {
+    let chunks = size.div_ceil(CHUNK as u64) as u32;
+    (0..chunks).map(|chunk| keys::body(collection, body, chunk)).collect()
+}
+
+/// Writes record, UID entry and bytes.
+pub fn write(writes: &mut Writes, collection: CollectionId, object: &Record, bytes: &Bytes) {
+    write_record(writes, collection, object);
+    writes.push((keys::uid(collection, &object.uid), Some(Bytes::copy_from_slice(object.name.as_bytes()))));
+    for (chunk, start) in (0..bytes.len()).step_by(CHUNK).enumerate() {
+        let end = bytes.len().min(start + CHUNK);
+        writes.push((keys::body(collection, object.body, chunk as u32), Some(bytes.slice(start..end))));
+    }
+}
+
+/// Writes the record alone.
+pub fn write_record(writes: &mut Writes, collection: CollectionId, object: &Record) {
+    writes.push((keys::object(collection, &object.name), Some(record::pack_object(object))));
+}
+
+/// Removes an object's bytes, UID entry, due row and armed alarms; the record itself only where it is not about to be written anew.
+pub fn remove(writes: &mut Writes, collection: CollectionId, object: &Record) {
+    writes.push((keys::object(collection, &object.name), None));
+    writes.push((keys::uid(collection, &object.uid), None));
+    body_keys(collection, object.body, object.size).into_iter().for_each(|key| writes.push((key, None)));
+    if let Some(at) = object.due {
+        writes.push((keys::due(at, collection, &object.name), None));
+    }
+    let shard = keys::shard_of_collection(collection);
+    for armed in &object.armed {
+        writes.push((keys::armed(shard, armed.at, armed.stamp, armed.part), None));
+        writes.push((keys::journal(shard, armed.stamp, armed.part), None));
+    }
+}

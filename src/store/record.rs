@@ -1,0 +1,384 @@
+//! Domain values as versioned bytes and back: one version byte, then a tuple in postcard. An unknown version is an error, never a guess.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::domain::access::{Grant, Right};
+use crate::domain::address::{Address, UserName};
+use crate::domain::alarm::Action;
+use crate::domain::collection::{Collection, CollectionId, Source};
+use crate::domain::event::{Event, ListChange, Rang};
+use crate::domain::import::{Counts, Failure, Import, Media, Status, Upload};
+use crate::domain::object::{Armed, BodyId, Component, Etag, Record, Span};
+use crate::domain::principal::Principal;
+use crate::domain::sync::{Change, Token};
+use crate::domain::ticket::Ticket;
+use crate::store::StoreError;
+
+const VERSION: u8 = 1;
+
+fn pack(tuple: impl Serialize) -> Bytes {
+    // Serializing plain tuples into a growing vector has no failure: no maps of unknown length, no custom impls.
+    let bytes = postcard::to_extend(&tuple, vec![VERSION]).unwrap_or_default();
+    Bytes::from(bytes)
+}
+
+fn unpack<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, StoreError> {
+    match bytes.split_first() {
+        Some((&VERSION, rest)) => postcard::from_bytes(rest).map_err(|_| StoreError::Unreadable(what)),
+        _ => Err(StoreError::Unreadable(what)),
+    }
+}
+
+fn micros(at: DateTime<Utc>) -> i64 {
+    at.timestamp_micros()
+}
+
+fn time(what: &'static str, micros: i64) -> Result<DateTime<Utc>, StoreError> {
+    DateTime::from_timestamp_micros(micros).ok_or(StoreError::Unreadable(what))
+}
+
+fn user(what: &'static str, name: &str) -> Result<UserName, StoreError> {
+    UserName::new(name).ok_or(StoreError::Unreadable(what))
+}
+
+fn address(what: &'static str, text: &str) -> Result<Address, StoreError> {
+    Address::parse(text).ok_or(StoreError::Unreadable(what))
+}
+
+fn right_code(right: Right) -> u8 {
+    match right {
+        Right::None => 0,
+        Right::Read => 1,
+        Right::ReadWrite => 2,
+        Right::Administration => 3,
+        Right::Owner => 4,
+    }
+}
+
+fn right_back(what: &'static str, code: u8) -> Result<Right, StoreError> {
+    [Right::None, Right::Read, Right::ReadWrite, Right::Administration, Right::Owner]
+        .get(usize::from(code))
+        .copied()
+        .ok_or(StoreError::Unreadable(what))
+}
+
+pub fn pack_principal(p: &Principal) -> Bytes {
+    pack((p.name.as_str(), &p.email, &p.display_name, &p.password_hash, &p.timezone, p.administrator))
+}
+
+pub fn principal(bytes: &[u8]) -> Result<Principal, StoreError> {
+    let (name, email, display_name, password_hash, timezone, administrator): (String, _, _, _, _, _) =
+        unpack("user", bytes)?;
+    Ok(Principal { name: user("user", &name)?, email, display_name, password_hash, timezone, administrator })
+}
+
+pub fn pack_ticket(t: &Ticket) -> Bytes {
+    pack((t.user.as_str(), t.client_address, micros(t.generated_on), micros(t.valid_until)))
+}
+
+pub fn ticket(bytes: &[u8]) -> Result<Ticket, StoreError> {
+    let (name, client_address, generated_on, valid_until): (String, IpAddr, _, _) = unpack("ticket", bytes)?;
+    Ok(Ticket {
+        user: user("ticket", &name)?,
+        client_address,
+        generated_on: time("ticket", generated_on)?,
+        valid_until: time("ticket", valid_until)?,
+    })
+}
+
+/// A bearer token's row: whose it is, and until when it is good.
+pub fn pack_bearer(name: &UserName, until: Option<DateTime<Utc>>) -> Bytes {
+    pack((name.as_str(), until.map(micros)))
+}
+
+pub fn bearer(bytes: &[u8]) -> Result<(UserName, Option<DateTime<Utc>>), StoreError> {
+    let (name, until): (String, Option<i64>) = unpack("token", bytes)?;
+    Ok((user("token", &name)?, until.map(|at| time("token", at)).transpose()?))
+}
+
+type CollectionRow = (
+    u64,
+    String,
+    Option<(bool, String, u64)>,
+    (String, String, String, Vec<String>, Option<String>),
+    Vec<(String, u8, String)>,
+    Option<u8>,
+    (u64, u64, u64, u64),
+);
+
+pub fn pack_collection(c: &Collection) -> Bytes {
+    let source = match &c.source {
+        Source::Own => None,
+        Source::Delegated(address, id) => Some((true, address.to_string(), id.0)),
+        Source::Subscribed(address, id) => Some((false, address.to_string(), id.0)),
+    };
+    let grants: Vec<(&str, u8, &str)> =
+        c.grants.iter().map(|grant| (grant.user.as_str(), right_code(grant.right), grant.mirror.as_str())).collect();
+    pack((
+        c.id.0,
+        c.address.to_string(),
+        source,
+        (&c.display_name, &c.description, &c.color, &c.components, &c.timezone),
+        grants,
+        c.public.map(right_code),
+        (c.token.0, c.floor.0, c.objects, c.subscriptions),
+    ))
+}
+
+pub fn collection(bytes: &[u8]) -> Result<Collection, StoreError> {
+    const WHAT: &str = "collection";
+    let (id, at, source, face, grants, public, counters): CollectionRow = unpack(WHAT, bytes)?;
+    let (display_name, description, color, components, timezone) = face;
+    let (token, floor, objects, subscriptions) = counters;
+    let source = match source {
+        None => Source::Own,
+        Some((true, text, id)) => Source::Delegated(address(WHAT, &text)?, CollectionId(id)),
+        Some((false, text, id)) => Source::Subscribed(address(WHAT, &text)?, CollectionId(id)),
+    };
+    let grants = grants
+        .into_iter()
+        .map(|(name, right, mirror)| Ok(Grant { user: user(WHAT, &name)?, right: right_back(WHAT, right)?, mirror }))
+        .collect::<Result<_, StoreError>>()?;
+    Ok(Collection {
+        id: CollectionId(id),
+        address: address(WHAT, &at)?,
+        source,
+        display_name,
+        description,
+        color,
+        components,
+        timezone,
+        grants,
+        public: public.map(|code| right_back(WHAT, code)).transpose()?,
+        token: Token(token),
+        floor: Token(floor),
+        objects,
+        subscriptions,
+    })
+}
+
+const COMPONENTS: [Component; 6] = [
+    Component::Event,
+    Component::Todo,
+    Component::Journal,
+    Component::FreeBusy,
+    Component::Availability,
+    Component::Card,
+];
+
+fn code<T: PartialEq>(all: &[T], one: &T) -> u8 {
+    all.iter().position(|other| other == one).unwrap_or(0) as u8
+}
+
+fn decode<T: Copy>(what: &'static str, all: &[T], code: u8) -> Result<T, StoreError> {
+    all.get(usize::from(code)).copied().ok_or(StoreError::Unreadable(what))
+}
+
+type ObjectRow =
+    ((String, String, u8, String, u64), Option<(i64, Option<i64>)>, i64, (u64, u32), Option<i64>, Vec<(i64, u64, u32)>);
+
+pub fn pack_object(r: &Record) -> Bytes {
+    let armed: Vec<(i64, u64, u32)> = r.armed.iter().map(|a| (micros(a.at), a.stamp, a.part)).collect();
+    pack((
+        (&*r.name, &r.uid, code(&COMPONENTS, &r.component), r.etag.as_str(), r.size),
+        r.span.map(|span| (micros(span.start), span.end.map(micros))),
+        micros(r.modified),
+        (r.body.stamp, r.body.part),
+        r.due.map(micros),
+        armed,
+    ))
+}
+
+pub fn object(bytes: &[u8]) -> Result<Record, StoreError> {
+    const WHAT: &str = "object";
+    let ((name, uid, component, etag, size), span, modified, (stamp, part), due, armed): ObjectRow =
+        unpack(WHAT, bytes)?;
+    let span = span
+        .map(|(start, end)| {
+            Ok::<_, StoreError>(Span { start: time(WHAT, start)?, end: end.map(|end| time(WHAT, end)).transpose()? })
+        })
+        .transpose()?;
+    Ok(Record {
+        name: Arc::from(name),
+        uid,
+        component: decode(WHAT, &COMPONENTS, component)?,
+        etag: Etag(Arc::from(etag)),
+        size,
+        span,
+        modified: time(WHAT, modified)?,
+        body: BodyId { stamp, part },
+        due: due.map(|at| time(WHAT, at)).transpose()?,
+        armed: armed
+            .into_iter()
+            .map(|(at, stamp, part)| Ok(Armed { at: time(WHAT, at)?, stamp, part }))
+            .collect::<Result<_, StoreError>>()?,
+    })
+}
+
+pub fn pack_change(change: Change, name: &str) -> Bytes {
+    pack((matches!(change, Change::Removed), name))
+}
+
+pub fn change(bytes: &[u8]) -> Result<(Change, String), StoreError> {
+    let (removed, name): (bool, String) = unpack("change", bytes)?;
+    Ok((if removed { Change::Removed } else { Change::Written }, name))
+}
+
+const MEDIA: [Media; 2] = [Media::Calendar, Media::Card];
+const STATUS: [Status; 4] = [Status::Queued, Status::Running, Status::Completed, Status::Failed];
+
+type ImportRow = (String, String, String, String, i64, u8, (u64, u64), (u64, u64, u64, u64));
+
+pub fn pack_import(i: &Import) -> Bytes {
+    pack((
+        &i.id,
+        i.user.as_str(),
+        &i.file,
+        i.target.to_string(),
+        micros(i.asked),
+        code(&STATUS, &i.status),
+        (i.cursor, i.total),
+        (i.counts.created, i.counts.updated, i.counts.unchanged, i.counts.failed),
+    ))
+}
+
+pub fn import(bytes: &[u8]) -> Result<Import, StoreError> {
+    const WHAT: &str = "import";
+    let (id, name, file, target, asked, status, (cursor, total), counts): ImportRow = unpack(WHAT, bytes)?;
+    let (created, updated, unchanged, failed) = counts;
+    Ok(Import {
+        id,
+        user: user(WHAT, &name)?,
+        file,
+        target: address(WHAT, &target)?,
+        asked: time(WHAT, asked)?,
+        status: decode(WHAT, &STATUS, status)?,
+        cursor,
+        total,
+        counts: Counts { created, updated, unchanged, failed },
+    })
+}
+
+pub fn pack_failure(f: &Failure) -> Bytes {
+    pack((f.line, &f.uid, &f.why))
+}
+
+pub fn failure(bytes: &[u8]) -> Result<Failure, StoreError> {
+    let (line, uid, why) = unpack("import failure", bytes)?;
+    Ok(Failure { line, uid, why })
+}
+
+pub fn pack_upload(u: &Upload) -> Bytes {
+    pack((&u.id, u.user.as_str(), &u.name, code(&MEDIA, &u.media), u.size, micros(u.stored)))
+}
+
+pub fn upload(bytes: &[u8]) -> Result<Upload, StoreError> {
+    const WHAT: &str = "upload";
+    let (id, owner, name, media, size, stored): (String, String, String, u8, u64, i64) = unpack(WHAT, bytes)?;
+    Ok(Upload {
+        id,
+        user: user(WHAT, &owner)?,
+        name,
+        media: decode(WHAT, &MEDIA, media)?,
+        size,
+        stored: time(WHAT, stored)?,
+    })
+}
+
+/// A journal line: when it was written, from when it may be told, and what happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    pub written: DateTime<Utc>,
+    pub not_before: Option<DateTime<Utc>>,
+    pub event: Event,
+}
+
+const LIST_CHANGES: [ListChange; 5] =
+    [ListChange::Created, ListChange::Updated, ListChange::Deleted, ListChange::Delegated, ListChange::Subscribed];
+const ACTIONS: [Action; 3] = [Action::Display, Action::Audio, Action::Email];
+
+pub fn pack_line(line: &Line) -> Bytes {
+    let head = (micros(line.written), line.not_before.map(micros));
+    match &line.event {
+        Event::Changed { collection, address, token } => {
+            pack((head, 0u8, (collection.0, address.to_string(), token.0)))
+        }
+        Event::RightsChanged { collection, address } => pack((head, 1u8, (collection.0, address.to_string()))),
+        Event::ListChanged { user, change, address } => {
+            pack((head, 2u8, (user.as_str(), code(&LIST_CHANGES, change), address.to_string())))
+        }
+        Event::Imported { collection, address, import, counts } => {
+            pack((head, 3u8, (collection.0, address.to_string(), import, counts)))
+        }
+        Event::Rang { user, alarm } => pack((
+            head,
+            4u8,
+            (
+                user.as_str(),
+                micros(alarm.at),
+                (alarm.object.collection().to_string(), alarm.object.name()),
+                (code(&ACTIONS, &alarm.action), &alarm.summary),
+                (micros(alarm.start), micros(alarm.end), alarm.id),
+            ),
+        )),
+        Event::SignedOut { user } => pack((head, 5u8, user.as_str())),
+    }
+}
+
+type RangRow = (String, i64, (String, String), (u8, String), (i64, i64, u64));
+
+pub fn line(bytes: &[u8]) -> Result<Line, StoreError> {
+    const WHAT: &str = "journal";
+    let Some((&VERSION, rest)) = bytes.split_first() else { return Err(StoreError::Unreadable(WHAT)) };
+    let bad = |_| StoreError::Unreadable(WHAT);
+    let ((head, kind), rest): (((i64, Option<i64>), u8), &[u8]) = postcard::take_from_bytes(rest).map_err(bad)?;
+    let event = match kind {
+        0 => {
+            let (id, at, token): (u64, String, u64) = postcard::from_bytes(rest).map_err(bad)?;
+            Event::Changed { collection: CollectionId(id), address: address(WHAT, &at)?, token: Token(token) }
+        }
+        1 => {
+            let (id, at): (u64, String) = postcard::from_bytes(rest).map_err(bad)?;
+            Event::RightsChanged { collection: CollectionId(id), address: address(WHAT, &at)? }
+        }
+        2 => {
+            let (name, change, at): (String, u8, String) = postcard::from_bytes(rest).map_err(bad)?;
+            Event::ListChanged {
+                user: user(WHAT, &name)?,
+                change: decode(WHAT, &LIST_CHANGES, change)?,
+                address: address(WHAT, &at)?,
+            }
+        }
+        3 => {
+            let (id, at, import, counts): (u64, String, String, Option<(u64, u64)>) =
+                postcard::from_bytes(rest).map_err(bad)?;
+            Event::Imported { collection: CollectionId(id), address: address(WHAT, &at)?, import, counts }
+        }
+        4 => {
+            let (name, at, (collection, object), (action, summary), (start, end, id)): RangRow =
+                postcard::from_bytes(rest).map_err(bad)?;
+            let object = address(WHAT, &collection)?.object(&object).ok_or(StoreError::Unreadable(WHAT))?;
+            Event::Rang {
+                user: user(WHAT, &name)?,
+                alarm: Rang {
+                    at: time(WHAT, at)?,
+                    object,
+                    action: decode(WHAT, &ACTIONS, action)?,
+                    summary,
+                    start: time(WHAT, start)?,
+                    end: time(WHAT, end)?,
+                    id,
+                },
+            }
+        }
+        5 => Event::SignedOut { user: user(WHAT, &postcard::from_bytes::<String>(rest).map_err(bad)?)? },
+        _ => return Err(StoreError::Unreadable(WHAT)),
+    };
+    Ok(Line { written: time(WHAT, head.0)?, not_before: head.1.map(|at| time(WHAT, at)).transpose()?, event })
+}
