@@ -1,6 +1,8 @@
 //! Campanile: calendars and address books, exact alarms, and a push in the protocol a client already speaks. `ARCHITECTURE.md` is the map.
 
+pub mod bus;
 pub mod domain;
+pub mod gateway;
 pub mod kv;
 pub mod service;
 pub mod store;

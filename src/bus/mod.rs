@@ -1,0 +1,115 @@
+//! Events on their way from the commit that caused them to whoever listens: `Notice`, and the trait `Bus`. Knows no wire and no queue.
+
+pub mod local;
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use crate::domain::event::Event;
+
+/// Who encodes events in a form of their own. Two spellings of one protocol are two faces, because their bytes differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Face {
+    Side,
+    Wazo,
+    Cti,
+    CtiMessages,
+    Stomp,
+    Stream,
+}
+
+const FACES: usize = 6;
+
+/// What a weight counts for a notice beside its texts: braces, keys, numbers, a frame head.
+const WEIGHT_FIXED: usize = 96;
+
+/// One event as every listener on this node shares it.
+#[derive(Debug)]
+pub struct Notice {
+    pub event: Event,
+    /// The stamp of the commit that caused it, and its number in that commit.
+    pub stamp: u64,
+    pub part: u32,
+    /// It should have been told earlier: the service was down at its instant.
+    pub late: bool,
+    /// Lives as long as anybody still holds this notice; what is written takes a clone along.
+    pub flight: Flight,
+    /// The bytes of each face, encoded once per event by the first who needs them.
+    pub frames: [OnceLock<Bytes>; FACES],
+}
+
+impl Notice {
+    pub fn new(event: Event, stamp: u64, part: u32, late: bool, flight: Flight) -> Arc<Notice> {
+        Arc::new(Notice { event, stamp, part, late, flight, frames: Default::default() })
+    }
+
+    /// This face's bytes: made by `make` the first time, shared afterwards.
+    pub fn frame(&self, face: Face, make: impl FnOnce() -> Bytes) -> Bytes {
+        self.frames[face as usize].get_or_init(make).clone()
+    }
+
+    /// About how many bytes it will be on a wire. Queues are bounded by the sum of these, before anything is encoded.
+    pub fn weight(&self) -> usize {
+        let address = |user: &str, name: &str| user.len() + name.len();
+        WEIGHT_FIXED
+            + match &self.event {
+                Event::Changed { address: a, .. } | Event::RightsChanged { address: a, .. } => {
+                    address(a.user().as_str(), a.name())
+                }
+                Event::ListChanged { address: a, .. } => address(a.user().as_str(), a.name()),
+                Event::Imported { address: a, import, .. } => address(a.user().as_str(), a.name()) + import.len(),
+                Event::Rang { alarm, .. } => {
+                    let a = alarm.object.collection();
+                    address(a.user().as_str(), a.name()) + alarm.object.name().len() + alarm.summary.len()
+                }
+                Event::SignedOut { .. } => 0,
+            }
+    }
+}
+
+/// Held by everything that still has to send an event. When the last clone is dropped, the event is settled: written to the sockets'
+/// kernel buffers, or those sockets were closed.
+#[derive(Clone, Debug, Default)]
+pub struct Flight(#[expect(dead_code, reason = "held for the sake of its drop")] Option<Arc<oneshot::Sender<()>>>);
+
+impl Flight {
+    /// A flight and the place where its end is seen.
+    pub fn start() -> (Flight, Landing) {
+        let (sender, receiver) = oneshot::channel();
+        (Flight(Some(Arc::new(sender))), Landing(receiver))
+    }
+
+    /// A flight that nobody waits for.
+    pub fn unwatched() -> Flight {
+        Flight(None)
+    }
+}
+
+/// Where the end of a flight is seen.
+#[derive(Debug)]
+pub struct Landing(oneshot::Receiver<()>);
+
+impl Landing {
+    /// Ends when every clone of the flight is dropped.
+    pub async fn landed(self) {
+        // Nothing is ever sent: the sender's drop, with the last clone, is the news.
+        let _ = self.0.await;
+    }
+}
+
+/// Carries notices from the relay to the listeners of this node, and in a cluster to those of the others.
+pub trait Bus: Send + Sync {
+    /// Hands the notice on without waiting for anyone. A publisher keeps no copy, or the flight does not land.
+    fn publish(&self, notice: Arc<Notice>);
+
+    /// Listens from now on; there is no way to stop.
+    fn attach(&self, listener: Arc<dyn Listener>);
+}
+
+/// Hears every notice of the bus, in the order in which they were published.
+pub trait Listener: Send + Sync {
+    /// Called on the publisher's thread: it queues and returns.
+    fn hear(&self, notice: &Arc<Notice>);
+}

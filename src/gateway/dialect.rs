@@ -1,0 +1,116 @@
+//! What every real-time protocol is to the session that runs it: events in, steps out. No dialect lives here, and no socket, task or clock.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
+
+use crate::bus::{Flight, Notice};
+use crate::domain::address::{Address, UserName};
+use crate::domain::collection::CollectionId;
+use crate::domain::event::Topic;
+use crate::domain::refusal::Refusal;
+use crate::domain::sync::Token;
+
+/// A protocol as a pure state machine: each call may push steps, which the session performs in their order.
+pub trait Dialect: Send {
+    /// The socket stands.
+    fn opened(&mut self, now: DateTime<Utc>, steps: &mut Vec<Step>);
+
+    /// The client said something.
+    fn heard(&mut self, frame: Frame<'_>, now: DateTime<Utc>, steps: &mut Vec<Step>);
+
+    /// The ask of that number is answered.
+    fn answered(&mut self, number: u64, outcome: Outcome, now: DateTime<Utc>, steps: &mut Vec<Step>);
+
+    /// Something happened on a topic that was listened to when it was published; a topic given up meanwhile may still be heard once.
+    fn happened(&mut self, notice: &Arc<Notice>, steps: &mut Vec<Step>);
+
+    /// An instant given by [`Step::Wake`] has come, or the socket's ping was sent.
+    fn woke(&mut self, now: DateTime<Utc>, steps: &mut Vec<Step>);
+
+    /// True while as much unanswered work waits as the dialect is willing to hold: nothing more is read until it falls.
+    fn busy(&self) -> bool;
+
+    /// How it takes leave of a client that does not read fast enough.
+    fn slow(&self) -> Leave;
+}
+
+/// What a client said. Pings, pongs and closes stay with the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frame<'a> {
+    Text(&'a str),
+    Binary(&'a [u8]),
+}
+
+/// What a dialect wants done.
+#[derive(Debug)]
+pub enum Step {
+    /// Asks the desk; the answer comes back under the same number, in the order of asking.
+    Ask {
+        number: u64,
+        ask: Ask,
+    },
+    Listen(Topic),
+    Unlisten(Topic),
+    Say(Outgoing),
+    /// Sends a close frame behind what was said, and ends the socket. Later steps are dropped.
+    Close(Leave),
+    /// Calls `woke` at this instant of calendar time; a later one replaces it.
+    Wake(DateTime<Utc>),
+}
+
+/// A question that only the service can answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// May the user of this socket read what stands there, and which collection is its source?
+    Resolve(Address),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Readable(Readable),
+    Refused(Refusal),
+}
+
+/// A collection that may be read, seen from the address that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Readable {
+    /// The source: a mirror and a subscription resolve to what they show.
+    pub collection: CollectionId,
+    /// Where the source stands now.
+    pub token: Token,
+}
+
+/// A ready frame, and the flight that lands when it is written.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    pub frame: Bytes,
+    pub flight: Flight,
+}
+
+impl Outgoing {
+    /// An answer: nobody waits for it to be written.
+    pub fn answer(frame: Bytes) -> Outgoing {
+        Outgoing { frame, flight: Flight::unwatched() }
+    }
+
+    /// News: its notice is settled when this is written.
+    pub fn news(frame: Bytes, notice: &Notice) -> Outgoing {
+        Outgoing { frame, flight: notice.flight.clone() }
+    }
+}
+
+/// A WebSocket close: RFC 6455 section 7.4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leave {
+    pub code: u16,
+    pub reason: &'static str,
+}
+
+/// Answers asks. The service stands behind it.
+pub trait Desk: Send + Sync {
+    /// `Forbidden` where something stands that the user may not read, `NotFound` where nothing does.
+    fn resolve<'a>(&'a self, user: &'a UserName, address: &'a Address) -> BoxFuture<'a, Result<Readable, Refusal>>;
+}

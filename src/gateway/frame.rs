@@ -1,0 +1,148 @@
+//! Frames that the service sends: heads of RFC 6455 section 5.2 before ready bytes, and the queue that writes many of them at once. Reads none.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use tokio::io::AsyncWrite;
+
+use crate::bus::Flight;
+use crate::gateway::dialect::{Leave, Outgoing};
+
+/// How many frames go into one `writev`. More only makes the array larger; the rest goes into the next call.
+pub const BATCH_MAX: usize = 64;
+
+/// The longest reason of a close frame: a control frame carries 125 bytes, two of them the code. Longer ones are cut.
+const REASON_MAX: usize = 123;
+
+const FINAL: u8 = 0x80;
+const TEXT: u8 = 0x1;
+const CLOSE: u8 = 0x8;
+
+/// An empty ping.
+pub const PING: Bytes = Bytes::from_static(&[FINAL | 0x9, 0]);
+
+/// A whole text message in one frame. Servers do not mask, so the same bytes serve every client.
+///
+/// ```
+/// use campanile::gateway::frame::text;
+/// assert_eq!(&text("{}")[..], b"\x81\x02{}");
+/// ```
+pub fn text(text: &str) -> Bytes {
+    build(TEXT, text.as_bytes())
+}
+
+/// A close with a code and a reason.
+pub fn close(leave: Leave) -> Bytes {
+    let mut end = leave.reason.len().min(REASON_MAX);
+    while !leave.reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut payload = leave.code.to_be_bytes().to_vec();
+    payload.extend_from_slice(&leave.reason.as_bytes()[..end]);
+    build(CLOSE, &payload)
+}
+
+fn build(opcode: u8, payload: &[u8]) -> Bytes {
+    let mut frame = BytesMut::with_capacity(payload.len() + 10);
+    frame.put_u8(FINAL | opcode);
+    match payload.len() {
+        short @ 0..126 => frame.put_u8(short as u8),
+        middle @ 126..=0xFFFF => {
+            frame.put_u8(126);
+            frame.put_u16(middle as u16);
+        }
+        long => {
+            frame.put_u8(127);
+            frame.put_u64(long as u64);
+        }
+    }
+    frame.put_slice(payload);
+    frame.freeze()
+}
+
+/// Frames on their way to the socket. Unbounded by itself: the session fills it only while it is empty, with one batch.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    frames: VecDeque<(Bytes, Flight)>,
+}
+
+impl Outbox {
+    pub fn push(&mut self, outgoing: Outgoing) {
+        if !outgoing.frame.is_empty() {
+            self.frames.push_back((outgoing.frame, outgoing.flight));
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// Writes all of it. A frame's flight lands when its last byte is with the kernel. Nothing is lost when this is dropped half-way:
+    /// what was written is already taken off.
+    pub fn poll_write(
+        &mut self,
+        context: &mut Context<'_>,
+        mut stream: Pin<&mut (impl AsyncWrite + ?Sized)>,
+    ) -> Poll<io::Result<()>> {
+        while !self.frames.is_empty() {
+            // The array is built here, not in an async function: held over an await it would live in every socket's task.
+            let mut slices = [IoSlice::new(&[]); BATCH_MAX];
+            let mut filled = 0;
+            for ((bytes, _), slice) in self.frames.iter().zip(&mut slices) {
+                *slice = IoSlice::new(bytes);
+                filled += 1;
+            }
+            let written = ready!(stream.as_mut().poll_write_vectored(context, &slices[..filled]))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.take_off(written);
+        }
+        if self.frames.capacity() > BATCH_MAX {
+            self.frames = VecDeque::new();
+        }
+        stream.poll_flush(context)
+    }
+
+    fn take_off(&mut self, mut written: usize) {
+        while let Some((bytes, _)) = self.frames.front_mut() {
+            if bytes.len() > written {
+                bytes.advance(written);
+                return;
+            }
+            written -= bytes.len();
+            self.frames.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_grow_with_the_payload() {
+        for (size, head) in [
+            (0, vec![0x81, 0]),
+            (125, vec![0x81, 125]),
+            (126, vec![0x81, 126, 0, 126]),
+            (65_535, vec![0x81, 126, 0xFF, 0xFF]),
+            (65_536, vec![0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+        ] {
+            let frame = text(&"x".repeat(size));
+            assert_eq!(frame[..head.len()], head[..], "{size}");
+            assert_eq!(frame.len(), head.len() + size);
+        }
+    }
+
+    #[test]
+    fn a_long_reason_is_cut_between_characters() {
+        let reason: &'static str = "éééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééé";
+        let frame = close(Leave { code: 1013, reason });
+        assert_eq!(frame[1], 2 + 122);
+        assert!(std::str::from_utf8(&frame[4..]).is_ok());
+    }
+}

@@ -1,0 +1,237 @@
+//! Who listens to what on this node: topics to queues, and how many sockets there are. Sends nothing itself and knows no dialect.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::bus::{Listener, Notice};
+use crate::domain::address::UserName;
+use crate::domain::event::Topic;
+use crate::domain::refusal::Refusal;
+use crate::gateway::dialect::Leave;
+use crate::gateway::queue::{self, Queue};
+use crate::system::pace;
+
+/// Topics are spread over this many locks, so that registering and publishing seldom meet.
+const SHARDS: usize = 64;
+
+/// Each ping period is cut into this many beats, and each socket has its place in one of them: pings are spread, and no socket needs a
+/// timer of its own.
+pub const BEATS: u32 = 5;
+
+/// How long a client that was refused for want of room is told to wait.
+const RETRY_SECONDS: u64 = 5;
+
+/// Bounds of the hub; 0 means none.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Sockets on this node. One more is refused before the upgrade: `Busy`.
+    pub sockets_max: usize,
+    /// Sockets of one user on this node; likewise.
+    pub sockets_per_user_max: usize,
+    /// Bytes of news that wait for one socket; beyond it the socket is closed.
+    pub queue_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { sockets_max: 0, sockets_per_user_max: 0, queue_bytes_max: queue::BYTES_DEFAULT }
+    }
+}
+
+type Shard = HashMap<Topic, Arc<Vec<Arc<Queue>>>>;
+
+#[derive(Debug)]
+pub struct Hub {
+    shards: [Mutex<Shard>; SHARDS],
+    hasher: RandomState,
+    members: Mutex<Members>,
+    left: Notify,
+    limits: Limits,
+}
+
+#[derive(Debug, Default)]
+struct Members {
+    sockets: HashMap<u64, Arc<Queue>>,
+    users: HashMap<UserName, usize>,
+    next: u64,
+    beat: u64,
+    closing: bool,
+}
+
+impl Hub {
+    pub fn new(limits: Limits) -> Arc<Hub> {
+        Arc::new(Hub {
+            shards: std::array::from_fn(|_| Mutex::default()),
+            hasher: RandomState::new(),
+            members: Mutex::default(),
+            left: Notify::new(),
+            limits,
+        })
+    }
+
+    /// A place for one more socket of this user; refused with `Busy` where a limit is reached or the service is going down.
+    pub fn join(self: &Arc<Self>, user: &UserName) -> Result<Seat, Refusal> {
+        let busy = |limit| Err(Refusal::Busy { limit, retry_seconds: RETRY_SECONDS });
+        let over = |count: usize, max: usize| max != 0 && count >= max;
+        let mut members = self.members();
+        if members.closing {
+            return busy("the service is closing");
+        }
+        if over(members.sockets.len(), self.limits.sockets_max) {
+            return busy("too many sockets");
+        }
+        if over(members.users.get(user).copied().unwrap_or(0), self.limits.sockets_per_user_max) {
+            return busy("too many sockets of one user");
+        }
+        let id = members.next;
+        members.next += 1;
+        let bytes_max = if self.limits.queue_bytes_max == 0 { usize::MAX } else { self.limits.queue_bytes_max };
+        let queue = Arc::new(Queue::new(id, user.clone(), bytes_max));
+        members.sockets.insert(id, Arc::clone(&queue));
+        *members.users.entry(user.clone()).or_default() += 1;
+        drop(members);
+        Ok(Seat { hub: Arc::clone(self), queue, topics: Vec::new() })
+    }
+
+    /// How many sockets there are.
+    pub fn count(&self) -> usize {
+        self.members().sockets.len()
+    }
+
+    /// How many of them are this user's.
+    pub fn count_of(&self, user: &UserName) -> usize {
+        self.members().users.get(user).copied().unwrap_or(0)
+    }
+
+    /// Takes no more sockets, closes those that are there, and waits until they are gone; answers how many are left when the time is up.
+    pub async fn close_all(&self, leave: Leave, within: Duration) -> usize {
+        let sockets: Vec<Arc<Queue>> = {
+            let mut members = self.members();
+            members.closing = true;
+            members.sockets.values().cloned().collect()
+        };
+        sockets.iter().for_each(|queue| queue.end(leave));
+        drop(sockets);
+        let empty = async {
+            loop {
+                let left = self.left.notified();
+                if self.count() == 0 {
+                    return;
+                }
+                left.await;
+            }
+        };
+        // When the time is up the count below says so.
+        let _ = pace::within(within, empty).await;
+        self.count()
+    }
+
+    /// Asks every socket for a ping once per `period`, for ever.
+    pub async fn beat(self: Arc<Self>, period: Duration) {
+        let mut ticks = pace::ticks(period / BEATS);
+        loop {
+            ticks.tick().await;
+            let due: Vec<Arc<Queue>> = {
+                let mut members = self.members();
+                members.beat += 1;
+                let place = members.beat % u64::from(BEATS);
+                let due = |queue: &&Arc<Queue>| queue.id() % u64::from(BEATS) == place;
+                members.sockets.values().filter(due).cloned().collect()
+            };
+            due.iter().for_each(|queue| queue.beat());
+        }
+    }
+
+    fn members(&self) -> MutexGuard<'_, Members> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn shard(&self, topic: &Topic) -> MutexGuard<'_, Shard> {
+        let shard = self.hasher.hash_one(topic) as usize % SHARDS;
+        self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Listener for Hub {
+    fn hear(&self, notice: &Arc<Notice>) {
+        let topic = notice.event.topic();
+        // The list is shared, not copied; whoever registers meanwhile makes a new one.
+        let listeners = self.shard(&topic).get(&topic).cloned();
+        for queue in listeners.iter().flat_map(|listeners| listeners.iter()) {
+            queue.push(notice);
+        }
+    }
+}
+
+/// One socket's place in the hub. Dropping it gives up every topic and makes room for another socket.
+#[derive(Debug)]
+pub struct Seat {
+    hub: Arc<Hub>,
+    queue: Arc<Queue>,
+    topics: Vec<Topic>,
+}
+
+impl Seat {
+    pub fn queue(&self) -> &Arc<Queue> {
+        &self.queue
+    }
+
+    pub fn user(&self) -> &UserName {
+        self.queue.user()
+    }
+
+    /// From now on this socket's queue hears of the topic. Once is enough.
+    pub fn listen(&mut self, topic: Topic) {
+        if self.topics.contains(&topic) {
+            return;
+        }
+        let mut shard = self.hub.shard(&topic);
+        let listeners = Arc::make_mut(shard.entry(topic.clone()).or_default());
+        // By id, so that leaving finds its place without a walk; ids grow, so this mostly appends.
+        let place = listeners.partition_point(|other| other.id() < self.queue.id());
+        listeners.insert(place, Arc::clone(&self.queue));
+        drop(shard);
+        self.topics.push(topic);
+    }
+
+    pub fn unlisten(&mut self, topic: &Topic) {
+        if let Some(at) = self.topics.iter().position(|other| other == topic) {
+            self.topics.swap_remove(at);
+            self.leave(topic);
+        }
+    }
+
+    fn leave(&self, topic: &Topic) {
+        let mut shard = self.hub.shard(topic);
+        let Some(listeners) = shard.get_mut(topic) else { return };
+        if let Ok(at) = listeners.binary_search_by_key(&self.queue.id(), |other| other.id()) {
+            let listeners = Arc::make_mut(listeners);
+            listeners.remove(at);
+            if listeners.is_empty() {
+                shard.remove(topic);
+            }
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        for topic in std::mem::take(&mut self.topics) {
+            self.leave(&topic);
+        }
+        let mut members = self.hub.members();
+        members.sockets.remove(&self.queue.id());
+        if let Some(count) = members.users.get_mut(self.queue.user()) {
+            *count -= 1;
+            if *count == 0 {
+                members.users.remove(self.queue.user());
+            }
+        }
+        drop(members);
+        self.hub.left.notify_waiters();
+    }
+}

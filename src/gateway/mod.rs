@@ -1,0 +1,7 @@
+//! The real-time face: who listens on this node, one task per socket, and one pure state machine per dialect. Speaks to the rest through `Desk`.
+
+pub mod dialect;
+pub mod frame;
+pub mod hub;
+pub mod queue;
+pub mod side;

@@ -1,0 +1,480 @@
+//! One Side client's conversation: which request is being answered, what is registered, what is told. Pure; `session.rs` performs its steps.
+//!
+//! A registration listens before it is checked: the first look-up says which collection stands behind the path, then the socket listens to
+//! it, then a second look-up decides. What happens between the two is kept and told after the answer, so neither a change nor a revocation
+//! falls between.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::bus::{Face, Notice};
+use crate::domain::address::{Address, UserName};
+use crate::domain::alarm::Action;
+use crate::domain::collection::CollectionId;
+use crate::domain::event::{Event, Topic};
+use crate::domain::refusal::Refusal;
+use crate::domain::sync::Token;
+use crate::gateway::dialect::{Ask, Dialect, Frame, Leave, Outcome, Outgoing, Readable, Step};
+use crate::gateway::side::push;
+use crate::gateway::side::registrations::{Checking, Registration, Registrations, State};
+use crate::gateway::side::request::{self, Path, Request};
+
+/// How many paths one socket may register. Beyond it a path is answered `InternalError`, the one reason that does not claim anything about
+/// the path itself; what is registered stays.
+pub const PATHS_MAX: usize = 1_000;
+
+/// How many requests wait for their answer before no more is read from the client.
+const WAITING_MAX: usize = 64;
+
+/// How many paths of requests wait before no more is read. One message more may be taken, so the true bound is this and a message's worth.
+const LINES_MAX: usize = 4_096;
+
+/// The extensions that a client can ask for. None is built yet, so none is granted.
+const FEATURES: [&str; 0] = [];
+
+/// Too slow. The front end stays away for good after 1000 and 1001, and comes back after anything else.
+const SLOW: Leave = Leave { code: 1013, reason: "too slow: connect again and ask for changes" };
+
+/// The account is gone or its password changed.
+const SIGNED_OUT: Leave = Leave { code: 1008, reason: "signed out" };
+
+#[derive(Debug)]
+pub struct Side {
+    user: UserName,
+    display: bool,
+    registrations: Registrations,
+    /// Requests in the order of their answers; the first is being worked on.
+    requests: VecDeque<Change>,
+    /// How many lines all of them have.
+    lines: usize,
+    asked: VecDeque<(u64, Purpose)>,
+    /// How many paths are not registered yet, but may be soon.
+    finding: usize,
+    next_ask: u64,
+}
+
+/// A request to register and unregister.
+#[derive(Debug)]
+struct Change {
+    lines: Vec<Line>,
+    /// How many lines wait for the desk.
+    open: usize,
+    started: bool,
+}
+
+#[derive(Debug)]
+struct Line {
+    path: Path,
+    register: bool,
+    verdict: Option<Result<(), &'static str>>,
+}
+
+/// Why something was asked.
+#[derive(Debug)]
+enum Purpose {
+    /// Which collection stands there; the answer belongs to a line of the first request.
+    Find { line: usize },
+    /// Whether a path that is listened to may be read.
+    Check { label: Arc<str> },
+    /// Whether a path that was never registered exists.
+    Exists { line: usize },
+}
+
+impl Side {
+    pub fn new(user: UserName) -> Side {
+        Side {
+            user,
+            display: false,
+            registrations: Registrations::default(),
+            requests: VecDeque::new(),
+            lines: 0,
+            asked: VecDeque::new(),
+            finding: 0,
+            next_ask: 0,
+        }
+    }
+
+    fn ask(&mut self, address: Address, purpose: Purpose, steps: &mut Vec<Step>) -> u64 {
+        let number = self.next_ask;
+        self.next_ask += 1;
+        self.asked.push_back((number, purpose));
+        steps.push(Step::Ask { number, ask: Ask::Resolve(address) });
+        number
+    }
+
+    /// Works on requests until one has to wait for the desk.
+    fn proceed(&mut self, steps: &mut Vec<Step>) {
+        while let Some(change) = self.requests.front_mut() {
+            if !change.started {
+                change.started = true;
+                for line in 0..change.lines.len() {
+                    self.begin(line, steps);
+                }
+            }
+            if self.requests.front().is_none_or(|change| change.open > 0) {
+                return;
+            }
+            self.finish(steps);
+        }
+        self.requests = VecDeque::new();
+    }
+
+    fn begin(&mut self, index: usize, steps: &mut Vec<Step>) {
+        let Some(line) = self.requests.front().and_then(|change| change.lines.get(index)) else { return };
+        let (path, register) = (line.path.clone(), line.register);
+        match (register, self.registrations.get(&path.label)) {
+            (true, Some(Registration { state: State::Active, .. })) => self.settle(index, Ok(())),
+            (true, Some(Registration { state: State::Checking(checking), .. })) => {
+                checking.line = Some(index);
+                self.wait();
+            }
+            (true, Some(Registration { state: State::Suspended { .. }, .. })) => {
+                self.check(&path.label, Some(index), steps);
+                self.wait();
+            }
+            (true, None) => match path.address {
+                None => self.settle(index, Err("NotFound")),
+                Some(_) if self.registrations.len() + self.finding >= PATHS_MAX => {
+                    self.settle(index, Err("InternalError"));
+                }
+                Some(address) => {
+                    self.ask(address, Purpose::Find { line: index }, steps);
+                    self.finding += 1;
+                    self.wait();
+                }
+            },
+            (false, Some(_)) => {
+                self.drop_registration(&path.label, steps);
+                self.settle(index, Ok(()));
+            }
+            (false, None) => match path.address {
+                None => self.settle(index, Err("NotFound")),
+                Some(address) => {
+                    self.ask(address, Purpose::Exists { line: index }, steps);
+                    self.wait();
+                }
+            },
+        }
+    }
+
+    /// One more line of the first request waits for the desk.
+    fn wait(&mut self) {
+        if let Some(change) = self.requests.front_mut() {
+            change.open += 1;
+        }
+    }
+
+    fn settle(&mut self, line: usize, verdict: Result<(), &'static str>) {
+        if let Some(line) = self.requests.front_mut().and_then(|change| change.lines.get_mut(line)) {
+            line.verdict = Some(verdict);
+        }
+    }
+
+    /// A line that waited for the desk has its verdict.
+    fn close(&mut self, line: usize, verdict: Result<(), &'static str>) {
+        self.settle(line, verdict);
+        if let Some(change) = self.requests.front_mut() {
+            change.open -= 1;
+        }
+    }
+
+    /// Answers the first request, and lets its registrations speak.
+    fn finish(&mut self, steps: &mut Vec<Step>) {
+        let Some(change) = self.requests.pop_front() else { return };
+        self.lines -= change.lines.len();
+        let mut answer = push::Answer::default();
+        for line in &change.lines {
+            let label: &str = &line.path.label;
+            match (line.register, line.verdict.unwrap_or(Err("InternalError"))) {
+                (true, Ok(())) => answer.registered.push(label),
+                (true, Err(why)) => answer.not_registered.push((label, why)),
+                (false, Ok(())) => answer.unregistered.push(label),
+                (false, Err(why)) => answer.not_unregistered.push((label, why)),
+            }
+        }
+        steps.push(Step::Say(Outgoing::answer(push::answer(&answer))));
+        for line in change.lines.iter().filter(|line| line.register) {
+            if let Some(Registration { state: State::Checking(_), .. }) = self.registrations.get(&line.path.label) {
+                self.resume(&line.path.label, Token(0), steps);
+            }
+        }
+    }
+
+    /// Asks whether a registered path may be read, and keeps its news until that is known.
+    fn check(&mut self, label: &Arc<str>, line: Option<usize>, steps: &mut Vec<Step>) {
+        let Some(registration) = self.registrations.get(label) else { return };
+        let address = registration.address.clone();
+        let number = self.ask(address, Purpose::Check { label: Arc::clone(label) }, steps);
+        let Some(registration) = self.registrations.get(label) else { return };
+        if let State::Checking(checking) = &mut registration.state {
+            checking.ask = Some(number);
+            checking.again = false;
+        } else {
+            registration.state = State::Checking(Box::new(Checking::new(number, line)));
+        }
+    }
+
+    /// A path is free to speak again: first what was kept, then `token` if that told less.
+    fn resume(&mut self, label: &Arc<str>, token: Token, steps: &mut Vec<Step>) {
+        let Some(registration) = self.registrations.get(label) else { return };
+        if let State::Checking(checking) = std::mem::replace(&mut registration.state, State::Active) {
+            for notice in checking.into_held() {
+                tell(label, registration, &notice, steps);
+            }
+        }
+        if token > registration.told {
+            registration.told = token;
+            let frame = push::token(label, registration.address.kind(), token);
+            steps.push(Step::Say(Outgoing::answer(frame)));
+        }
+    }
+
+    fn drop_registration(&mut self, label: &str, steps: &mut Vec<Step>) {
+        if let Some((registration, true)) = self.registrations.remove(label) {
+            steps.push(Step::Unlisten(Topic::Collection(registration.collection)));
+        }
+    }
+
+    fn found(&mut self, index: usize, outcome: Outcome, steps: &mut Vec<Step>) {
+        match outcome {
+            Outcome::Refused(refusal) => self.close(index, Err(reason(&refusal))),
+            Outcome::Readable(readable) => {
+                let line = self.requests.front().and_then(|change| change.lines.get(index));
+                let Some(Path { label, address: Some(address) }) = line.map(|line| line.path.clone()) else { return };
+                let registration = Registration {
+                    plain: *label == *push::path(&address),
+                    address,
+                    collection: readable.collection,
+                    told: readable.token,
+                    state: State::Suspended { retry: false },
+                };
+                if self.registrations.add(&label, registration) {
+                    steps.push(Step::Listen(Topic::Collection(readable.collection)));
+                }
+                self.check(&label, Some(index), steps);
+            }
+        }
+    }
+
+    fn checked(&mut self, number: u64, label: &Arc<str>, outcome: Outcome, steps: &mut Vec<Step>) {
+        let Some(registration) = self.registrations.get(label) else { return };
+        let collection = registration.collection;
+        let State::Checking(checking) = &mut registration.state else { return };
+        // The path may have been given up and registered again meanwhile: only the ask that is out counts.
+        if checking.ask != Some(number) {
+            return;
+        }
+        if checking.again {
+            return self.check(label, None, steps);
+        }
+        let line = checking.line;
+        match outcome {
+            Outcome::Readable(readable) if readable.collection != collection => {
+                self.follow(label, readable.collection, steps);
+            }
+            Outcome::Readable(readable) => match line {
+                Some(line) => {
+                    checking.ask = None;
+                    // The client reads the collection once it has the answer, so older news are none.
+                    registration.told = readable.token;
+                    self.close(line, Ok(()));
+                }
+                None => self.resume(label, readable.token, steps),
+            },
+            Outcome::Refused(refusal) => match line {
+                Some(line) => {
+                    self.drop_registration(label, steps);
+                    self.close(line, Err(reason(&refusal)));
+                }
+                None => {
+                    // A refusal is final until rights change again; trouble of our own is asked about at the next beat.
+                    let retry = reason(&refusal) == "InternalError";
+                    registration.state = State::Suspended { retry };
+                }
+            },
+        }
+    }
+
+    /// Another collection stands at the path now: listens to that one, and looks once more.
+    fn follow(&mut self, label: &Arc<str>, collection: CollectionId, steps: &mut Vec<Step>) {
+        let Some((mut registration, last)) = self.registrations.remove(label) else { return };
+        if last {
+            steps.push(Step::Unlisten(Topic::Collection(registration.collection)));
+        }
+        registration.collection = collection;
+        if let State::Checking(checking) = &mut registration.state {
+            checking.forget();
+        }
+        if self.registrations.add(label, registration) {
+            steps.push(Step::Listen(Topic::Collection(collection)));
+        }
+        self.check(label, None, steps);
+    }
+
+    fn rights_changed(&mut self, label: &Arc<str>, steps: &mut Vec<Step>) {
+        let Some(registration) = self.registrations.get(label) else { return };
+        match &mut registration.state {
+            State::Active | State::Suspended { .. } => self.check(label, None, steps),
+            State::Checking(checking) => {
+                checking.forget();
+                if checking.ask.is_some() {
+                    checking.again = true;
+                } else {
+                    // Its line was settled, but its request is not yet answered: the line is open again.
+                    self.check(label, None, steps);
+                    self.wait();
+                }
+            }
+        }
+    }
+}
+
+impl Dialect for Side {
+    fn opened(&mut self, _: DateTime<Utc>, steps: &mut Vec<Step>) {
+        steps.push(Step::Listen(Topic::User(self.user.clone())));
+        steps.push(Step::Say(Outgoing::answer(push::WELCOME)));
+    }
+
+    fn heard(&mut self, frame: Frame<'_>, _: DateTime<Utc>, steps: &mut Vec<Step>) {
+        // The real service handles text alone and drops the rest without a word.
+        let Frame::Text(text) = frame else { return };
+        let answer = match request::read(text) {
+            Ok(Request::Nothing) => push::EMPTY,
+            Ok(Request::Display(enabled)) => {
+                self.display = enabled;
+                push::display(enabled)
+            }
+            Ok(Request::Features(asked)) => {
+                let granted: Vec<&str> =
+                    FEATURES.into_iter().filter(|feature| asked.iter().any(|asked| asked == feature)).collect();
+                push::features(&granted)
+            }
+            Err(refused) => push::error(refused.as_str()),
+            Ok(Request::Change { register, unregister }) => {
+                let line = |register| move |path| Line { path, register, verdict: None };
+                let lines: Vec<Line> =
+                    register.into_iter().map(line(true)).chain(unregister.into_iter().map(line(false))).collect();
+                self.lines += lines.len();
+                self.requests.push_back(Change { lines, open: 0, started: false });
+                return self.proceed(steps);
+            }
+        };
+        steps.push(Step::Say(Outgoing::answer(answer)));
+    }
+
+    fn answered(&mut self, number: u64, outcome: Outcome, _: DateTime<Utc>, steps: &mut Vec<Step>) {
+        let Some(at) = self.asked.iter().position(|(asked, _)| *asked == number) else { return };
+        let Some((_, purpose)) = self.asked.remove(at) else { return };
+        if self.asked.is_empty() {
+            self.asked = VecDeque::new();
+        }
+        match purpose {
+            Purpose::Find { line } => {
+                self.finding -= 1;
+                self.found(line, outcome, steps);
+            }
+            Purpose::Check { label } => self.checked(number, &label, outcome, steps),
+            Purpose::Exists { line } => {
+                let verdict = match outcome {
+                    Outcome::Readable(Readable { .. }) => Ok(()),
+                    Outcome::Refused(refusal) => Err(reason(&refusal)),
+                };
+                self.close(line, verdict);
+            }
+        }
+        self.proceed(steps);
+    }
+
+    fn happened(&mut self, notice: &Arc<Notice>, steps: &mut Vec<Step>) {
+        match &notice.event {
+            Event::Changed { collection, .. } | Event::Imported { collection, .. } => {
+                for at in 0..self.registrations.labels(*collection).len() {
+                    let label = Arc::clone(&self.registrations.labels(*collection)[at]);
+                    let Some(registration) = self.registrations.get(&label) else { continue };
+                    match &mut registration.state {
+                        State::Active => tell(&label, registration, notice, steps),
+                        State::Checking(checking) => checking.hold(notice),
+                        State::Suspended { .. } => {}
+                    }
+                }
+            }
+            Event::RightsChanged { collection, .. } => {
+                for label in self.registrations.labels(*collection).to_vec() {
+                    self.rights_changed(&label, steps);
+                }
+            }
+            Event::ListChanged { user, change, address } => {
+                if *user == self.user {
+                    let frame = notice.frame(Face::Side, || push::list_changed(*change, address));
+                    steps.push(Step::Say(Outgoing::news(frame, notice)));
+                }
+            }
+            Event::Rang { user, alarm } => {
+                if *user == self.user && self.display && alarm.action == Action::Display {
+                    let frame = notice.frame(Face::Side, || push::alarm(alarm));
+                    steps.push(Step::Say(Outgoing::news(frame, notice)));
+                }
+            }
+            Event::SignedOut { user } => {
+                if *user == self.user {
+                    steps.push(Step::Close(SIGNED_OUT));
+                }
+            }
+        }
+    }
+
+    fn woke(&mut self, _: DateTime<Utc>, steps: &mut Vec<Step>) {
+        for label in self.registrations.to_retry() {
+            self.check(&label, None, steps);
+        }
+    }
+
+    fn busy(&self) -> bool {
+        self.requests.len() >= WAITING_MAX || self.lines >= LINES_MAX
+    }
+
+    fn slow(&self) -> Leave {
+        SLOW
+    }
+}
+
+/// Tells one path what happened, unless it was told as much before.
+fn tell(label: &str, registration: &mut Registration, notice: &Notice, steps: &mut Vec<Step>) {
+    let kind = registration.address.kind();
+    let shared = |address: &Address| registration.plain && registration.address == *address;
+    let frame = match &notice.event {
+        Event::Changed { address, token, .. } if *token > registration.told => {
+            let make = || push::token(label, kind, *token);
+            let frame = if shared(address) { notice.frame(Face::Side, make) } else { make() };
+            registration.told = *token;
+            frame
+        }
+        Event::Imported { address, import, counts, .. } => {
+            let make = || push::imported(label, import, *counts);
+            if shared(address) { notice.frame(Face::Side, make) } else { make() }
+        }
+        _ => return,
+    };
+    steps.push(Step::Say(Outgoing::news(frame, notice)));
+}
+
+/// The reason on the wire. `NotFound` and `Forbidden` speak of the path, the rest of us.
+fn reason(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::Forbidden => "Forbidden",
+        Refusal::NotFound => "NotFound",
+        Refusal::Unauthenticated
+        | Refusal::Expired
+        | Refusal::Exists
+        | Refusal::Precondition
+        | Refusal::UidTaken(_)
+        | Refusal::Invalid(_)
+        | Refusal::Unsupported(_)
+        | Refusal::TooLarge { .. }
+        | Refusal::StaleToken
+        | Refusal::Busy { .. }
+        | Refusal::Fault { .. } => "InternalError",
+    }
+}

@@ -1,0 +1,6 @@
+//! The Side dialect: the WebSocket API of the Side service, as `docs/side.md` describes it.
+
+pub mod conversation;
+pub mod push;
+pub mod registrations;
+pub mod request;
