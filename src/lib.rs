@@ -3,6 +3,7 @@
 pub mod bus;
 pub mod domain;
 pub mod gateway;
+pub mod ical;
 pub mod kv;
 pub mod service;
 pub mod store;

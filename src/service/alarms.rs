@@ -10,7 +10,7 @@ use crate::domain::address::UserName;
 use crate::domain::alarm::Firing;
 use crate::domain::collection::Collection;
 use crate::domain::event::{Event, Rang};
-use crate::domain::object::Armed;
+use crate::domain::object::{Armed, Etag};
 use crate::domain::refusal::Refusal;
 use crate::ical::alarms::{self, Policy};
 use crate::ical::object::CalendarObject;
@@ -19,7 +19,7 @@ use crate::service::Service;
 use crate::service::objects::seen_object;
 use crate::store::due::Due;
 use crate::store::journal::Pen;
-use crate::store::{due, keys, objects};
+use crate::store::{collections, due, keys, objects};
 
 /// Objects whose alarms are armed in one go; the rest waits for the next round, so that nobody is held up for long.
 const ARM_MAX: usize = 256;
@@ -152,7 +152,7 @@ impl Service {
         ];
         let (_, armed) = self
             .commit(reads, move |seen, stamp| {
-                let stands = crate::store::collections::seen(seen.first())?.is_some_and(|head| head.id == row.collection);
+                let stands = collections::seen(seen.first())?.is_some_and(|head| head.id == row.collection);
                 let object = seen_object(seen.get(1))?.filter(|object| object.due == Some(row.at));
                 let (Some(mut object), true, Some(Some(_))) = (object, stands, seen.get(2)) else {
                     // Changed since it was read: its new row comes in its own time.
@@ -186,7 +186,9 @@ impl Service {
     /// What rings for a due row, and what comes after; `None` where the object is gone.
     async fn plan(&self, row: &Due, now: DateTime<Utc>) -> Result<Option<Plan>, Refusal> {
         let Some(head) = self.store.collection_by_id(row.collection).await? else { return Ok(None) };
-        let Some((object, bytes)) = self.store.object_with_body(row.collection, &row.name).await? else { return Ok(None) };
+        let Some((object, bytes)) = self.store.object_with_body(row.collection, &row.name).await? else {
+            return Ok(None);
+        };
         let place = head.address.object(&row.name).ok_or(Refusal::NotFound)?;
         let ringing = self.ringing(&head).await?;
         // Stored objects were read once; one that cannot be read now rings nothing.
@@ -200,7 +202,11 @@ impl Service {
         while let Some(instant) = at {
             firings.extend(ringing.at(&parsed, instant).into_iter().filter(worth));
             looked += 1;
-            at = if looked < MISSED_MAX { ringing.next_after(&parsed, instant) } else { ringing.next_after(&parsed, now) };
+            at = if looked < MISSED_MAX {
+                ringing.next_after(&parsed, instant)
+            } else {
+                ringing.next_after(&parsed, now)
+            };
             if at.is_none_or(|at| at > now) {
                 break;
             }
@@ -291,7 +297,7 @@ impl Service {
 
 struct Plan {
     head: Collection,
-    etag: crate::domain::object::Etag,
+    etag: Etag,
     events: Vec<Event>,
     next: Option<DateTime<Utc>>,
 }

@@ -7,7 +7,7 @@ use crate::domain::address::{Address, Kind, UserName};
 use crate::domain::collection::{Collection, CollectionId, ListNews, Source, list_changes};
 use crate::domain::event::Event;
 use crate::domain::principal::Principal;
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Fault, Refusal};
 use crate::kv::Writes;
 use crate::service::Service;
 use crate::store::journal::Pen;
@@ -133,8 +133,7 @@ impl Service {
     /// Sets name, colour and the like: of the source by its owner or administrators, of a mirror or subscription by its holder.
     pub async fn dress_collection(&self, caller: &Principal, address: &Address, face: Face) -> Result<(), Refusal> {
         if let Some(zone) = face.timezone.as_deref().filter(|zone| !zone.is_empty()) {
-            zone.parse::<chrono_tz::Tz>()
-                .map_err(|_| crate::domain::refusal::Fault::whole(format!("no zone named {zone:?}")))?;
+            zone.parse::<chrono_tz::Tz>().map_err(|_| Fault::whole(format!("no zone named {zone:?}")))?;
         }
         self.view(&caller.name, address).await?;
         let (user, now) = (caller.name.clone(), self.now());

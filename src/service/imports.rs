@@ -3,19 +3,21 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use crate::domain::access::{Right, right_of};
 use crate::domain::address::{Address, Kind};
+use crate::domain::collection::Collection;
 use crate::domain::event::Event;
 use crate::domain::import::{Counts, Failure, Import, Media, Status, Upload};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::ical::split::{self, Split};
-use crate::kv::Stamp;
+use crate::kv::{Stamp, Writes};
 use crate::service::Service;
 use crate::service::collections::standing;
-use crate::service::objects::{Prepared, check_component, lay, seal, seen_object};
+use crate::service::objects::{Prepared, check_component, check_uid, lay, seal, seen_object};
 use crate::store::journal::Pen;
 use crate::store::{imports, keys, record};
 use crate::system::random;
@@ -184,6 +186,7 @@ impl Service {
                 let allowed = head.as_ref().is_some_and(|head| right_of(&user, head) >= Right::ReadWrite);
                 let mut rows = seen.get(2..).unwrap_or_default().chunks(2);
                 let mut part = 0;
+                let counts = after.counts;
                 for (line, uid, outcome) in &batch {
                     let laid = match (outcome, &mut head) {
                         (Ok((name, prepared)), Some(head)) if allowed => {
@@ -206,7 +209,8 @@ impl Service {
                     }
                 }
                 after.cursor += batch.len() as u64;
-                if let Some(head) = head.filter(|_| !writes.is_empty()) {
+                let wrote = (after.counts.created, after.counts.updated) != (counts.created, counts.updated);
+                if let Some(head) = head.filter(|_| wrote) {
                     seal(&mut writes, head, now, stamp);
                 }
                 imports::write(&mut writes, &after);
@@ -269,18 +273,18 @@ enum Laid {
 
 #[expect(clippy::too_many_arguments, reason = "one row each of what a write rests on")]
 fn lay_item(
-    writes: &mut crate::kv::Writes,
-    head: &mut crate::domain::collection::Collection,
+    writes: &mut Writes,
+    head: &mut Collection,
     rows: &[Option<Bytes>],
     prepared: &Prepared,
     name: &Arc<str>,
-    now: chrono::DateTime<chrono::Utc>,
+    now: DateTime<Utc>,
     stamp: Stamp,
     part: u32,
 ) -> Result<Laid, String> {
     let text = |refusal: Refusal| refusal.to_string();
     let before = seen_object(rows.first()).map_err(text)?;
-    crate::service::objects::check_uid(head, &prepared.uid, name, before.as_ref(), rows.get(1)).map_err(text)?;
+    check_uid(head, &prepared.uid, name, before.as_ref(), rows.get(1)).map_err(text)?;
     check_component(head, prepared.component).map_err(text)?;
     if before.as_ref().is_some_and(|before| before.etag == prepared.etag) {
         return Ok(Laid::Unchanged);

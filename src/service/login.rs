@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use argon2::Argon2;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tokio::sync::Semaphore;
@@ -38,7 +38,7 @@ pub enum Credentials {
 
 /// Keeps what logging in needs between requests.
 pub struct Doorkeeper {
-    pepper: [u8; 32],
+    pepper: [u8; 64],
     verified: Mutex<HashMap<[u8; 32], Instant>>,
     hashing: Arc<Semaphore>,
     tries: Rate,

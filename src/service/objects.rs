@@ -204,9 +204,7 @@ fn prepare(
         }
         Kind::AddressBook => {
             let card = Card::read(&bytes, limits)?;
-            let uid = card.uid().map(str::to_owned).ok_or_else(|| {
-                Fault::whole("the card has no UID")
-            })?;
+            let uid = card.uid().map(str::to_owned).ok_or_else(|| Fault::whole("the card has no UID"))?;
             Ok(Prepared { uid, component: Component::Card, etag, span: None, due: None, bytes })
         }
     }

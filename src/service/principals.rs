@@ -11,6 +11,7 @@ use crate::service::Service;
 use crate::service::login;
 use crate::store::journal::Pen;
 use crate::store::{keys, record};
+use crate::system::random;
 
 /// A person who is to be added.
 #[derive(Clone, Debug)]
@@ -128,7 +129,7 @@ impl Service {
         if password.is_empty() || password.len() > login::PASSWORD_MAX {
             return Err(Fault::whole(format!("a password has 1 to {} bytes", login::PASSWORD_MAX)).into());
         }
-        let salt = crate::system::random::bytes(&*self.random);
+        let salt = random::bytes(&*self.random);
         let hashed = tokio::task::spawn_blocking(move || login::hash(&password, salt)).await;
         hashed.ok().flatten().ok_or_else(|| self.fault("a password could not be hashed"))
     }

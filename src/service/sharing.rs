@@ -2,7 +2,7 @@
 
 use crate::domain::access::{Grant, Right, right_of};
 use crate::domain::address::{Address, UserName};
-use crate::domain::collection::{Collection, Source, list_changes};
+use crate::domain::collection::{Collection, ListNews, Source, list_changes};
 use crate::domain::event::{Event, ListChange};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
@@ -27,7 +27,8 @@ impl Service {
         }
         let mirror = random::uuid(&*self.random).to_string();
         let mirror_address = |name: &str| {
-            Address::new(source.address.kind(), whom.as_str(), name).ok_or_else(|| Refusal::from(Fault::whole("no such user")))
+            Address::new(source.address.kind(), whom.as_str(), name)
+                .ok_or_else(|| Refusal::from(Fault::whole("no such user")))
         };
         let standing_mirror = source.grants.iter().find(|grant| grant.user == *whom).map(|grant| grant.mirror.clone());
         let at = mirror_address(standing_mirror.as_deref().unwrap_or(&mirror))?;
@@ -44,15 +45,11 @@ impl Service {
                 return Err(Fault::whole(format!("no user named {:?}", whom.as_str())).into());
             }
             let mut after = before.clone();
+            let full = after.grants.len() >= limit;
             match after.grants.iter_mut().find(|grant| grant.user == whom) {
                 Some(grant) => grant.right = right,
-                None if after.grants.len() >= limit => {
-                    return Err(Refusal::Full(format!("a collection has at most {limit} delegates")));
-                }
-                None => {
-                    let mirror = made_at.name().to_owned();
-                    after.grants.push(Grant { user: whom.clone(), right, mirror });
-                }
+                None if full => return Err(Refusal::Full(format!("a collection has at most {limit} delegates"))),
+                None => after.grants.push(Grant { user: whom.clone(), right, mirror: made_at.name().to_owned() }),
             }
             let mut writes = Vec::new();
             let mut pen = Pen::new(now, stamp.0);
@@ -69,11 +66,10 @@ impl Service {
                 mirror.components.clone_from(&after.components);
                 collections::write_new(&mut writes, &mirror);
                 news.retain(|news| news.address != made_at);
-                news.insert(0, crate::domain::collection::ListNews {
-                    user: whom.clone(),
-                    change: ListChange::Delegated,
-                    address: made_at.clone(),
-                });
+                news.insert(
+                    0,
+                    ListNews { user: whom.clone(), change: ListChange::Delegated, address: made_at.clone() },
+                );
             }
             tell(&mut pen, &mut writes, news);
             Ok((writes, ()))
@@ -117,7 +113,12 @@ impl Service {
     }
 
     /// Opens a collection to everybody who signs in, or closes it; closing ends all subscriptions.
-    pub async fn set_public(&self, caller: &Principal, address: &Address, public: Option<Right>) -> Result<(), Refusal> {
+    pub async fn set_public(
+        &self,
+        caller: &Principal,
+        address: &Address,
+        public: Option<Right>,
+    ) -> Result<(), Refusal> {
         for _ in 0..TRIES {
             let source = self.administered(caller, address).await?;
             let subscribers = self.store.subscribers(source.id).await?;
@@ -139,7 +140,8 @@ impl Service {
                     if after != before {
                         if public.is_none() {
                             for row in &seen[1..] {
-                                if let Some(leaf) = collections::seen(Some(row))?.filter(|l| l.origin().1 == before.id) {
+                                if let Some(leaf) = collections::seen(Some(row))?.filter(|l| l.origin().1 == before.id)
+                                {
                                     collections::remove(&mut writes, &leaf);
                                 }
                             }

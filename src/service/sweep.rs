@@ -113,7 +113,8 @@ impl Service {
     pub(crate) async fn remove(&self, keys: Vec<Bytes>) -> Result<(), Refusal> {
         for slice in keys.chunks(SLICE) {
             let slice = slice.to_vec();
-            self.commit(Vec::new(), move |_, _| Ok((slice.iter().map(|key| (key.clone(), None)).collect(), ()))).await?;
+            self.commit(Vec::new(), move |_, _| Ok((slice.iter().map(|key| (key.clone(), None)).collect(), ())))
+                .await?;
         }
         Ok(())
     }

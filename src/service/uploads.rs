@@ -50,7 +50,8 @@ impl Service {
             .collect();
         for slice in chunks.chunks(CHUNKS_A_COMMIT) {
             let (slice, id) = (slice.to_vec(), id.clone());
-            let rows = move || slice.iter().map(|(n, chunk)| (keys::upload_bytes(&id, *n), Some(chunk.clone()))).collect();
+            let rows =
+                move || slice.iter().map(|(n, chunk)| (keys::upload_bytes(&id, *n), Some(chunk.clone()))).collect();
             self.commit(Vec::new(), move |_, _| Ok((rows(), ()))).await?;
         }
         // The row that makes it visible comes last: half a file is never imported.

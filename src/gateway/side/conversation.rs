@@ -475,6 +475,8 @@ fn reason(refusal: &Refusal) -> &'static str {
         | Refusal::TooLarge { .. }
         | Refusal::StaleToken
         | Refusal::Busy { .. }
+        | Refusal::TooOften { .. }
+        | Refusal::Full(_)
         | Refusal::Fault { .. } => "InternalError",
     }
 }
