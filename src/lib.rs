@@ -1,8 +1,10 @@
 //! Campanile: calendars and address books, exact alarms, and a push in the protocol a client already speaks. `ARCHITECTURE.md` is the map.
 
+pub mod api;
 pub mod bus;
 pub mod domain;
 pub mod gateway;
+pub mod http;
 pub mod ical;
 pub mod kv;
 pub mod service;

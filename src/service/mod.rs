@@ -98,10 +98,6 @@ impl Service {
         &self.nudges
     }
 
-    pub fn store(&self) -> &Store {
-        &self.store
-    }
-
     /// Logs what only the operator should read, under an id that the client is told.
     pub(crate) fn fault(&self, what: &str) -> Refusal {
         let id = random::uuid(&*self.random).simple().to_string();

@@ -1,0 +1,82 @@
+//! `/api/clock`: what time it is, and turning it where it was started by hand.
+
+use bytes::Buf;
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::Stream;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use warp::reply::Response;
+
+use crate::api::{House, answer, read_json};
+use crate::domain::occurrence;
+use crate::domain::refusal::{Fault, Refusal};
+use crate::http::auth;
+use crate::http::call::Call;
+use crate::http::problem;
+use crate::ical::time;
+use crate::service::alarms::Rung;
+
+pub async fn show(house: House, call: Call) -> Response {
+    answer(
+        async {
+            auth::caller(&house, &call).await?;
+            let mode = if house.clock_is_manual() { "manual" } else { "system" };
+            let now = occurrence::instant(&house.now());
+            Ok(problem::json(StatusCode::OK, &json!({ "now": now, "mode": mode })))
+        }
+        .await,
+    )
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Turn {
+    set: Option<DateTime<Utc>>,
+    advance: Option<String>,
+}
+
+fn shape(rung: &Rung) -> Value {
+    json!({
+        "at": occurrence::instant(&rung.alarm.at),
+        "user": rung.user.as_str(),
+        "action": rung.alarm.action.as_str(),
+        "eventSummary": rung.alarm.summary,
+        "eventURL": rung.alarm.object.to_string(),
+        "eventStartTime": occurrence::instant(&rung.alarm.start),
+    })
+}
+
+/// Answers when all that fell due on the way is delivered.
+pub async fn turn<B: Buf>(house: House, call: Call, stream: impl Stream<Item = Result<B, warp::Error>>) -> Response {
+    answer(
+        async {
+            auth::caller(&house, &call).await?;
+            if !house.clock_is_manual() {
+                return Err(Refusal::NotFound);
+            }
+            let asked: Turn = read_json(stream).await?;
+            let target = match (asked.set, asked.advance) {
+                (Some(target), None) => target,
+                (None, Some(text)) => house.now() + advance(&text)?,
+                _ => return Err(Fault::whole("give either set or advance").into()),
+            };
+            let turn = house.turn_clock(target).await?;
+            let body = json!({
+                "now": occurrence::instant(&house.now()),
+                "fired": turn.fired.iter().map(shape).collect::<Vec<_>>(),
+                "firedCount": turn.count,
+                "settled": turn.settled,
+            });
+            Ok(problem::json(StatusCode::OK, &body))
+        }
+        .await,
+    )
+}
+
+/// An iCalendar duration that goes forward: `PT15M`, `P1D`. A day is 24 hours here.
+fn advance(text: &str) -> Result<TimeDelta, Refusal> {
+    let wrong = || Refusal::from(Fault::whole(format!("{text:?} is no duration like PT15M or P1D")));
+    let span = time::duration(text).ok_or_else(wrong)?;
+    if span < TimeDelta::zero() { Err(wrong()) } else { Ok(span) }
+}

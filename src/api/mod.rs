@@ -1,0 +1,63 @@
+//! The JSON face: every handler reads a call, asks the service, and answers. Knows no other face.
+
+pub mod calendars;
+pub mod clock;
+pub mod files;
+pub mod health;
+pub mod imports;
+pub mod me;
+pub mod shares;
+pub mod tickets;
+pub mod tokens;
+pub mod users;
+
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
+use futures_util::Stream;
+use serde::de::DeserializeOwned;
+use warp::reply::Response;
+
+use crate::domain::address::{Address, Kind, UserName};
+use crate::domain::principal;
+use crate::domain::refusal::{Fault, Refusal};
+use crate::http::body;
+use crate::http::call::decoded;
+use crate::http::problem;
+use crate::service::Service;
+
+/// A JSON body larger than this is answered 413.
+const JSON_MAX: u64 = 65_536;
+
+/// The service, as every handler gets it.
+pub type House = Arc<Service>;
+
+/// Turns a handler's refusal into its problem.
+fn answer(outcome: Result<Response, Refusal>) -> Response {
+    outcome.unwrap_or_else(|refusal| problem::problem(&refusal))
+}
+
+/// A JSON body, its fault located.
+async fn read_json<T: DeserializeOwned, B: Buf>(
+    stream: impl Stream<Item = Result<B, warp::Error>>,
+) -> Result<T, Refusal> {
+    parse_json(&body::collect(stream, JSON_MAX).await?)
+}
+
+fn parse_json<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Refusal> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let line = error.line() as u64;
+        Refusal::Invalid(Fault { line: (line > 0).then_some(line), why: error.to_string() })
+    })
+}
+
+/// The collection that two path segments name.
+fn address(kind: Kind, user: &str, name: &str) -> Result<Address, Refusal> {
+    let (user, name) = (decoded(user), decoded(name));
+    user.zip(name).and_then(|(user, name)| Address::new(kind, &user, &name)).ok_or(Refusal::NotFound)
+}
+
+/// The person that a path segment names.
+fn person(segment: &str) -> Result<UserName, Refusal> {
+    decoded(segment).and_then(|text| principal::login_name(&text)).ok_or(Refusal::NotFound)
+}

@@ -1,0 +1,117 @@
+//! Who else sees a calendar: `…/shares/{user}`, `…/public`, `/api/subscriptions`.
+
+use bytes::Buf;
+use futures_util::Stream;
+use http::{HeaderValue, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+use warp::reply::Response;
+
+use crate::api::{House, address, answer, calendars, person, read_json};
+use crate::domain::access::Right;
+use crate::domain::address::{Address, Kind};
+use crate::domain::refusal::{Fault, Refusal};
+use crate::http::auth;
+use crate::http::call::Call;
+use crate::http::problem;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Share {
+    right: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Public {
+    right: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Subscription {
+    source: String,
+    name: Option<String>,
+}
+
+fn granted(text: &str, most: Right) -> Result<Right, Refusal> {
+    let right = Right::granted(text).filter(|right| *right <= most);
+    right.ok_or_else(|| Fault::whole(format!("no right named {text:?} can be given here")).into())
+}
+
+/// 201 with the delegate's own address of it.
+pub async fn share<B: Buf>(
+    house: House,
+    (user, id, whom): (String, String, String),
+    call: Call,
+    stream: impl Stream<Item = Result<B, warp::Error>>,
+) -> Response {
+    answer(
+        async {
+            let caller = auth::caller(&house, &call).await?;
+            let share: Share = read_json(stream).await?;
+            let right = granted(&share.right, Right::Administration)?;
+            let whom = person(&whom)?;
+            let mirror = house.share(&caller, &address(Kind::Calendar, &user, &id)?, &whom, right).await?;
+            let body = json!({ "user": whom.as_str(), "right": right.as_str(), "href": mirror.to_string() });
+            Ok(problem::json(StatusCode::CREATED, &body))
+        }
+        .await,
+    )
+}
+
+pub async fn unshare(house: House, (user, id, whom): (String, String, String), call: Call) -> Response {
+    answer(
+        async {
+            let caller = auth::caller(&house, &call).await?;
+            house.unshare(&caller, &address(Kind::Calendar, &user, &id)?, &person(&whom)?).await?;
+            Ok(problem::empty(StatusCode::NO_CONTENT))
+        }
+        .await,
+    )
+}
+
+/// `{"right": null}` closes it again, which ends all subscriptions.
+pub async fn public<B: Buf>(
+    house: House,
+    user: String,
+    id: String,
+    call: Call,
+    stream: impl Stream<Item = Result<B, warp::Error>>,
+) -> Response {
+    answer(
+        async {
+            let caller = auth::caller(&house, &call).await?;
+            let public: Public = read_json(stream).await?;
+            let right = public.right.as_deref().map(|text| granted(text, Right::ReadWrite)).transpose()?;
+            let at = address(Kind::Calendar, &user, &id)?;
+            house.set_public(&caller, &at, right).await?;
+            Ok(problem::json(StatusCode::OK, &calendars::shape(&house.view(&caller.name, &at).await?)))
+        }
+        .await,
+    )
+}
+
+/// 201 with the subscriber's own address of it.
+pub async fn subscribe<B: Buf>(
+    house: House,
+    call: Call,
+    stream: impl Stream<Item = Result<B, warp::Error>>,
+) -> Response {
+    answer(
+        async {
+            let caller = auth::caller(&house, &call).await?;
+            let wanted: Subscription = read_json(stream).await?;
+            let source = Address::parse(&wanted.source)
+                .ok_or_else(|| Fault::whole(format!("{:?} is no path of a calendar", wanted.source)))?;
+            let at = house.subscribe(&caller, &source, wanted.name).await?;
+            let view = house.view(&caller.name, &at).await?;
+            let mut response = problem::json(StatusCode::CREATED, &calendars::shape(&view));
+            if let Ok(place) = HeaderValue::from_str(&format!("/api{at}")) {
+                response.headers_mut().insert(http::header::LOCATION, place);
+            }
+            Ok(response)
+        }
+        .await,
+    )
+}

@@ -1,0 +1,114 @@
+//! `/api/users`: administration of people.
+
+use bytes::Buf;
+use futures_util::Stream;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use warp::reply::Response;
+
+use crate::api::{House, answer, person, read_json};
+use crate::domain::principal::Principal;
+use crate::domain::refusal::Refusal;
+use crate::http::auth;
+use crate::http::call::Call;
+use crate::http::problem;
+use crate::service::principals::Newcomer;
+
+/// A person as an administrator, or they themselves, see them.
+pub fn shape(principal: &Principal) -> Value {
+    json!({
+        "name": principal.name.as_str(),
+        "email": principal.email,
+        "displayName": principal.display_name,
+        "timezone": principal.timezone,
+        "administrator": principal.administrator,
+    })
+}
+
+async fn administrator(house: &House, call: &Call) -> Result<Principal, Refusal> {
+    let caller = auth::caller(house, call).await?;
+    if caller.administrator { Ok(caller) } else { Err(Refusal::Forbidden) }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Wanted {
+    name: String,
+    password: String,
+    email: String,
+    display_name: Option<String>,
+    timezone: Option<String>,
+    #[serde(default)]
+    administrator: bool,
+}
+
+pub async fn list(house: House, call: Call) -> Response {
+    answer(
+        async {
+            administrator(&house, &call).await?;
+            let users = house.users().await?;
+            Ok(problem::json(StatusCode::OK, &Value::Array(users.iter().map(shape).collect())))
+        }
+        .await,
+    )
+}
+
+pub async fn add<B: Buf>(house: House, call: Call, stream: impl Stream<Item = Result<B, warp::Error>>) -> Response {
+    answer(
+        async {
+            administrator(&house, &call).await?;
+            let wanted: Wanted = read_json(stream).await?;
+            let newcomer = Newcomer {
+                display_name: wanted.display_name.unwrap_or_else(|| wanted.name.clone()),
+                name: wanted.name,
+                email: wanted.email,
+                password: wanted.password,
+                timezone: wanted.timezone,
+                administrator: wanted.administrator,
+            };
+            let added = house.add_user(newcomer).await?;
+            Ok(problem::json(StatusCode::CREATED, &shape(&added)))
+        }
+        .await,
+    )
+}
+
+pub async fn remove(house: House, name: String, call: Call) -> Response {
+    answer(
+        async {
+            administrator(&house, &call).await?;
+            house.remove_user(&person(&name)?).await?;
+            Ok(problem::empty(StatusCode::NO_CONTENT))
+        }
+        .await,
+    )
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Password {
+    password: String,
+}
+
+/// One's own password, or anybody's for an administrator.
+pub async fn set_password<B: Buf>(
+    house: House,
+    name: String,
+    call: Call,
+    stream: impl Stream<Item = Result<B, warp::Error>>,
+) -> Response {
+    answer(
+        async {
+            let caller = auth::caller(&house, &call).await?;
+            let name = person(&name)?;
+            if caller.name != name && !caller.administrator {
+                return Err(Refusal::Forbidden);
+            }
+            let wanted: Password = read_json(stream).await?;
+            house.set_password(&name, wanted.password).await?;
+            Ok(problem::empty(StatusCode::NO_CONTENT))
+        }
+        .await,
+    )
+}

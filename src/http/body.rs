@@ -1,0 +1,39 @@
+//! Request bodies, read within a bound and within a time.
+
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use futures_util::{Stream, StreamExt, pin_mut};
+
+use crate::domain::refusal::{Fault, Refusal};
+use crate::system::pace;
+
+/// A sender that is silent for this long has gone.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// How much of a body that is too large is still read, so that the client gets to read the answer: 64 MiB.
+const DRAIN_MAX: u64 = 67_108_864;
+
+/// The whole body, if it is no larger than `limit` bytes.
+pub async fn collect<B: Buf>(body: impl Stream<Item = Result<B, warp::Error>>, limit: u64) -> Result<Bytes, Refusal> {
+    pin_mut!(body);
+    let mut whole = BytesMut::new();
+    let mut read: u64 = 0;
+    loop {
+        let next = pace::within(SILENCE_MAX, body.next()).await;
+        let Some(next) = next else { return Err(Fault::whole("the body did not arrive in time").into()) };
+        match next {
+            None if read > limit => return Err(Refusal::TooLarge { limit }),
+            None => return Ok(whole.freeze()),
+            Some(Err(_)) => return Err(Fault::whole("the body broke off").into()),
+            Some(Ok(mut part)) => {
+                read += part.remaining() as u64;
+                if read > limit + DRAIN_MAX {
+                    return Err(Refusal::TooLarge { limit });
+                }
+                if read <= limit {
+                    whole.extend_from_slice(&part.copy_to_bytes(part.remaining()));
+                }
+            }
+        }
+    }
+}

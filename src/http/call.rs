@@ -1,0 +1,62 @@
+//! What every handler wants of a request, as one value; and percent-decoding, done once, after the path is split.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use http::{HeaderMap, Method};
+use percent_encoding::percent_decode_str;
+use warp::Filter;
+
+use crate::http::accept::Peer;
+
+/// A request without its body.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub method: Method,
+    /// As it came: still percent-encoded.
+    pub path: String,
+    pub query: String,
+    pub headers: HeaderMap,
+    pub peer: IpAddr,
+}
+
+impl Call {
+    /// The first value of a query parameter, decoded.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        self.query.split('&').find_map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let plus = |text: &str| text.replace('+', " ");
+            (decoded(&plus(key))? == name).then(|| decoded(&plus(value)))?
+        })
+    }
+
+    /// A header's text, if it is there once and plain.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// A path segment or query part, decoded. `None` where the bytes are not UTF-8.
+///
+/// ```
+/// use campanile::http::call::decoded;
+/// assert_eq!(decoded("a%40b").as_deref(), Some("a@b"));
+/// assert_eq!(decoded("%ff"), None);
+/// ```
+pub fn decoded(text: &str) -> Option<String> {
+    percent_decode_str(text).decode_utf8().ok().map(|text| text.into_owned())
+}
+
+/// Takes the call out of any request.
+pub fn call() -> impl Filter<Extract = (Call,), Error = std::convert::Infallible> + Clone {
+    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    let peer = warp::ext::optional::<Peer>();
+    warp::method().and(warp::path::full()).and(query).and(warp::header::headers_cloned()).and(peer).map(
+        |method, path: warp::path::FullPath, query, headers, peer: Option<Peer>| Call {
+            method,
+            path: path.as_str().to_owned(),
+            query,
+            headers,
+            peer: peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer: Peer| SocketAddr::from(peer).ip()),
+        },
+    )
+}

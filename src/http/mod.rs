@@ -1,0 +1,7 @@
+//! What the HTTP faces share: the accept loop, who is calling, bodies within a bound, replies. Knows no face.
+
+pub mod accept;
+pub mod auth;
+pub mod body;
+pub mod call;
+pub mod problem;
