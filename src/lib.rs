@@ -2,11 +2,14 @@
 
 pub mod api;
 pub mod bus;
+pub mod config;
 pub mod domain;
 pub mod gateway;
 pub mod http;
 pub mod ical;
+pub mod jobs;
 pub mod kv;
 pub mod service;
 pub mod store;
 pub mod system;
+pub mod telemetry;

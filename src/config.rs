@@ -1,0 +1,355 @@
+//! The configuration: the annotated defaults of `data/campanile.toml`, a file, the environment and flags, in layers that remember where
+//! each value came from.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use chrono_tz::Tz;
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use crate::service::settings::{Alarms, Journal, Limits, Settings, Uploads};
+
+/// Every key with its default and what it means.
+pub const DEFAULTS: &str = include_str!("../data/campanile.toml");
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Default,
+    File(PathBuf),
+    Environment(String),
+    Flag(&'static str),
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Origin::Default => f.write_str("default"),
+            Origin::File(path) => write!(f, "{}", path.display()),
+            Origin::Environment(name) => write!(f, "${name}"),
+            Origin::Flag(name) => f.write_str(name),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("cannot read {path}: {why}")]
+    Unreadable { path: PathBuf, why: std::io::Error },
+    #[error("{origin}: {why}")]
+    Malformed { origin: String, why: String },
+    #[error("{origin}: no setting named {key}")]
+    Unknown { origin: String, key: String },
+    #[error("{key} ({origin}): {why}")]
+    Invalid { key: String, origin: Origin, why: String },
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub listener: Vec<Listener>,
+    pub http: Http,
+    pub store: Store,
+    pub calendar: Calendar,
+    pub websocket: WebSocket,
+    pub limits: LimitKeys,
+    pub alarms: AlarmKeys,
+    pub uploads: UploadKeys,
+    pub journal: JournalKeys,
+    pub sweep: Sweep,
+    pub log: Log,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    pub address: SocketAddr,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    pub header_seconds: u64,
+    pub connections: usize,
+    pub shutdown_seconds: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    Sled,
+    Redb,
+    Memory,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    pub engine: Engine,
+    pub path: PathBuf,
+    pub cache_bytes: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calendar {
+    pub default_timezone: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebSocket {
+    pub ping_seconds: u64,
+    pub message_bytes: usize,
+    pub queue_bytes: usize,
+    pub write_seconds: u64,
+    pub registrations: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitKeys {
+    pub sockets_per_user: usize,
+    pub sockets: usize,
+    pub tickets_per_minute: u32,
+    pub logins_per_minute: u32,
+    pub logins_at_once: usize,
+    pub object_bytes: u64,
+    pub collections_per_home: usize,
+    pub shares_per_collection: usize,
+    pub recurrence_steps: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlarmKeys {
+    pub require_accepted: bool,
+    pub arm_ahead_seconds: u32,
+    pub late_seconds: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UploadKeys {
+    pub user_bytes: u64,
+    pub life_seconds: u32,
+    pub import_life_seconds: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JournalKeys {
+    pub keep_seconds: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sweep {
+    pub schedule: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    pub format: LogFormat,
+    pub level: String,
+}
+
+/// A value and where it came from, by dotted key.
+pub type Layers = BTreeMap<String, (Value, Origin)>;
+
+/// Puts the layers on one another: defaults, the file if there is one, the environment, flags.
+pub fn layers(
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+    flags: Vec<(&str, Value, &'static str)>,
+) -> Result<Layers, ConfigError> {
+    let mut layers = Layers::new();
+    for (key, value) in flat(&parse(DEFAULTS, "the defaults")?) {
+        layers.insert(key, (value, Origin::Default));
+    }
+    if let Some(path) = file {
+        let text =
+            std::fs::read_to_string(path).map_err(|why| ConfigError::Unreadable { path: path.to_owned(), why })?;
+        let origin = path.display().to_string();
+        for (key, value) in flat(&parse(&text, &origin)?) {
+            set(&mut layers, &key, value, Origin::File(path.to_owned()))?;
+        }
+    }
+    for (name, text) in environment {
+        let Some(rest) = name.strip_prefix("CAMPANILE_") else { continue };
+        let (rest, text) = match rest.strip_suffix("_FILE") {
+            Some(rest) => {
+                let read = std::fs::read_to_string(&text);
+                let path = PathBuf::from(&text);
+                (rest, read.map_err(|why| ConfigError::Unreadable { path, why })?.trim_end().to_owned())
+            }
+            None => (rest, text),
+        };
+        // Single names such as CAMPANILE_URL belong to the commands, not to the service.
+        let Some((section, key)) = rest.split_once("__") else { continue };
+        let key = format!("{}.{}", section.to_lowercase(), key.to_lowercase());
+        let value = match layers.get(&key) {
+            Some((Value::String(_), _)) => Value::String(text),
+            _ => Value::from_str(&text).unwrap_or(Value::String(text)),
+        };
+        set(&mut layers, &key, value, Origin::Environment(name))?;
+    }
+    for (key, value, flag) in flags {
+        set(&mut layers, key, value, Origin::Flag(flag))?;
+    }
+    Ok(layers)
+}
+
+fn parse(text: &str, origin: &str) -> Result<Table, ConfigError> {
+    text.parse().map_err(|why: toml::de::Error| ConfigError::Malformed {
+        origin: origin.to_owned(),
+        why: why.to_string().trim_end().to_owned(),
+    })
+}
+
+/// `{http: {header_seconds: 15}}` as `http.header_seconds` = 15; lists stay whole.
+fn flat(table: &Table) -> Vec<(String, Value)> {
+    let mut rows = Vec::new();
+    for (section, value) in table {
+        match value {
+            Value::Table(keys) => {
+                rows.extend(keys.iter().map(|(key, value)| (format!("{section}.{key}"), value.clone())));
+            }
+            other => rows.push((section.clone(), other.clone())),
+        }
+    }
+    rows
+}
+
+fn set(layers: &mut Layers, key: &str, value: Value, origin: Origin) -> Result<(), ConfigError> {
+    match layers.get_mut(key) {
+        Some(place) => {
+            *place = (value, origin);
+            Ok(())
+        }
+        None => Err(ConfigError::Unknown { origin: origin.to_string(), key: key.to_owned() }),
+    }
+}
+
+/// Reads the layers as one configuration, and refuses what could not work.
+pub fn read(layers: &Layers) -> Result<Config, ConfigError> {
+    let mut table = Table::new();
+    for (key, (value, origin)) in layers {
+        // Each value alone first, so that an error can name its key and where it came from.
+        let invalid = |why: String| ConfigError::Invalid { key: key.clone(), origin: origin.clone(), why };
+        match key.split_once('.') {
+            Some((section, name)) => {
+                let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+                if let Value::Table(section) = section {
+                    section.insert(name.to_owned(), value.clone());
+                }
+            }
+            None => {
+                table.insert(key.clone(), value.clone());
+            }
+        }
+        check(key, value).map_err(invalid)?;
+    }
+    Value::Table(table).try_into().map_err(|why: toml::de::Error| ConfigError::Malformed {
+        origin: "the configuration".to_owned(),
+        why: why.to_string().trim_end().to_owned(),
+    })
+}
+
+/// What the type of a value cannot tell.
+fn check(key: &str, value: &Value) -> Result<(), String> {
+    match (key, value) {
+        ("calendar.default_timezone", Value::String(zone)) => {
+            zone.parse::<Tz>().map(drop).map_err(|_| format!("no zone named {zone:?}"))
+        }
+        ("sweep.schedule", Value::String(text)) => {
+            let schedule = cron::Schedule::from_str(text).map_err(|error| error.to_string())?;
+            let from = chrono::DateTime::UNIX_EPOCH;
+            schedule.after(&from).next().map(drop).ok_or_else(|| format!("{text:?} never comes"))
+        }
+        (
+            "http.header_seconds" | "websocket.ping_seconds" | "websocket.write_seconds" | "limits.logins_at_once",
+            Value::Integer(0),
+        ) => Err("must be at least 1".to_owned()),
+        (_, Value::Integer(number)) if *number < 0 => Err("must not be negative".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+impl Config {
+    /// The defaults alone.
+    pub fn defaults() -> Result<Config, ConfigError> {
+        read(&layers(None, [], Vec::new())?)
+    }
+
+    /// What the use cases go by.
+    pub fn settings(&self) -> Settings {
+        let seconds = i64::from;
+        Settings {
+            default_zone: self.calendar.default_timezone.parse().unwrap_or(Tz::UTC),
+            limits: Limits {
+                object_bytes: self.limits.object_bytes,
+                collections_per_home: self.limits.collections_per_home,
+                shares_per_collection: self.limits.shares_per_collection,
+                tickets_per_minute: self.limits.tickets_per_minute,
+                logins_per_minute: self.limits.logins_per_minute,
+                logins_at_once: self.limits.logins_at_once,
+                recurrence_steps: self.limits.recurrence_steps,
+            },
+            alarms: Alarms {
+                require_accepted: self.alarms.require_accepted,
+                arm_ahead_seconds: seconds(self.alarms.arm_ahead_seconds),
+                late_seconds: seconds(self.alarms.late_seconds),
+            },
+            uploads: Uploads {
+                user_bytes: self.uploads.user_bytes,
+                life_seconds: seconds(self.uploads.life_seconds),
+                import_life_seconds: seconds(self.uploads.import_life_seconds),
+            },
+            journal: Journal { keep_seconds: seconds(self.journal.keep_seconds) },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_with(environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        read(&layers(None, environment, Vec::new())?)
+    }
+
+    #[test]
+    fn the_environment_wins_over_defaults() {
+        let config = read_with(&[("CAMPANILE_STORE__ENGINE", "redb"), ("CAMPANILE_LIMITS__SOCKETS_PER_USER", "7")]);
+        let config = config.expect("known keys");
+        assert_eq!((config.store.engine, config.limits.sockets_per_user), (Engine::Redb, 7));
+    }
+
+    #[test]
+    fn faults_name_the_key() {
+        let rows = [
+            ("CAMPANILE_STORE__ENGIN", "redb", "no setting named store.engin"),
+            ("CAMPANILE_CALENDAR__DEFAULT_TIMEZONE", "Mars/Olympus", "no zone named \"Mars/Olympus\""),
+            ("CAMPANILE_SWEEP__SCHEDULE", "0 0 0 30 2 *", "never comes"),
+            ("CAMPANILE_WEBSOCKET__PING_SECONDS", "0", "must be at least 1"),
+            ("CAMPANILE_STORE__ENGINE", "floppy", "engine"),
+        ];
+        for (name, value, want) in rows {
+            let error = read_with(&[(name, value)]).expect_err(name).to_string();
+            assert!(error.contains(want), "{name}={value}: {error}");
+        }
+    }
+}
