@@ -1,9 +1,13 @@
 //! Ordered bytes with atomic decisions: the trait `Kv`. Knows no calendar; the engines stand beside it, and `app.rs` chooses one.
 
+pub mod engine;
+pub mod format;
 pub mod group;
 pub mod memory;
 pub mod redb;
 pub mod sled;
+pub mod view;
+pub mod writer;
 
 use std::future::Future;
 use std::ops::Bound;
@@ -11,6 +15,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::sync::watch;
 
 /// The most rows that one scan gives; asking for more is asking for this many.
 pub const SCAN_MAX: usize = 1_000;
@@ -30,7 +35,7 @@ pub struct Stamp(pub u64);
 /// How far the stamp jumps when a store opens, so that no number that anyone may have seen is used twice.
 pub const STAMP_JUMP: u64 = 1 << 20;
 
-/// Keys under this byte are the engine's own (the stamp, the format); no caller writes there.
+/// Keys under this byte are the store's own (the stamp, the format), and so is the empty key: scans leave them out, all else is refused.
 pub const RESERVED: u8 = 0x00;
 
 /// What to write: `None` removes the key. Later lines win.
@@ -39,7 +44,8 @@ pub type Writes = Vec<(Bytes, Option<Bytes>)>;
 /// A pure function of the current values, in the order of `reads`. Cheap; it may run again; `None` refuses.
 pub type Decide = Arc<dyn Fn(&[Option<Bytes>], Stamp) -> Option<Writes> + Send + Sync>;
 
-/// What became of a commit: `stamp` is absent where the decision refused; `seen` is what it saw.
+/// What became of a commit: `stamp` is absent where the decision refused; `seen` is what it saw. A refusal too is answered only when all
+/// that it saw is durable.
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub stamp: Option<Stamp>,
@@ -87,7 +93,7 @@ pub trait Kv: Send + Sync {
     fn scan(&self, range: Range, limit: usize) -> KvFuture<'_, Vec<(Bytes, Bytes)>>;
 
     /// Hands the current values of `reads` and a fresh stamp to `decide`, and writes what it answers. `reads` names every key that the
-    /// decision rests on. A caller that goes away does not undo its commit.
+    /// decision rests on. It is asked for when first polled; a caller that goes away after that does not undo its commit.
     fn commit(&self, reads: Vec<Bytes>, decide: Decide) -> KvFuture<'_, Answer>;
 
     /// Bytes on disk, as near as the engine can tell; 0 in memory.
@@ -96,12 +102,16 @@ pub trait Kv: Send + Sync {
     /// How many commits and how many syncs there were since it was opened.
     fn counts(&self) -> Counts;
 
-    /// Ends the writer after what waits; later commits are answered `Closed`.
+    /// Turns to a text when the store failed: it accepts nothing more, and only a new start of the process can tell what is on disk.
+    fn failed(&self) -> watch::Receiver<Option<String>>;
+
+    /// Ends the store after what waits, and lets its lock go; later calls are answered `Closed`.
     fn close(&self) -> KvFuture<'_, ()>;
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
+    /// Those that were accepted.
     pub commits: u64,
     pub syncs: u64,
 }
@@ -114,15 +124,17 @@ pub enum KvError {
     Closed,
     #[error("the decision panicked")]
     Panicked,
-    /// The engine failed; the store accepts nothing more.
+    /// The engine failed. After a failed write the store accepts nothing more, see [`Kv::failed`]; a row that cannot be read fails that call.
     #[error("the store failed: {0}")]
     Failed(String),
-    #[error("another process holds the store at {0}")]
+    #[error("the store at {0} is in use already, by another process or by this one")]
     Held(String),
     #[error("the store was made by a newer version: format {found}, this program knows {known}")]
     Newer { found: u32, known: u32 },
     #[error("a key of {0} bytes is over the limit of {KEY_MAX}")]
     KeyTooLong(usize),
+    #[error("a key is empty or under the byte that the store keeps for itself")]
+    Reserved,
     #[error("a value of {0} bytes is over the limit of {VALUE_MAX}")]
     ValueTooLong(usize),
 }
