@@ -1,4 +1,5 @@
 //! Every integration test in one binary, so that the library is linked once.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod kv_kill;
 mod kv_law;
