@@ -3,5 +3,6 @@
 pub mod bus;
 pub mod domain;
 pub mod gateway;
+pub mod http;
 pub mod kv;
 pub mod system;

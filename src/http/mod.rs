@@ -1,0 +1,3 @@
+//! What all HTTP faces share. Knows no single face.
+
+pub mod accept;
