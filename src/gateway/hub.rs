@@ -160,15 +160,20 @@ impl Hub {
         let mut ticks = pace::ticks(period / BEATS);
         loop {
             ticks.tick().await;
-            let due: Vec<Arc<Queue>> = {
-                let mut members = self.members();
-                members.beat += 1;
-                let place = members.beat % u64::from(BEATS);
-                let due = |queue: &&Arc<Queue>| queue.id() % u64::from(BEATS) == place;
-                members.sockets.values().filter(due).cloned().collect()
-            };
-            due.iter().for_each(|queue| queue.beat());
+            self.pulse();
         }
+    }
+
+    /// One beat: asks those sockets for a ping whose turn it is. After [`BEATS`] of them every socket was asked once.
+    pub fn pulse(&self) {
+        let due: Vec<Arc<Queue>> = {
+            let mut members = self.members();
+            members.beat += 1;
+            let place = members.beat % u64::from(BEATS);
+            let due = |queue: &&Arc<Queue>| queue.id() % u64::from(BEATS) == place;
+            members.sockets.values().filter(due).cloned().collect()
+        };
+        due.iter().for_each(|queue| queue.beat());
     }
 
     fn members(&self) -> MutexGuard<'_, Members> {

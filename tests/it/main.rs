@@ -1,2 +1,7 @@
 //! Every integration test in one binary, so that the library is linked once.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod codec;
+mod desk;
+mod hub;
+mod transcripts;
