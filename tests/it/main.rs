@@ -1,5 +1,9 @@
 //! Every integration test in one binary, so that the library is linked once.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod codec;
+mod desk;
+mod hub;
 mod kv_kill;
 mod kv_law;
+mod transcripts;
