@@ -1,0 +1,11 @@
+//! Text to domain and back: content lines, components, zones, recurrences, alarms. Knows no store and no clock.
+
+pub mod block;
+pub mod lines;
+pub mod object;
+pub mod recur;
+pub mod text;
+pub mod time;
+pub mod trigger;
+pub mod vcard;
+pub mod zone;
