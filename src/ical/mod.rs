@@ -1,5 +1,6 @@
 //! Text to domain and back: content lines, components, zones, recurrences, alarms. Knows no store and no clock.
 
+pub mod alarms;
 pub mod block;
 pub mod lines;
 pub mod object;

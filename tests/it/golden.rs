@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use campanile::domain::occurrence::instant;
+use campanile::ical::alarms::{self, Policy};
 use campanile::ical::lines::Limits;
 use campanile::ical::object::CalendarObject;
 use campanile::ical::recur::budget::Budget;
@@ -38,6 +39,55 @@ fn expansions_are_golden() {
         found.sort();
         wanted.sort();
         same(&found, &wanted)
+    });
+}
+
+#[test]
+fn alarms_are_golden() {
+    check("alarms.jsonl", |case| {
+        let policy = Policy::default();
+        let firings = alarms::firings(&case.object, case.from, case.to, case.zone, &policy, &mut Budget::default())
+            .map_err(|error| error.to_string())?;
+        if !firings.is_sorted_by_key(|firing| firing.at) {
+            return Err("not sorted".to_owned());
+        }
+        // Where the golden file compares no occurrence, ours is not looked at.
+        let mut left: Vec<_> = firings.iter().collect();
+        for wanted in case.list("alarms") {
+            let place = left.iter().position(|firing| {
+                let occurrence = firing.occurrence.as_ref().map(|moment| moment.text());
+                instant(&firing.at) == text(wanted, "at")
+                    && firing.uid == text(wanted, "uid")
+                    && firing.action.as_str() == text(wanted, "action")
+                    && firing.description == text(wanted, "description")
+                    && (wanted["occurrence"].is_null() || occurrence.as_deref() == wanted["occurrence"].as_str())
+            });
+            left.remove(place.ok_or_else(|| format!("missing {wanted}, found {firings:?}"))?);
+        }
+        if let Some(extra) = left.first() {
+            return Err(format!("not wanted {extra:?}"));
+        }
+        // The next one, asked one after the other, walks through the same instants.
+        let mut walked = Vec::new();
+        let mut after = case.from - chrono::TimeDelta::seconds(1);
+        loop {
+            let next = alarms::next_after(&case.object, after, case.zone, &policy, &mut Budget::default());
+            match next.map_err(|error| error.to_string())? {
+                Some(next) if next < case.to => walked.push(next),
+                _ => break,
+            }
+            after = walked[walked.len() - 1];
+        }
+        let mut instants: Vec<_> = firings.iter().map(|firing| firing.at).collect();
+        instants.dedup();
+        if walked != instants {
+            return Err(format!("walked {walked:?} instead of {instants:?}"));
+        }
+        let ids: BTreeSet<u64> = firings.iter().map(|firing| firing.id).collect();
+        if ids.len() != firings.len() {
+            return Err("two firings have one id".to_owned());
+        }
+        Ok(())
     });
 }
 
@@ -108,10 +158,4 @@ fn same(found: &[String], wanted: &[String]) -> Result<(), String> {
 
 fn text<'a>(json: &'a Value, name: &str) -> &'a str {
     json[name].as_str().expect("a text")
-}
-
-/// An instant or nothing, as the golden files write it.
-#[allow(dead_code)]
-fn at(at: DateTime<Utc>) -> String {
-    instant(&at)
 }

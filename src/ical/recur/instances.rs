@@ -88,6 +88,30 @@ pub fn instances<'o>(
     Ok(found)
 }
 
+/// What stands without any rule being expanded: masters that do not recur, and single overrides.
+pub fn standing<'o>(series: &'o Series, default: Tz) -> Vec<Instance<'o>> {
+    let changes = Changes::of(series, default);
+    let mut all = Vec::new();
+    for (place, master) in series.masters.iter().enumerate() {
+        if let Some(start) = master.start.as_ref().filter(|_| !master.recurs())
+            && !(place == 0 && changes.single.contains_key(&start.instant(default)))
+        {
+            all.push(instance(master, start.clone(), None, None, default));
+        }
+    }
+    for (part, recurrence_id) in changes.single.values() {
+        if let Some(start) = &part.start {
+            all.push(instance(part, start.clone(), None, Some(recurrence_id.clone()), default));
+        }
+    }
+    all
+}
+
+/// The last this-and-future override, and from which original start on it counts.
+pub fn last_change(series: &Series, default: Tz) -> Option<(DateTime<Utc>, &Part)> {
+    Changes::of(series, default).future.into_iter().next_back()
+}
+
 fn instance<'o>(
     part: &'o Part,
     start: Time,

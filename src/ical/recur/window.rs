@@ -1,6 +1,6 @@
 //! Questions about the occurrences of a whole object: those in a window, those that overlap one, the next. Knows no alarm.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use crate::domain::object::Span;
@@ -8,7 +8,9 @@ use crate::domain::occurrence::Occurrence;
 use crate::ical::object::CalendarObject;
 use crate::ical::recur::budget::{Budget, Exhausted};
 use crate::ical::recur::instances::{self, Instance};
+use crate::ical::recur::rule::{Freq, Rule};
 use crate::ical::recur::series::Series;
+use crate::ical::recur::steps;
 use crate::ical::time::{self, End};
 
 /// The occurrences with `from <= start < to`, sorted by start. Dates and floating times stand in `default`.
@@ -55,7 +57,7 @@ pub fn next_after(
 ) -> Result<Option<Occurrence>, Exhausted> {
     let mut best: Option<Occurrence> = None;
     for series in object.series() {
-        for (from, to) in widening(time::shifted(after, 1)) {
+        for (from, to) in widening(series, strictly(after)) {
             let found = instances::instances(series, from, to, default, budget)?;
             if let Some(first) = found.instances.first() {
                 if best.as_ref().is_none_or(|best| first.start_at < best.start_at) {
@@ -71,12 +73,19 @@ pub fn next_after(
     Ok(best)
 }
 
-/// Windows one behind the other, each four times as wide as the last, up to the end of what can be written.
-pub fn widening(from: DateTime<Utc>) -> impl Iterator<Item = (DateTime<Utc>, DateTime<Utc>)> {
-    let end =
-        chrono::NaiveDate::from_ymd_opt(9999, 12, 31).unwrap_or_default().and_time(chrono::NaiveTime::MIN).and_utc();
+/// The first instant after an instant.
+pub fn strictly(after: DateTime<Utc>) -> DateTime<Utc> {
+    after.checked_add_signed(TimeDelta::nanoseconds(1)).unwrap_or(after)
+}
+
+/// Windows one behind the other up to the end of what can be written, each four times as wide as the last. The first
+/// is some periods of the series' finest rule wide: so a rule of seconds is not walked for a day, nor one of years
+/// asked about day by day.
+pub fn widening(series: &Series, from: DateTime<Utc>) -> impl Iterator<Item = (DateTime<Utc>, DateTime<Utc>)> + use<> {
+    let end = NaiveDate::from_ymd_opt(9999, 12, 31).unwrap_or_default().and_time(NaiveTime::MIN).and_utc();
+    let rules = series.masters.iter().flat_map(|master| &master.rules);
+    let mut seconds = rules.map(width).min().unwrap_or(i64::MAX);
     let mut from = from;
-    let mut seconds = 86_400;
     std::iter::from_fn(move || {
         if from >= end {
             return None;
@@ -84,9 +93,22 @@ pub fn widening(from: DateTime<Utc>) -> impl Iterator<Item = (DateTime<Utc>, Dat
         let to = time::shifted(from, seconds).min(end);
         let window = (from, to);
         from = to;
-        seconds *= 4;
+        seconds = seconds.saturating_mul(4);
         Some(window)
     })
+}
+
+fn width(rule: &Rule) -> i64 {
+    let period = match rule.freq {
+        Freq::Secondly => 10,
+        Freq::Minutely => 600,
+        Freq::Hourly => 12 * 3600,
+        Freq::Daily => 4 * 86_400,
+        Freq::Weekly => 15 * 86_400,
+        Freq::Monthly => 70 * 86_400,
+        Freq::Yearly => 400 * 86_400,
+    };
+    i64::from(rule.interval).saturating_mul(period)
 }
 
 /// From the first start to the last end, the end open where a rule has none or costs too much. `None` where nothing
@@ -126,12 +148,7 @@ pub fn span(object: &CalendarObject, default: Tz) -> Option<Span> {
                     }
                     (None, Some(_)) => {
                         let zone = first.zone(default);
-                        let mut steps = crate::ical::recur::steps::starts(
-                            rule,
-                            first.local(),
-                            first.local(),
-                            chrono::NaiveDateTime::MAX,
-                        );
+                        let mut steps = steps::starts(rule, first.local(), first.local(), chrono::NaiveDateTime::MAX);
                         let mut budget = Budget::default();
                         let mut last = None;
                         loop {
@@ -164,7 +181,7 @@ pub fn span(object: &CalendarObject, default: Tz) -> Option<Span> {
 }
 
 /// The longest that an instance of a series lasts, in seconds, an hour or two to spare for changes of the clock.
-fn longest(series: &Series, default: Tz) -> i64 {
+pub fn longest(series: &Series, default: Tz) -> i64 {
     const SPARE: i64 = 2 * 3600;
     let mut longest = 0;
     for part in series.masters.iter().chain(&series.overrides) {
