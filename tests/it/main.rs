@@ -3,6 +3,7 @@
 
 mod codec;
 mod desk;
+mod golden;
 mod hub;
 mod kv_kill;
 mod kv_law;
