@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -13,9 +14,9 @@ use crate::bus::local::LocalBus;
 use crate::config::{Config, Engine};
 use crate::domain::refusal::Refusal;
 use crate::gateway::desk::ServiceDesk;
-use crate::gateway::hub::{self, Hub, Leave};
+use crate::gateway::dialect::Leave;
+use crate::gateway::hub::{self, Hub};
 use crate::gateway::session;
-use crate::gateway::side::conversation;
 use crate::gateway::upgrade::Door;
 use crate::http::accept;
 use crate::jobs;
@@ -24,7 +25,11 @@ use crate::routes::{self, House};
 use crate::service::Service;
 use crate::store::Store;
 use crate::system::clock::Clock;
+use crate::system::pace;
 use crate::system::random::{Random, SystemRandom};
+
+/// What sockets are told when the service stops: the Side's real front end comes back after 1012, never after 1000 or 1001.
+const RESTART: Leave = Leave { code: 1012, reason: "service restart" };
 
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -100,8 +105,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
             ..session::Settings::default()
         },
     });
-    let _ = conversation::REGISTRATIONS_MAX;
-    let routes = warp::service(routes::routes(House { service: service.clone(), door }));
+    let routes = TowerToHyperService::new(warp::service(routes::routes(House { service: service.clone(), door })));
     let settings = accept::Settings {
         header_deadline: Duration::from_secs(config.http.header_seconds),
         connections_max: config.http.connections,
@@ -122,7 +126,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
                 // The sender's end means the same as its word.
                 let _ = stopping.wait_for(|stop| *stop).await;
             };
-            tokio::spawn(accept::serve(listener, routes.clone(), settings.clone(), stopped))
+            tokio::spawn(accept::serve(listener, routes.clone(), settings, stopped))
         })
         .collect();
     let grace = Duration::from_secs(config.http.shutdown_seconds);
@@ -138,12 +142,12 @@ impl Running {
     /// Takes no more connections, tells the sockets 1012, ends the jobs, closes the store.
     pub async fn stop(self) {
         self.stop.send_replace(true);
-        let left = self.hub.close_all(Leave::restart(), self.grace).await;
+        let left = self.hub.close_all(RESTART, self.grace).await;
         if left > 0 {
             tracing::warn!(left, "sockets did not close in time");
         }
         for listener in self.listeners {
-            let _ = crate::system::pace::within(self.grace, listener).await;
+            let _ = pace::within(self.grace, listener).await;
         }
         self.jobs.iter().for_each(JoinHandle::abort);
         if let Err(error) = self.kv.close().await {

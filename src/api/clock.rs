@@ -77,6 +77,7 @@ pub async fn turn<B: Buf>(house: House, call: Call, stream: impl Stream<Item = R
 /// An iCalendar duration that goes forward: `PT15M`, `P1D`. A day is 24 hours here.
 fn advance(text: &str) -> Result<TimeDelta, Refusal> {
     let wrong = || Refusal::from(Fault::whole(format!("{text:?} is no duration like PT15M or P1D")));
-    let span = time::duration(text).ok_or_else(wrong)?;
+    let length = time::Length::parse(text).ok_or_else(wrong)?;
+    let span = TimeDelta::try_seconds(length.about()).ok_or_else(wrong)?;
     if span < TimeDelta::zero() { Err(wrong()) } else { Ok(span) }
 }

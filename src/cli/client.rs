@@ -44,7 +44,10 @@ impl Client {
     /// Refuses addresses that are not `http://host[:port]`.
     pub fn new(server: &Server) -> Result<Client, Failure> {
         let rest = server.url.strip_prefix("http://").ok_or_else(|| {
-            format!("{}: only http:// addresses can be reached; put a local proxy before a service with TLS", server.url)
+            format!(
+                "{}: only http:// addresses can be reached; put a local proxy before a service with TLS",
+                server.url
+            )
         })?;
         let authority = rest.trim_end_matches('/');
         if authority.is_empty() || authority.contains('/') {
@@ -102,7 +105,8 @@ impl Client {
 /// A path as it goes on the wire: everything but what RFC 3986 leaves free is encoded.
 pub fn encoded(path: &str) -> String {
     use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-    const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
+    const KEPT: &AsciiSet =
+        &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
     utf8_percent_encode(path, KEPT).to_string()
 }
 

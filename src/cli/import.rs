@@ -44,7 +44,8 @@ impl Import {
         let upload = format!("/api/files?name={}&size={}&mimetype={media}", encoded(&name), bytes.len());
         let kept = client.send(Method::POST, &upload, Some(media), Bytes::from(bytes)).await?.ok()?.json()?;
         let asked = json!({ "fileId": kept["_id"], "target": format!("{target}.json") }).to_string();
-        let import = client.send(Method::POST, "/api/import", Some("application/json"), asked.into()).await?.ok()?.json()?;
+        let import =
+            client.send(Method::POST, "/api/import", Some("application/json"), asked.into()).await?.ok()?.json()?;
         let id = import["importId"].as_str().ok_or("the service gave no id")?.to_owned();
         loop {
             let stands = client.get(&format!("/api/imports/{id}")).await?.ok()?.json()?;

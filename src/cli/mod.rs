@@ -26,7 +26,12 @@ pub const PARTLY: u8 = 3;
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[derive(Parser)]
-#[command(name = "campanile", version, about, after_help = "Exit codes: 0 all well, 1 failure, 2 wrong usage, 3 partly done.")]
+#[command(
+    name = "campanile",
+    version,
+    about,
+    after_help = "Exit codes: 0 all well, 1 failure, 2 wrong usage, 3 partly done."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -98,8 +98,7 @@ impl Watch {
 
     async fn execute(&self, push: &str) -> Result<(), Failure> {
         let Some(command) = &self.exec else { return Ok(()) };
-        let mut child =
-            tokio::process::Command::new("sh").arg("-c").arg(command).stdin(Stdio::piped()).spawn()?;
+        let mut child = tokio::process::Command::new("sh").arg("-c").arg(command).stdin(Stdio::piped()).spawn()?;
         if let Some(mut input) = child.stdin.take() {
             // A command that does not read its input is as good as one that does.
             let _ = input.write_all(push.as_bytes()).await;
@@ -146,4 +145,3 @@ fn told(message: &Value) -> Option<String> {
         _ => None,
     }
 }
-
