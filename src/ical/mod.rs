@@ -2,9 +2,11 @@
 
 pub mod alarms;
 pub mod block;
+pub mod draft;
 pub mod lines;
 pub mod object;
 pub mod recur;
+pub mod scan;
 pub mod split;
 pub mod text;
 pub mod time;
