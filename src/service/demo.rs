@@ -1,14 +1,14 @@
 //! What `--demo` puts into an empty store: three people, an administrator, a team calendar with alarms, a public calendar.
 
 use bytes::Bytes;
-use chrono::{TimeDelta, Timelike};
+use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Timelike, Utc};
 
 use crate::domain::access::Right;
 use crate::domain::address::{Address, Kind, UserName};
 use crate::domain::object::Precondition;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
-use crate::ical::write::{self, Draft};
+use crate::ical::draft::{Draft, Start};
 use crate::service::Service;
 use crate::service::collections::Face;
 use crate::service::principals::Newcomer;
@@ -51,21 +51,19 @@ impl Service {
         let base = self.now().with_minute(0).and_then(|at| at.with_second(0)).and_then(|at| at.with_nanosecond(0));
         let base = base.unwrap_or(self.now()) + TimeDelta::days(2);
         let drafts = [
-            Draft::new("standup", "Stand-up", base).lasting(TimeDelta::minutes(15)).repeating("FREQ=DAILY;COUNT=10").alarm(5),
-            Draft::new("review", "Sprint review", base + TimeDelta::hours(5)).lasting(TimeDelta::hours(1)).alarm(15),
-            Draft::new("retro", "Retrospective", base + TimeDelta::days(1)).lasting(TimeDelta::hours(1)).alarm(30),
+            Draft { rule: Some("FREQ=DAILY;COUNT=10".to_owned()), ..meeting("standup", "Stand-up", base, 15, 5) },
+            meeting("review", "Sprint review", base + TimeDelta::hours(5), 60, 15),
+            meeting("retro", "Retrospective", base + TimeDelta::days(1), 60, 30),
         ];
         self.put_drafts(alice, &team, &drafts).await
     }
 
     async fn fill_holidays(&self, alice: &Principal) -> Result<(), Refusal> {
         let holidays = self.demo_calendar(alice, "holidays", "Holidays", "#1565C0FF").await?;
-        let year = chrono::Datelike::year(&self.now()) + 1;
-        let day = |month, day| chrono::NaiveDate::from_ymd_opt(year, month, day).ok_or(Refusal::NotFound);
-        let drafts = [
-            Draft::all_day("new-year", "New Year's Day", day(1, 1)?).repeating("FREQ=YEARLY"),
-            Draft::all_day("labour-day", "Labour Day", day(5, 1)?).repeating("FREQ=YEARLY"),
-        ];
+        let year = self.now().year() + 1;
+        let day = |month, day| NaiveDate::from_ymd_opt(year, month, day).ok_or(Refusal::NotFound);
+        let drafts =
+            [holiday("new-year", "New Year's Day", day(1, 1)?), holiday("labour-day", "Labour Day", day(5, 1)?)];
         self.put_drafts(alice, &holidays, &drafts).await?;
         self.set_public(alice, &holidays, Some(Right::Read)).await
     }
@@ -79,8 +77,8 @@ impl Service {
 
     async fn put_drafts(&self, owner: &Principal, at: &Address, drafts: &[Draft]) -> Result<(), Refusal> {
         for draft in drafts {
-            let place = at.object(&format!("{}.ics", draft.uid())).ok_or(Refusal::NotFound)?;
-            let bytes = Bytes::from(write::event(draft, self.now()));
+            let place = at.object(&format!("{}.ics", draft.uid)).ok_or(Refusal::NotFound)?;
+            let bytes = Bytes::from(draft.written(self.now()));
             self.put(owner, &place, bytes, Precondition::default()).await?;
         }
         Ok(())
@@ -95,5 +93,27 @@ fn newcomer(name: &str, display_name: &str, administrator: bool) -> Newcomer {
         password: name.to_owned(),
         timezone: None,
         administrator,
+    }
+}
+
+fn meeting(uid: &str, summary: &str, start: DateTime<Utc>, minutes: i64, alarm: i64) -> Draft {
+    Draft {
+        uid: uid.to_owned(),
+        summary: summary.to_owned(),
+        start: Start::Utc(start),
+        duration: TimeDelta::minutes(minutes),
+        rule: None,
+        alarm_minutes: Some(alarm),
+    }
+}
+
+fn holiday(uid: &str, summary: &str, day: NaiveDate) -> Draft {
+    Draft {
+        uid: uid.to_owned(),
+        summary: summary.to_owned(),
+        start: Start::Date(day),
+        duration: TimeDelta::days(1),
+        rule: Some("FREQ=YEARLY".to_owned()),
+        alarm_minutes: None,
     }
 }
