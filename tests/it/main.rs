@@ -4,7 +4,9 @@
 mod codec;
 mod desk;
 mod golden;
+mod house;
 mod hub;
 mod kv_kill;
 mod kv_law;
+mod live;
 mod transcripts;
