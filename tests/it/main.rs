@@ -1,7 +1,9 @@
 //! Every integration test in one binary, so that the library is linked once.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod accept;
 mod codec;
 mod desk;
 mod hub;
 mod transcripts;
+mod wire;
