@@ -7,4 +7,5 @@ pub mod hub;
 pub mod queue;
 pub mod session;
 pub mod side;
+pub mod talk;
 pub mod upgrade;
