@@ -22,6 +22,9 @@ const SHARDS: usize = 64;
 /// timer of its own.
 pub const BEATS: u32 = 5;
 
+/// No beat is shorter: a period of nothing would be a loop without rest.
+const BEAT_MIN: Duration = Duration::from_millis(1);
+
 /// How long a client that was refused for want of room is told to wait.
 const RETRY_SECONDS: u64 = 5;
 
@@ -157,7 +160,7 @@ impl Hub {
 
     /// Asks every socket for a ping once per `period`, for ever.
     pub async fn beat(self: Arc<Self>, period: Duration) {
-        let mut ticks = pace::ticks(period / BEATS);
+        let mut ticks = pace::ticks((period / BEATS).max(BEAT_MIN));
         loop {
             ticks.tick().await;
             self.pulse();

@@ -8,5 +8,6 @@ pub mod hub;
 pub mod queue;
 pub mod session;
 pub mod side;
+pub mod talk;
 pub mod upgrade;
 pub mod ws;

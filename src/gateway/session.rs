@@ -1,7 +1,6 @@
 //! One socket: frames in, steps out, pings, and the ways in which it ends. Knows no protocol but WebSocket.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -10,16 +9,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-use crate::bus::Notice;
-use crate::domain::refusal::Refusal;
 use crate::gateway::codec::{self, Codec, Ended, Held, Tungstenite};
-use crate::gateway::dialect::{Ask, Desk, Dialect, Frame, Leave, Outcome, Outgoing, Step};
-use crate::gateway::frame::{self, Outbox};
+use crate::gateway::dialect::{Desk, Dialect, Leave, Outgoing};
+use crate::gateway::frame;
 use crate::gateway::hub::Seat;
 use crate::gateway::queue::{End, Turn};
+use crate::gateway::talk::Talk;
 use crate::system::clock::Clock;
 use crate::system::pace;
 
@@ -79,20 +76,6 @@ pub struct Session {
     silent_pings: u32,
 }
 
-/// The dialect and what its steps act upon.
-struct Talk {
-    dialect: Box<dyn Dialect>,
-    seat: Seat,
-    desk: Arc<dyn Desk>,
-    clock: Arc<dyn Clock>,
-    outbox: Outbox,
-    /// Bounded by the dialect: while it is busy nothing more is read.
-    asks: VecDeque<(u64, Ask)>,
-    asking: Option<(u64, BoxFuture<'static, Outcome>)>,
-    wake: Option<BoxFuture<'static, ()>>,
-    left: Option<Leave>,
-}
-
 impl Session {
     pub fn new(
         dialect: Box<dyn Dialect>,
@@ -101,10 +84,13 @@ impl Session {
         clock: Arc<dyn Clock>,
         settings: Settings,
     ) -> Session {
-        let outbox = Outbox::default();
-        let talk =
-            Talk { dialect, seat, desk, clock, outbox, asks: VecDeque::new(), asking: None, wake: None, left: None };
-        Session { talk, codec: None, settings, news_in_a_row: 0, silent_pings: 0 }
+        Session {
+            talk: Talk::new(dialect, seat, desk, clock),
+            codec: None,
+            settings,
+            news_in_a_row: 0,
+            silent_pings: 0,
+        }
     }
 
     /// Runs the socket to its end. `first` is what was read of it before the upgrade was complete.
@@ -127,7 +113,7 @@ impl Session {
                 return self.leave(stream, leave).await;
             }
             // A desk that is never pending and a client that never stops must not keep a thread.
-            tokio::task::consume_budget().await;
+            tokio::task::coop::consume_budget().await;
             match poll_fn(|context| self.poll_next(context, &mut stream)).await {
                 Next::Done => {}
                 Next::Fed(end) => ended = end,
@@ -156,7 +142,7 @@ impl Session {
                     let leave = self.talk.dialect.slow();
                     self.talk.outbox.cut();
                     self.talk.outbox.push(Outgoing::answer(frame::close(leave)));
-                    self.quiet();
+                    self.talk.quiet();
                     let rest = poll_fn(|context| self.talk.outbox.poll_write_all(context, Pin::new(&mut *stream)));
                     // It is dropped in any case: whether the client still read why does not matter.
                     let _ = pace::within(self.settings.linger, rest).await;
@@ -247,18 +233,10 @@ impl Session {
         }
     }
 
-    /// The last frame is written: nothing is listened to any more.
-    fn quiet(&mut self) {
-        self.talk.seat.quiet();
-        self.talk.asks = VecDeque::new();
-        self.talk.asking = None;
-        self.talk.wake = None;
-    }
-
     /// The client closed or broke the protocol, and our close frame is written: ends our side, and waits a little for the end of theirs,
     /// because a reset would overtake the frame.
     async fn end<S: AsyncRead + AsyncWrite + Unpin>(mut self, mut stream: S, ended: Ended) -> Ending {
-        self.quiet();
+        self.talk.quiet();
         let goodbye = async {
             stream.shutdown().await?;
             while poll_fn(|context| read(context, &mut stream, |bytes| !bytes.is_empty())).await? {}
@@ -274,7 +252,7 @@ impl Session {
 
     /// We closed first: waits a little for the client's close, then ends the connection. RFC 6455 section 7.1.1: the server ends it first.
     async fn leave<S: AsyncRead + AsyncWrite + Unpin>(mut self, mut stream: S, leave: Leave) -> Ending {
-        self.quiet();
+        self.talk.quiet();
         let limit = self.settings.message_bytes_max;
         let mut codec = self.codec.take().unwrap_or_else(|| Box::new(Tungstenite::new(limit)));
         let goodbye = async {
@@ -317,103 +295,4 @@ fn read<S: AsyncRead + Unpin, T>(
             Poll::Pending => Poll::Pending,
         }
     })
-}
-
-impl Talk {
-    fn opened(&mut self) {
-        let mut steps = Vec::new();
-        self.dialect.opened(self.clock.now(), &mut steps);
-        self.perform(&mut steps);
-    }
-
-    fn heard(&mut self, frame: Frame<'_>) {
-        if self.left.is_none() {
-            let mut steps = Vec::new();
-            self.dialect.heard(frame, self.clock.now(), &mut steps);
-            self.perform(&mut steps);
-        }
-    }
-
-    fn happened(&mut self, notices: &VecDeque<Arc<Notice>>) {
-        let mut steps = Vec::new();
-        for notice in notices {
-            if self.left.is_some() {
-                return;
-            }
-            self.dialect.happened(notice, &mut steps);
-            self.perform(&mut steps);
-        }
-    }
-
-    fn woke(&mut self) {
-        let mut steps = Vec::new();
-        self.dialect.woke(self.clock.now(), &mut steps);
-        self.perform(&mut steps);
-    }
-
-    fn perform(&mut self, steps: &mut Vec<Step>) {
-        for step in steps.drain(..) {
-            match step {
-                Step::Ask { number, ask } => self.asks.push_back((number, ask)),
-                Step::Listen(topic) => self.seat.listen(topic),
-                Step::Unlisten(topic) => self.seat.unlisten(&topic),
-                Step::Say(outgoing) => self.outbox.push(outgoing),
-                Step::Close(leave) => return self.say_leave(leave),
-                Step::Wake(at) => {
-                    let clock = Arc::clone(&self.clock);
-                    self.wake = Some(Box::pin(async move { clock.until(at).await }));
-                }
-            }
-        }
-    }
-
-    fn say_leave(&mut self, leave: Leave) {
-        if self.left.is_none() {
-            self.outbox.push(Outgoing::answer(frame::close(leave)));
-            self.left = Some(leave);
-        }
-    }
-
-    /// Ready when an ask was answered. Asks go to the desk one after another, so that one socket never takes more of it than another.
-    fn poll_ask(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if self.asking.is_none() {
-            let Some((number, ask)) = self.asks.pop_front() else { return Poll::Pending };
-            if self.asks.is_empty() {
-                self.asks = VecDeque::new();
-            }
-            self.asking = Some((number, self.question(ask)));
-        }
-        let Some((number, answer)) = &mut self.asking else { return Poll::Pending };
-        let number = *number;
-        let Poll::Ready(outcome) = answer.as_mut().poll(context) else { return Poll::Pending };
-        self.asking = None;
-        let mut steps = Vec::new();
-        self.dialect.answered(number, outcome, self.clock.now(), &mut steps);
-        self.perform(&mut steps);
-        Poll::Ready(())
-    }
-
-    fn question(&self, ask: Ask) -> BoxFuture<'static, Outcome> {
-        let desk = Arc::clone(&self.desk);
-        let user = self.seat.user().cloned();
-        Box::pin(async move {
-            let Some(user) = user else { return Outcome::Refused(Refusal::Unauthenticated) };
-            match ask {
-                Ask::Resolve(address) => match desk.resolve(&user, &address).await {
-                    Ok(readable) => Outcome::Readable(readable),
-                    Err(refusal) => Outcome::Refused(refusal),
-                },
-            }
-        })
-    }
-
-    fn poll_wake(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let Some(wake) = &mut self.wake else { return Poll::Pending };
-        if wake.as_mut().poll(context).is_pending() {
-            return Poll::Pending;
-        }
-        self.wake = None;
-        self.woke();
-        Poll::Ready(())
-    }
 }

@@ -1,6 +1,7 @@
 //! Every integration test in one binary, so that the library is linked once.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod accept;
 mod codec;
 mod desk;
 mod golden;
@@ -10,3 +11,4 @@ mod kv_kill;
 mod kv_law;
 mod live;
 mod transcripts;
+mod wire;
