@@ -76,7 +76,10 @@ impl Draft {
             event.add_property("RRULE", rule);
         }
         if let Some(minutes) = self.alarm_minutes {
-            event.alarm(Alarm::display(&summary, Trigger::before_start(TimeDelta::minutes(minutes))));
+            let mut alarm = Alarm::display(&summary, Trigger::before_start(TimeDelta::minutes(minutes)));
+            // Left alone, the crate gives an alarm a random UID and the machine's time.
+            alarm.uid(&format!("{uid}-alarm")).timestamp(now);
+            event.alarm(alarm);
         }
         let mut calendar = Calendar::empty();
         calendar.append_property(("VERSION", "2.0"));
@@ -107,6 +110,7 @@ mod tests {
                 alarm_minutes: Some(10),
             };
             let bytes = draft.written(now);
+            assert_eq!(bytes, draft.written(now));
             let object = CalendarObject::read(&bytes, &Limits::default()).unwrap();
             object.storable().unwrap();
             assert_eq!(object.flaws(), [], "{}", String::from_utf8_lossy(&bytes));

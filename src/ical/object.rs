@@ -141,7 +141,10 @@ pub fn only(bytes: &[u8], name: &str, limits: &Limits) -> Result<Block, Fault> {
     let mut root: Option<Block> = None;
     let mut lines = Lines::new(bytes, limits);
     while let Some(line) = lines.next() {
-        let line = line.map_err(|broken| broken.fault)?;
+        let line = line.map_err(|broken| match builder.is_empty() && root.is_none() {
+            true => Fault { why: format!("BEGIN:{name} is missing"), ..broken.fault },
+            false => broken.fault,
+        })?;
         if root.is_some() {
             return Err(Fault::at(line.line, format!("something follows END:{name}")));
         }

@@ -71,13 +71,8 @@ impl<'a, F: FnMut(Found)> Scan<'a, F> {
                 Ok(line) => self.line(line)?,
             }
         }
-        let line = self.lines.line();
         self.cut("the file ends");
-        match (self.seen, self.wrapped) {
-            (true, _) => Ok(()),
-            (false, true) => Err(Fault::at(line.min(1), "BEGIN:VCALENDAR is missing")),
-            (false, false) => Err(Fault::at(line.min(1), "BEGIN:VCARD is missing")),
-        }
+        self.stray(Fault::at(1, ""))
     }
 
     /// Whether a component is being read or skipped.
@@ -151,9 +146,11 @@ impl<'a, F: FnMut(Found)> Scan<'a, F> {
         }
     }
 
-    /// What stands outside of everything: a file that begins so is none of ours, later it is skipped.
+    /// What stands outside of everything: a file that begins so is none of ours; later it is skipped, as mail
+    /// programs append their lines.
     fn stray(&mut self, fault: Fault) -> Result<(), Fault> {
-        if self.seen { Ok(()) } else { Err(fault) }
+        let missing = if self.wrapped { "BEGIN:VCALENDAR is missing" } else { "BEGIN:VCARD is missing" };
+        if self.seen { Ok(()) } else { Err(Fault { why: missing.to_owned(), ..fault }) }
     }
 
     /// Gives up the component that is open, and skips to its end.

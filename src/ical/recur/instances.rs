@@ -203,7 +203,7 @@ fn originals<'o>(
     let (low, high) = (lowest(&zone, from), highest(&zone, to));
     starts.insert(start.instant(default), (start.clone(), None));
     for rule in &master.rules {
-        *ended &= each(rule, start, &zone, (low, high), budget, |local| {
+        *ended &= each(steps::starts, rule, start, &zone, (low, high), budget, |local| {
             let time = start.with_local(local);
             starts.entry(time.instant(default)).or_insert((time, None));
         })?;
@@ -224,7 +224,7 @@ fn originals<'o>(
     let gone = Exceptions::of(master, start, default);
     starts.retain(|at, (time, _)| !gone.holds(*at, time));
     for rule in &master.exrules {
-        each(rule, start, &zone, (low, high), budget, |local| {
+        each(steps::exceptions, rule, start, &zone, (low, high), budget, |local| {
             starts.remove(&start.with_local(local).instant(default));
         })?;
     }
@@ -232,8 +232,9 @@ fn originals<'o>(
 }
 
 /// Every start of a rule on the wall clock between two readings; whether it has none later.
-fn each(
-    rule: &Rule,
+fn each<'r>(
+    starts: fn(&'r Rule, NaiveDateTime, NaiveDateTime, NaiveDateTime) -> steps::Steps<'r>,
+    rule: &'r Rule,
     start: &Time,
     zone: &Zone,
     (low, high): (NaiveDateTime, NaiveDateTime),
@@ -248,7 +249,7 @@ fn each(
     };
     // Near a change of the clock two readings may be one instant, so an UNTIL in UTC is compared as such.
     let until = rule.until.filter(|until| until.utc && !start.is_date()).map(|until| until.local.and_utc());
-    let mut steps = steps::starts(rule, start.local(), low, to);
+    let mut steps = starts(rule, start.local(), low, to);
     while let Some(local) = steps.next(budget)? {
         if until.is_none_or(|until| zone.to_utc(local) <= until) {
             take(local);

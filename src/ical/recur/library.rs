@@ -132,3 +132,60 @@ fn anchor(rule: &Rule, start: NaiveDateTime, from: NaiveDateTime) -> Option<Naiv
     };
     Some(date.and_time(start.time()))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::ical::recur::budget::Budget;
+    use crate::ical::recur::grid::Grid;
+    use crate::ical::time;
+
+    /// Every rule that the crate may have, it answers as the grid does.
+    #[test]
+    fn both_expanders_agree() {
+        let days = [
+            "",
+            ";BYDAY=MO",
+            ";BYDAY=SU,WE",
+            ";BYDAY=1MO",
+            ";BYDAY=-1FR,2TU",
+            ";BYDAY=-4SA,4SU",
+            ";BYDAY=MO,TU,WE,TH,FR",
+        ];
+        let months = ["", ";BYMONTH=3", ";BYMONTH=2,10,12"];
+        let month_days = ["", ";BYMONTHDAY=1", ";BYMONTHDAY=-1,15,28", ";BYMONTHDAY=-28"];
+        let starts = ["20230101T000000", "20240229T233000", "20241230T120000", "20250131T083015", "20240615T020000"];
+        let froms = ["20200101T000000", "20250310T100000", "20271231T235959", "20400101T000000"];
+        let mut texts = Vec::new();
+        for freq in ["DAILY", "WEEKLY", "MONTHLY", "YEARLY"] {
+            for tail in [";WKST=MO", ";INTERVAL=2;WKST=SU", ";INTERVAL=3;WKST=WE", ";INTERVAL=5", ";INTERVAL=12"] {
+                for (day, month) in days.iter().flat_map(|day| months.iter().map(move |month| (day, month))) {
+                    texts.extend(month_days.map(|month_day| format!("FREQ={freq}{tail}{day}{month}{month_day}")));
+                }
+            }
+        }
+        let (mut taken, mut all) = (0, 0);
+        for text in texts {
+            let rule = Rule::parse(&text).unwrap();
+            for start in starts.map(|start| time::date_time(start).unwrap().0) {
+                all += 1;
+                if !takes(&rule, start) {
+                    continue;
+                }
+                taken += 1;
+                for from in froms.map(|from| time::date_time(from).unwrap().0.max(start)) {
+                    let to = from + TimeDelta::days(1500);
+                    let library: Vec<_> = Library::new(&rule, start, from, to).unwrap().filter(|at| *at < to).collect();
+                    let mut grid = Grid::new(&rule, start, from, from);
+                    let mut found = Vec::new();
+                    while let Some(at) = grid.next(to, &mut Budget::default()).unwrap() {
+                        found.extend(Some(at).filter(|at| *at < to));
+                    }
+                    assert_eq!(library, found, "{text} {start} {from}");
+                }
+            }
+        }
+        assert!(taken * 10 > all, "{taken} of {all}");
+    }
+}

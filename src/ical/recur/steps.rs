@@ -1,5 +1,7 @@
 //! The starts that one rule gives, COUNT and DTSTART minded, on the wall clock. Knows no zone, UNTIL or exception.
 
+use std::ops::{Bound, RangeBounds};
+
 use chrono::NaiveDateTime;
 
 use crate::ical::recur::budget::{Budget, Exhausted};
@@ -15,6 +17,8 @@ pub struct Steps<'r> {
     to: NaiveDateTime,
     /// DTSTART goes first, whether or not its rule gives it.
     first: bool,
+    /// The rule's own starts count from here.
+    floor: Bound<NaiveDateTime>,
     /// How many starts COUNT leaves.
     left: Option<u64>,
     ended: bool,
@@ -24,6 +28,11 @@ enum Source<'r> {
     Library(Box<Library>),
     Grid(Box<Grid<'r>>),
     Nothing,
+}
+
+/// The same for EXRULE, which takes DTSTART out only where it names it.
+pub fn exceptions(rule: &Rule, start: NaiveDateTime, from: NaiveDateTime, to: NaiveDateTime) -> Steps<'_> {
+    Steps { first: false, floor: Bound::Included(start), ..starts(rule, start, from, to) }
 }
 
 pub fn starts(rule: &Rule, start: NaiveDateTime, from: NaiveDateTime, to: NaiveDateTime) -> Steps<'_> {
@@ -47,7 +56,7 @@ pub fn starts(rule: &Rule, start: NaiveDateTime, from: NaiveDateTime, to: NaiveD
         Source::Grid(Box::new(grid))
     };
     let first = rule.count.is_none() || !matches!(&source, Source::Grid(grid) if grid.skipped() > 0);
-    Steps { source, start, from, to, first, left, ended: false }
+    Steps { source, start, from, to, first, floor: Bound::Excluded(start), left, ended: false }
 }
 
 impl Steps<'_> {
@@ -71,7 +80,7 @@ impl Steps<'_> {
                     }
                 };
                 match next {
-                    Some(next) if next > self.start => next,
+                    Some(next) if (self.floor, Bound::Unbounded).contains(&next) => next,
                     Some(_) => continue,
                     None => {
                         self.ended |= matches!(self.source, Source::Nothing);

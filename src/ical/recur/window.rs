@@ -108,7 +108,10 @@ fn width(rule: &Rule) -> i64 {
         Freq::Monthly => 70 * 86_400,
         Freq::Yearly => 400 * 86_400,
     };
-    i64::from(rule.interval).saturating_mul(period)
+    // Lists of the clock make a period dense.
+    let lists = [&rule.by_hour, &rule.by_minute, &rule.by_second];
+    let dense = lists.into_iter().map(|list| list.len().max(1) as i64).product::<i64>();
+    (i64::from(rule.interval).saturating_mul(period) / dense).max(10)
 }
 
 /// From the first start to the last end, the end open where a rule has none or costs too much. `None` where nothing
