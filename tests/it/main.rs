@@ -8,6 +8,7 @@ mod golden;
 mod hostile;
 mod house;
 mod hub;
+mod kill;
 mod kv_kill;
 mod kv_law;
 mod live;
