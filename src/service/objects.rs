@@ -197,7 +197,7 @@ fn prepare(
     match kind {
         Kind::Calendar => {
             let object = CalendarObject::read(&bytes, limits)?;
-            object.storable()?;
+            object.storable().map_err(Refusal::Unstorable)?;
             let due = ringing.next_after(&object, now);
             let uid = object.uid().unwrap_or_default().to_owned();
             Ok(Prepared { uid, component: object.component(), etag, span: object.span(ringing.zone), due, bytes })
