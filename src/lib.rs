@@ -3,6 +3,7 @@
 pub mod api;
 pub mod bus;
 pub mod config;
+pub mod dav;
 pub mod domain;
 pub mod gateway;
 pub mod http;
