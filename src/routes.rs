@@ -10,7 +10,7 @@ use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
 use crate::api::{calendars, clock, files, health, imports, me, shares, tickets, tokens, users};
-use crate::dav;
+use crate::dav::dispatch;
 use crate::domain::refusal::Refusal;
 use crate::gateway::upgrade::Door;
 use crate::gateway::ws;
@@ -217,7 +217,7 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
 
     let unknown = warp::path("api").or(warp::path("ws")).unify().and(call()).and(body()).then(nothing_there).boxed();
     // Everything else is DAV, below `/dav` too.
-    let dav = with().and(call()).and(body()).then(dav::answer).boxed();
+    let dav = with().and(call()).and(body()).then(dispatch::answer).boxed();
 
     let cors = warp::cors()
         .allow_any_origin()

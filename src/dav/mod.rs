@@ -1,14 +1,22 @@
-//! stub
-use crate::http::call::Call;
-use crate::service::Service;
-use bytes::Buf;
-use futures_util::Stream;
-use std::sync::Arc;
-use warp::reply::Response;
-pub async fn answer<B: Buf>(
-    _house: Arc<Service>,
-    _call: Call,
-    _body: impl Stream<Item = Result<B, warp::Error>>,
-) -> Response {
-    crate::http::problem::empty(http::StatusCode::NOT_IMPLEMENTED)
-}
+//! The CalDAV and CardDAV face: methods, properties, XML. Every handler reads a call, asks the service, and answers; knows no other face.
+
+pub mod collections;
+pub mod creation;
+pub mod dispatch;
+pub mod face;
+pub mod fault;
+pub mod headers;
+pub mod href;
+pub mod methods;
+pub mod multistatus;
+pub mod objects;
+pub mod path;
+pub mod propfind;
+pub mod proppatch;
+pub mod props;
+pub mod question;
+pub mod reader;
+pub mod values;
+pub mod writer;
+pub mod xml;
+pub mod zone;

@@ -21,6 +21,9 @@ pub enum Refusal {
     UidTaken(ObjectAddress),
     #[error("{0}")]
     Invalid(Fault),
+    /// The input can be read, but is not one object that can stand alone: RFC 4791 section 4.1.
+    #[error("{0}")]
+    Unstorable(Fault),
     /// The input is sound, but this collection does not take its kind.
     #[error("{0}")]
     Unsupported(String),

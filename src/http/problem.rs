@@ -16,7 +16,7 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         Refusal::NotFound => StatusCode::NOT_FOUND,
         Refusal::Exists | Refusal::UidTaken(_) => StatusCode::CONFLICT,
         Refusal::Precondition => StatusCode::PRECONDITION_FAILED,
-        Refusal::Invalid(_) => StatusCode::BAD_REQUEST,
+        Refusal::Invalid(_) | Refusal::Unstorable(_) => StatusCode::BAD_REQUEST,
         Refusal::Unsupported(_) => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Refusal::StaleToken => StatusCode::GONE,
@@ -52,7 +52,7 @@ pub fn members(refusal: &Refusal) -> Map<String, Value> {
     members.insert("status".to_owned(), json!(status.as_u16()));
     members.insert("detail".to_owned(), json!(detail));
     match refusal {
-        Refusal::Invalid(fault) if fault.line.is_some() => {
+        Refusal::Invalid(fault) | Refusal::Unstorable(fault) if fault.line.is_some() => {
             members.insert("line".to_owned(), json!(fault.line));
         }
         Refusal::TooLarge { limit } => {

@@ -197,7 +197,7 @@ fn prepare(
     match kind {
         Kind::Calendar => {
             let object = CalendarObject::read(&bytes, limits)?;
-            object.storable()?;
+            object.storable().map_err(Refusal::Unstorable)?;
             let due = ringing.next_after(&object, now);
             // `storable` made sure of both.
             let (Some(uid), Some(component)) = (object.uid(), object.component()) else {

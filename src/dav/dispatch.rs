@@ -1,0 +1,142 @@
+//! The door of this face: who calls, which place, which method, and the handler that answers. Performs nothing itself.
+
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
+use futures_util::Stream;
+use http::header::{CONTENT_ENCODING, EXPECT, LOCATION};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use warp::reply::Response;
+
+use crate::dav::fault::{self, Fault};
+use crate::dav::href::Hrefs;
+use crate::dav::methods;
+use crate::dav::path::{self, Path, PathFault, Place};
+use crate::dav::reader::XML_MAX;
+use crate::dav::{collections, creation, objects, propfind, proppatch};
+use crate::domain::principal::Principal;
+use crate::domain::refusal::Refusal;
+use crate::http::auth;
+use crate::http::body;
+use crate::http::call::Call;
+use crate::http::problem;
+use crate::service::Service;
+
+/// A request that came through the door: somebody's, for a place, with its body.
+pub struct Request {
+    pub house: Arc<Service>,
+    pub caller: Principal,
+    pub body: Bytes,
+    call: Call,
+    path: Path,
+}
+
+impl Request {
+    pub fn place(&self) -> &Place {
+        &self.path.place
+    }
+
+    pub fn headers(&self) -> &HeaderMap {
+        &self.call.headers
+    }
+
+    /// How this client sees our places.
+    pub fn hrefs(&self) -> Hrefs {
+        Hrefs::new(self.path.prefix)
+    }
+}
+
+/// Answers any request for `/`, `/principals/…`, `/calendars/…`, `/addressbooks/…` and `/.well-known/caldav|carddav`, below `/dav` too.
+/// The body is always read to its end or up to a bound, so that the connection can carry the next request.
+pub async fn answer<B: Buf>(
+    house: Arc<Service>,
+    call: Call,
+    stream: impl Stream<Item = Result<B, warp::Error>>,
+) -> Response {
+    if let Some(root) = path::well_known(&call.path) {
+        drain(&call, stream).await;
+        let mut response = problem::empty(StatusCode::MOVED_PERMANENTLY);
+        response.headers_mut().insert(LOCATION, HeaderValue::from_static(root));
+        return response;
+    }
+    let tells_classes = matches!(call.method.as_str(), "OPTIONS" | "PROPFIND");
+    let path = Path::parse(&call.path);
+    let known = path.clone().ok();
+    let outcome = admitted(house, call, path, stream).await;
+    let mut response = outcome.unwrap_or_else(|fault| fault::response(&fault, known.as_ref()));
+    if tells_classes {
+        response.headers_mut().insert(methods::DAV, HeaderValue::from_static(methods::CLASSES));
+    }
+    response
+}
+
+async fn admitted<B: Buf>(
+    house: Arc<Service>,
+    call: Call,
+    path: Result<Path, PathFault>,
+    stream: impl Stream<Item = Result<B, warp::Error>>,
+) -> Result<Response, Fault> {
+    // Who calls comes first: strangers learn nothing, not even which paths make sense.
+    let caller = match auth::caller(&house, &call).await {
+        Ok(caller) => caller,
+        Err(refusal) => {
+            drain(&call, stream).await;
+            return Err(refusal.into());
+        }
+    };
+    let body = read(&house, &call, stream).await?;
+    let path = path.map_err(|fault| match fault {
+        PathFault::Malformed(text) => Fault::Malformed(text.to_owned()),
+        // RFC 4918 9.3.1 and 9.7.1: there is no parent that could hold it.
+        PathFault::Unknown if matches!(call.method.as_str(), "PUT" | "MKCOL" | "MKCALENDAR") => Fault::NoParent,
+        PathFault::Unknown => Fault::Refused(Refusal::NotFound),
+    })?;
+    handled(&Request { house, caller, body, call, path }).await
+}
+
+async fn handled(request: &Request) -> Result<Response, Fault> {
+    match (request.call.method.as_str(), request.place()) {
+        ("OPTIONS", place) => Ok(methods::options(place)),
+        ("PROPFIND", _) => propfind::answer(request).await,
+        ("PROPPATCH", _) => proppatch::answer(request).await,
+        ("MKCALENDAR", _) => creation::calendar(request).await,
+        ("MKCOL", _) => creation::collection(request).await,
+        ("GET", Place::Object(at)) => objects::get(request, at, false).await,
+        ("HEAD", Place::Object(at)) => objects::get(request, at, true).await,
+        ("PUT", Place::Object(at)) => objects::put(request, at).await,
+        ("DELETE", Place::Object(at)) => objects::delete(request, at).await,
+        ("DELETE", Place::Collection(at)) => collections::delete(request, at).await,
+        (method @ ("GET" | "HEAD"), Place::Collection(at)) => collections::get(request, at, method).await,
+        (method, _) => Err(methods::refused(method)),
+    }
+}
+
+/// The body, within the bound of its method: an object's, or that of XML.
+async fn read<B: Buf>(
+    house: &Service,
+    call: &Call,
+    stream: impl Stream<Item = Result<B, warp::Error>>,
+) -> Result<Bytes, Fault> {
+    let puts = call.method == http::Method::PUT;
+    let limit = if puts { house.settings().limits.object_bytes } else { XML_MAX };
+    let read = body::collect(stream, limit).await;
+    let coded =
+        call.headers.get(CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    match read {
+        // Nothing is unpacked here, so no small body can become a large one.
+        Ok(_) if coded => Err(Fault::UnsupportedMedia("a body must come without Content-Encoding".to_owned())),
+        Ok(body) => Ok(body),
+        Err(Refusal::TooLarge { .. }) if !puts => Err(Fault::TooMuchXml),
+        // It broke off or did not come: that says nothing about the object.
+        Err(Refusal::Invalid(why)) => Err(Fault::Malformed(why.to_string())),
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+/// Reads on to the end of a body that nobody wants. One that the client only offers is not asked for.
+async fn drain<B: Buf>(call: &Call, stream: impl Stream<Item = Result<B, warp::Error>>) {
+    if !call.headers.contains_key(EXPECT) {
+        // What it was, or why it broke off, makes no difference to the answer.
+        let _ = body::collect(stream, 0).await;
+    }
+}

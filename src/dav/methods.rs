@@ -1,0 +1,68 @@
+//! Which methods which place knows, and what OPTIONS says. Performs none of them.
+
+use http::header::ALLOW;
+use http::{HeaderName, HeaderValue, StatusCode};
+use warp::reply::Response;
+
+use crate::dav::fault::Fault;
+use crate::dav::path::Place;
+use crate::http::problem;
+
+pub const DAV: HeaderName = HeaderName::from_static("dav");
+
+/// What the `DAV` header claims: only what works, because clients build on it. `calendar-access` (RFC 4791 5.1) and `addressbook`
+/// (RFC 6352 6.1) promise the reports and come with them, `access-control` comes with ACL, `2` with LOCK, and `calendar-auto-schedule`
+/// when invitations are sent: Thunderbird stops mailing them itself as soon as it reads that word.
+pub const CLASSES: &str = "1, 3, extended-mkcol";
+
+/// The `Allow` header of a place.
+pub fn allowed(place: &Place) -> &'static str {
+    match place {
+        Place::Root | Place::Principals | Place::Principal(_) | Place::Homes(_) | Place::Home(..) => {
+            "OPTIONS, PROPFIND, PROPPATCH"
+        }
+        Place::Collection(_) => "OPTIONS, DELETE, PROPFIND, PROPPATCH, MKCOL, MKCALENDAR",
+        Place::Object(_) => "OPTIONS, GET, HEAD, PUT, DELETE, PROPFIND, PROPPATCH",
+    }
+}
+
+/// 200 and not 204: GNOME takes only that for an answer.
+pub fn options(place: &Place) -> Response {
+    let mut response = problem::empty(StatusCode::OK);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed(place)));
+    response
+}
+
+/// Why a method is not performed: nobody here knows it, or not at this place.
+pub fn refused(method: &str) -> Fault {
+    // RFC 9110 15.6.2: 501 is for a method that is not recognised at all.
+    const RECOGNISED: [&str; 22] = [
+        "GET",
+        "HEAD",
+        "POST",
+        "PUT",
+        "PATCH",
+        "DELETE",
+        "OPTIONS",
+        "TRACE",
+        "CONNECT",
+        "PROPFIND",
+        "PROPPATCH",
+        "MKCOL",
+        "MKCALENDAR",
+        "REPORT",
+        "COPY",
+        "MOVE",
+        "LOCK",
+        "UNLOCK",
+        "ACL",
+        "SEARCH",
+        "BIND",
+        "UNBIND",
+    ];
+    if RECOGNISED.contains(&method) {
+        Fault::NotAllowed(format!("{method} is not supported here"))
+    } else {
+        Fault::NotImplemented("this method is not known here".to_owned())
+    }
+}
