@@ -5,5 +5,6 @@ mod accept;
 mod codec;
 mod desk;
 mod hub;
+mod side;
 mod transcripts;
 mod wire;
