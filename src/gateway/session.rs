@@ -125,7 +125,7 @@ impl Session {
     }
 
     /// Empties the outbox; an ending where that cannot be done.
-    async fn write<S: AsyncWrite + Unpin>(&mut self, stream: &mut S) -> Option<Ending> {
+    async fn write<S: AsyncRead + AsyncWrite + Unpin>(&mut self, stream: &mut S) -> Option<Ending> {
         while !self.talk.outbox.is_empty() {
             let deadline = self.settings.write_deadline;
             let talk = &mut self.talk;
@@ -150,13 +150,16 @@ impl Session {
     }
 
     /// The client reads too slowly. What is half-written must be ended before a close can be read; nothing else is said.
-    async fn give_up<S: AsyncWrite + Unpin>(&mut self, stream: &mut S, leave: Leave) {
+    async fn give_up<S: AsyncRead + AsyncWrite + Unpin>(&mut self, stream: &mut S, leave: Leave) {
         self.talk.outbox.cut();
         self.talk.outbox.push(Outgoing::answer(frame::close(leave)));
         self.talk.quiet();
-        let rest = poll_fn(|context| self.talk.outbox.poll_write_all(context, Pin::new(&mut *stream)));
+        let goodbye = async {
+            poll_fn(|context| self.talk.outbox.poll_write_all(context, Pin::new(&mut *stream))).await?;
+            hang_up(stream).await
+        };
         // It is dropped in any case: whether the client still read why does not matter.
-        let _ = pace::within(self.settings.linger, rest).await;
+        let _ = pace::within(self.settings.linger, goodbye).await;
     }
 
     /// The next thing that happens: news first, then answers of the desk, then the client.
@@ -240,17 +243,11 @@ impl Session {
         }
     }
 
-    /// The client closed or broke the protocol, and our close frame is written: ends our side, and waits a little for the end of theirs,
-    /// because a reset would overtake the frame.
+    /// The client closed or broke the protocol, and our close frame is written.
     async fn end<S: AsyncRead + AsyncWrite + Unpin>(mut self, mut stream: S, ended: Ended) -> Ending {
         self.talk.quiet();
-        let goodbye = async {
-            stream.shutdown().await?;
-            while poll_fn(|context| read(context, &mut stream, |bytes| !bytes.is_empty())).await? {}
-            io::Result::Ok(())
-        };
         // Dropped in any case.
-        let _ = pace::within(self.settings.linger, goodbye).await;
+        let _ = pace::within(self.settings.linger, hang_up(&mut stream)).await;
         match ended {
             Ended::ByClient => Ending::ByClient,
             Ended::Broken(leave) => Ending::ByUs(leave),
@@ -263,11 +260,10 @@ impl Session {
         let limit = self.settings.message_bytes_max;
         let mut codec = self.codec.take().unwrap_or_else(|| Box::new(Tungstenite::new(limit)));
         let goodbye = async {
-            let more = |bytes: &[u8]| {
+            let mut more = |bytes: &[u8]| {
                 // Its messages and what it would answer to them come too late.
                 !bytes.is_empty() && !matches!(codec.feed(bytes, &mut |_| {}, &mut Vec::new()), Held::End(_))
             };
-            let mut more = more;
             while poll_fn(|context| read(context, &mut stream, &mut more)).await? {}
             stream.shutdown().await
         };
@@ -275,6 +271,13 @@ impl Session {
         let _ = pace::within(self.settings.linger, goodbye).await;
         Ending::ByUs(leave)
     }
+}
+
+/// Ends our side, and waits for the end of theirs: a reset would overtake what was written last.
+async fn hang_up<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> io::Result<()> {
+    stream.shutdown().await?;
+    while poll_fn(|context| read(context, stream, |bytes| !bytes.is_empty())).await? {}
+    Ok(())
 }
 
 /// What became of one turn of the loop.
