@@ -33,10 +33,13 @@ pub fn firings(
     let mut all = Vec::new();
     for series in object.series() {
         let tower = Tower::of(object, series, default, policy);
-        tower.absolute(from, to, budget, &mut all)?;
-        tower.relative(from, to, budget, &mut all)?;
+        let mut rings = Vec::new();
+        tower.absolute(from, to, budget, &mut rings)?;
+        tower.relative(from, to, budget, &mut rings)?;
+        for ring in rings.iter().filter(|ring| ring.at < to) {
+            all.push(tower.firing(ring, budget)?);
+        }
     }
-    all.retain(|firing| firing.at < to);
     all.sort_by(|one, two| (one.at, &one.uid, one.start_at, one.id).cmp(&(two.at, &two.uid, two.start_at, two.id)));
     Ok(all)
 }
@@ -58,12 +61,12 @@ pub fn next_after(
         for (from, to) in window::widening(series, from) {
             let ended = tower.relative(from, to, budget, &mut all)?;
             // What rings behind the window's end may have an earlier rival there.
-            let found = all.iter().map(|firing| firing.at).chain(next).min();
+            let found = all.iter().map(|ring| ring.at).chain(next).min();
             if ended || found.is_some_and(|found| found < to) {
                 break;
             }
         }
-        next = all.into_iter().map(|firing| firing.at).chain(next).min();
+        next = all.into_iter().map(|ring| ring.at).chain(next).min();
     }
     Ok(next)
 }

@@ -299,6 +299,32 @@ fn edges_of_time_are_met() {
     assert!(spent < 10, "{spent}");
 }
 
+/// What is copied into every instance is paid for, so that the answer stays smaller than a few dozen megabytes.
+#[test]
+fn long_words_are_paid_for() {
+    let long = "x".repeat(500_000);
+    let text = event(&format!("DTSTART:20250115T090000Z\nRRULE:FREQ=DAILY\nSUMMARY:{long}"));
+    assert_eq!(starts(&text, "2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z"), Err(EXHAUSTED));
+    assert_eq!(starts(&text, "2025-01-15T00:00:00Z", "2025-01-31T00:00:00Z").map(|found| found.len()), Ok(16));
+    let object = read(&text).expect("an object");
+    let firings = |to: &str| {
+        alarms::firings(
+            &object,
+            at("2025-01-15T00:00:00Z"),
+            at(to),
+            Tz::UTC,
+            &Policy::default(),
+            &mut Budget::default(),
+        )
+    };
+    assert_eq!(firings("2026-01-01T00:00:00Z").map(|firings| firings.len()), Err(EXHAUSTED));
+    assert_eq!(firings("2025-01-31T00:00:00Z").map(|firings| firings.len()), Ok(16));
+    // The next instant needs no words.
+    let (found, spent) = next(&text, "2040-01-01T00:00:00Z");
+    assert_eq!(found, Ok(Some("2040-01-01T09:00:00Z".to_owned())));
+    assert!(spent < 100, "{spent}");
+}
+
 /// Texts that are broken at random, always in the same way: whatever the answer, there is one, and it is cheap.
 #[test]
 fn broken_texts_are_answered() {
@@ -317,7 +343,7 @@ fn broken_texts_are_answered() {
         usize::try_from(state >> 33).expect("32 bits") % below
     };
     let (mut read, mut rang) = (0, 0);
-    for round in 0..6000 {
+    for round in 0..3000 {
         let mut text = seeds[round % seeds.len()].clone().into_bytes();
         for _ in 0..=random(3) {
             let place = random(text.len());
@@ -350,5 +376,5 @@ fn broken_texts_are_answered() {
             rang += usize::from(first.is_some());
         }
     }
-    assert!(read > 1000 && rang > 200, "{read} read, {rang} rang");
+    assert!(read > 700 && rang > 100, "{read} read, {rang} rang");
 }

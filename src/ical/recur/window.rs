@@ -11,6 +11,7 @@ use crate::ical::recur::instances::{self, Instance};
 use crate::ical::recur::rule::{Freq, Rule};
 use crate::ical::recur::series::Series;
 use crate::ical::recur::steps;
+use crate::ical::text;
 use crate::ical::time::{self, End};
 
 /// The occurrences with `from <= start < to`, sorted by start. Dates and floating times stand in `default`.
@@ -26,7 +27,10 @@ pub fn occurrences(
     let mut all = Vec::new();
     for series in object.series() {
         let found = instances::instances(series, from, to, default, budget)?;
-        all.extend(found.instances.iter().map(|instance| occurrence(series, instance)));
+        for instance in &found.instances {
+            budget.spend(text::copy_cost(series.uid.len() + instance.part.summary.len()))?;
+            all.push(occurrence(series, instance));
+        }
     }
     all.sort_by_key(|occurrence| occurrence.start_at);
     Ok(all)
