@@ -195,7 +195,8 @@ impl<'r> Grid<'r> {
         let day = clock.date();
         if !self.days.matches(day) {
             let end = match self.days.month_matches(day) {
-                true => day.succ_opt(),
+                // A month of days is looked through at once.
+                true => day.iter_days().skip(1).take(31).find(|next| self.days.matches(*next) || next.day() == 1),
                 false => day.with_day(1).and_then(|first| first.checked_add_months(chrono::Months::new(1))),
             };
             return Some(end.map_or(i64::MAX / 4, midnight));
