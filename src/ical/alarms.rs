@@ -58,13 +58,17 @@ pub fn next_after(
         let tower = Tower::of(object, series, default, policy);
         let mut all = Vec::new();
         tower.absolute(from, DateTime::<Utc>::MAX_UTC, budget, &mut all)?;
-        for (from, to) in window::widening(series, from) {
-            let ended = tower.relative(from, to, budget, &mut all)?;
-            // What rings behind the window's end may have an earlier rival there.
-            let found = all.iter().map(|ring| ring.at).chain(next).min();
-            if ended || found.is_some_and(|found| found < to) {
-                break;
+        if let Some(mut search) = tower.search(from) {
+            while let Some((from, to)) = search.next(series, default, budget)? {
+                let ended = tower.relative(from, to, budget, &mut all)?;
+                // What rings behind the window's end may have an earlier rival there.
+                let found = all.iter().map(|ring| ring.at).chain(next).min();
+                if ended || found.is_some_and(|found| found < to) {
+                    break;
+                }
             }
+        } else {
+            tower.relative(from, DateTime::<Utc>::MAX_UTC, budget, &mut all)?;
         }
         next = all.into_iter().map(|ring| ring.at).chain(next).min();
     }

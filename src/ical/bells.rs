@@ -12,7 +12,7 @@ use crate::ical::object::CalendarObject;
 use crate::ical::recur::budget::{Budget, Exhausted};
 use crate::ical::recur::instances::{self, Instance};
 use crate::ical::recur::series::{Part, Series};
-use crate::ical::recur::window;
+use crate::ical::recur::window::{self, Search};
 use crate::ical::text;
 use crate::ical::time::{self, End, Length, Time};
 use crate::ical::trigger::{self, Trigger, When};
@@ -86,6 +86,11 @@ impl<'o> Tower<'o> {
         let expands = recurring().any(&rings) || (recurring().next().is_some() && changes.clone().any(&rings));
         let quiet = instances::last_change(series, default).filter(|(_, part)| !rings(part)).map(|(at, _)| at);
         Tower { series, bells, default, reach, expands, quiet }
+    }
+
+    /// Where to look for what rings next; `None` where no rule makes anything that rings, and one look is enough.
+    pub fn search(&self, from: DateTime<Utc>) -> Option<Search> {
+        self.reach.filter(|_| self.expands).map(|reach| Search::new(self.series, from, reach))
     }
 
     /// Adds what rings at an instant of its own.
