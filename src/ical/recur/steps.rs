@@ -30,11 +30,7 @@ enum Source<'r> {
     Nothing,
 }
 
-/// The same for EXRULE, which takes DTSTART out only where it names it.
-pub fn exceptions(rule: &Rule, start: NaiveDateTime, from: NaiveDateTime, to: NaiveDateTime) -> Steps<'_> {
-    Steps { first: false, floor: Bound::Included(start), ..starts(rule, start, from, to) }
-}
-
+/// The starts of a rule between two clock readings, DTSTART first.
 pub fn starts(rule: &Rule, start: NaiveDateTime, from: NaiveDateTime, to: NaiveDateTime) -> Steps<'_> {
     // Starts stand on whole seconds, and so do the ends of what is searched; windows may not.
     let to = match to.nanosecond() {
@@ -62,6 +58,11 @@ pub fn starts(rule: &Rule, start: NaiveDateTime, from: NaiveDateTime, to: NaiveD
     };
     let first = rule.count.is_none() || !matches!(&source, Source::Grid(grid) if grid.skipped() > 0);
     Steps { source, start, from, to, first, floor: Bound::Excluded(start), left, ended: false }
+}
+
+/// The same for EXRULE, which takes DTSTART out only where it names it.
+pub fn exceptions(rule: &Rule, start: NaiveDateTime, from: NaiveDateTime, to: NaiveDateTime) -> Steps<'_> {
+    Steps { first: false, floor: Bound::Included(start), ..starts(rule, start, from, to) }
 }
 
 impl Steps<'_> {
