@@ -120,7 +120,7 @@ pub struct LimitKeys {
     pub object_bytes: u64,
     pub collections_per_home: usize,
     pub shares_per_collection: usize,
-    pub recurrence_steps: u64,
+    pub recurrence_steps: u32,
 }
 
 #[derive(Clone, Debug, Deserialize)]

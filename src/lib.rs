@@ -1,7 +1,9 @@
 //! Campanile: calendars and address books, exact alarms, and a push in the protocol a client already speaks. `ARCHITECTURE.md` is the map.
 
 pub mod api;
+pub mod app;
 pub mod bus;
+pub mod cli;
 pub mod config;
 pub mod dav;
 pub mod domain;
@@ -10,6 +12,7 @@ pub mod http;
 pub mod ical;
 pub mod jobs;
 pub mod kv;
+pub mod routes;
 pub mod service;
 pub mod store;
 pub mod system;

@@ -1,7 +1,7 @@
 //! `/api/clock`: what time it is, and turning it where it was started by hand.
 
 use bytes::Buf;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures_util::Stream;
 use http::StatusCode;
 use serde::Deserialize;
@@ -14,7 +14,6 @@ use crate::domain::refusal::{Fault, Refusal};
 use crate::http::auth;
 use crate::http::call::Call;
 use crate::http::problem;
-use crate::ical::time;
 use crate::service::alarms::Rung;
 
 pub async fn show(house: House, call: Call) -> Response {
@@ -58,7 +57,7 @@ pub async fn turn<B: Buf>(house: House, call: Call, stream: impl Stream<Item = R
             let asked: Turn = read_json(stream).await?;
             let target = match (asked.set, asked.advance) {
                 (Some(target), None) => target,
-                (None, Some(text)) => house.now() + advance(&text)?,
+                (None, Some(text)) => house.now_and(&text)?,
                 _ => return Err(Fault::whole("give either set or advance").into()),
             };
             let turn = house.turn_clock(target).await?;
@@ -72,11 +71,4 @@ pub async fn turn<B: Buf>(house: House, call: Call, stream: impl Stream<Item = R
         }
         .await,
     )
-}
-
-/// An iCalendar duration that goes forward: `PT15M`, `P1D`. A day is 24 hours here.
-fn advance(text: &str) -> Result<TimeDelta, Refusal> {
-    let wrong = || Refusal::from(Fault::whole(format!("{text:?} is no duration like PT15M or P1D")));
-    let span = time::duration(text).ok_or_else(wrong)?;
-    if span < TimeDelta::zero() { Err(wrong()) } else { Ok(span) }
 }

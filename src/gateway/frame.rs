@@ -63,10 +63,13 @@ fn build(opcode: u8, payload: &[u8]) -> Bytes {
     frame.freeze()
 }
 
-/// Frames on their way to the socket. Unbounded by itself: the session fills it only while it is empty, with one batch.
+/// Frames on their way to the socket. Unbounded by itself: the session fills it only while it is empty, with one batch of news or the
+/// answers to one read.
 #[derive(Debug, Default)]
 pub struct Outbox {
     frames: VecDeque<(Bytes, Flight)>,
+    /// Some of the first frame is written.
+    begun: bool,
 }
 
 impl Outbox {
@@ -80,41 +83,62 @@ impl Outbox {
         self.frames.is_empty()
     }
 
-    /// Writes all of it. A frame's flight lands when its last byte is with the kernel. Nothing is lost when this is dropped half-way:
-    /// what was written is already taken off.
+    /// Drops everything but a frame that is half-written, which the client needs to the end to read any other.
+    pub fn cut(&mut self) {
+        self.frames.truncate(usize::from(self.begun));
+    }
+
+    /// Writes once, as much as the socket takes. A frame's flight lands when its last byte is with the kernel.
     pub fn poll_write(
         &mut self,
         context: &mut Context<'_>,
         mut stream: Pin<&mut (impl AsyncWrite + ?Sized)>,
     ) -> Poll<io::Result<()>> {
-        while !self.frames.is_empty() {
-            // The array is built here, not in an async function: held over an await it would live in every socket's task.
-            let mut slices = [IoSlice::new(&[]); BATCH_MAX];
-            let mut filled = 0;
-            for ((bytes, _), slice) in self.frames.iter().zip(&mut slices) {
-                *slice = IoSlice::new(bytes);
-                filled += 1;
-            }
-            let written = ready!(stream.as_mut().poll_write_vectored(context, &slices[..filled]))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            self.take_off(written);
+        if self.frames.is_empty() {
+            return stream.poll_flush(context);
         }
-        if self.frames.capacity() > BATCH_MAX {
+        // The array is built here, not in an async function: held over an await it would live in every socket's task.
+        let mut slices = [IoSlice::new(&[]); BATCH_MAX];
+        let mut filled = 0;
+        for ((bytes, _), slice) in self.frames.iter().zip(&mut slices) {
+            *slice = IoSlice::new(bytes);
+            filled += 1;
+        }
+        let written = ready!(stream.as_mut().poll_write_vectored(context, &slices[..filled]))?;
+        if written == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        self.take_off(written);
+        if self.frames.is_empty() {
+            // A burst's room is not kept.
             self.frames = VecDeque::new();
+            return stream.poll_flush(context);
         }
-        stream.poll_flush(context)
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes until nothing is left.
+    pub fn poll_write_all(
+        &mut self,
+        context: &mut Context<'_>,
+        mut stream: Pin<&mut (impl AsyncWrite + ?Sized)>,
+    ) -> Poll<io::Result<()>> {
+        while !self.frames.is_empty() {
+            ready!(self.poll_write(context, stream.as_mut()))?;
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn take_off(&mut self, mut written: usize) {
         while let Some((bytes, _)) = self.frames.front_mut() {
             if bytes.len() > written {
                 bytes.advance(written);
+                self.begun |= written > 0;
                 return;
             }
             written -= bytes.len();
             self.frames.pop_front();
+            self.begun = false;
         }
     }
 }

@@ -22,6 +22,9 @@ const SHARDS: usize = 64;
 /// timer of its own.
 pub const BEATS: u32 = 5;
 
+/// No beat is shorter: a period of nothing would be a loop without rest.
+const BEAT_MIN: Duration = Duration::from_millis(1);
+
 /// How long a client that was refused for want of room is told to wait.
 const RETRY_SECONDS: u64 = 5;
 
@@ -62,6 +65,33 @@ struct Members {
     closing: bool,
 }
 
+impl Members {
+    /// Counts one more socket of this user.
+    fn add(&mut self, user: &UserName, max: usize) -> Result<(), Refusal> {
+        let count = self.users.get(user).copied().unwrap_or(0);
+        if over(count, max) {
+            return Err(busy("too many sockets of one user"));
+        }
+        self.users.insert(user.clone(), count + 1);
+        Ok(())
+    }
+
+    fn take(&mut self, user: &UserName) {
+        match self.users.get_mut(user) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(self.users.remove(user)),
+        }
+    }
+}
+
+fn over(count: usize, max: usize) -> bool {
+    max != 0 && count >= max
+}
+
+fn busy(limit: &'static str) -> Refusal {
+    Refusal::Busy { limit, retry_seconds: RETRY_SECONDS }
+}
+
 impl Hub {
     pub fn new(limits: Limits) -> Arc<Hub> {
         Arc::new(Hub {
@@ -73,28 +103,26 @@ impl Hub {
         })
     }
 
-    /// A place for one more socket of this user; refused with `Busy` where a limit is reached or the service is going down.
-    pub fn join(self: &Arc<Self>, user: &UserName) -> Result<Seat, Refusal> {
-        let busy = |limit| Err(Refusal::Busy { limit, retry_seconds: RETRY_SECONDS });
-        let over = |count: usize, max: usize| max != 0 && count >= max;
+    /// A place for one more socket; refused with `Busy` where a limit is reached or the service is going down.
+    /// A dialect that asks for the user's name later gives it to [`Seat::sign_in`].
+    pub fn join(self: &Arc<Self>, user: Option<&UserName>) -> Result<Seat, Refusal> {
         let mut members = self.members();
         if members.closing {
-            return busy("the service is closing");
+            return Err(busy("the service is closing"));
         }
         if over(members.sockets.len(), self.limits.sockets_max) {
-            return busy("too many sockets");
+            return Err(busy("too many sockets"));
         }
-        if over(members.users.get(user).copied().unwrap_or(0), self.limits.sockets_per_user_max) {
-            return busy("too many sockets of one user");
+        if let Some(user) = user {
+            members.add(user, self.limits.sockets_per_user_max)?;
         }
         let id = members.next;
         members.next += 1;
         let bytes_max = if self.limits.queue_bytes_max == 0 { usize::MAX } else { self.limits.queue_bytes_max };
-        let queue = Arc::new(Queue::new(id, user.clone(), bytes_max));
+        let queue = Arc::new(Queue::new(id, bytes_max));
         members.sockets.insert(id, Arc::clone(&queue));
-        *members.users.entry(user.clone()).or_default() += 1;
         drop(members);
-        Ok(Seat { hub: Arc::clone(self), queue, topics: Vec::new() })
+        Ok(Seat { hub: Arc::clone(self), queue, user: user.cloned(), topics: Vec::new() })
     }
 
     /// How many sockets there are.
@@ -132,18 +160,23 @@ impl Hub {
 
     /// Asks every socket for a ping once per `period`, for ever.
     pub async fn beat(self: Arc<Self>, period: Duration) {
-        let mut ticks = pace::ticks(period / BEATS);
+        let mut ticks = pace::ticks((period / BEATS).max(BEAT_MIN));
         loop {
             ticks.tick().await;
-            let due: Vec<Arc<Queue>> = {
-                let mut members = self.members();
-                members.beat += 1;
-                let place = members.beat % u64::from(BEATS);
-                let due = |queue: &&Arc<Queue>| queue.id() % u64::from(BEATS) == place;
-                members.sockets.values().filter(due).cloned().collect()
-            };
-            due.iter().for_each(|queue| queue.beat());
+            self.pulse();
         }
+    }
+
+    /// One beat: asks those sockets for a ping whose turn it is. After [`BEATS`] of them every socket was asked once.
+    pub fn pulse(&self) {
+        let due: Vec<Arc<Queue>> = {
+            let mut members = self.members();
+            members.beat += 1;
+            let place = members.beat % u64::from(BEATS);
+            let due = |queue: &&Arc<Queue>| queue.id() % u64::from(BEATS) == place;
+            members.sockets.values().filter(due).cloned().collect()
+        };
+        due.iter().for_each(|queue| queue.beat());
     }
 
     fn members(&self) -> MutexGuard<'_, Members> {
@@ -172,6 +205,7 @@ impl Listener for Hub {
 pub struct Seat {
     hub: Arc<Hub>,
     queue: Arc<Queue>,
+    user: Option<UserName>,
     topics: Vec<Topic>,
 }
 
@@ -180,8 +214,19 @@ impl Seat {
         &self.queue
     }
 
-    pub fn user(&self) -> &UserName {
-        self.queue.user()
+    /// Whose socket it is, as soon as that is known.
+    pub fn user(&self) -> Option<&UserName> {
+        self.user.as_ref()
+    }
+
+    /// The socket is this user's from now on; refused with `Busy` where the user has too many.
+    pub fn sign_in(&mut self, user: &UserName) -> Result<(), Refusal> {
+        let mut members = self.hub.members();
+        members.add(user, self.hub.limits.sockets_per_user_max)?;
+        if let Some(before) = self.user.replace(user.clone()) {
+            members.take(&before);
+        }
+        Ok(())
     }
 
     /// From now on this socket's queue hears of the topic. Once is enough.
@@ -216,20 +261,23 @@ impl Seat {
             }
         }
     }
+
+    /// Gives up every topic and what waits, while the socket takes its leave.
+    pub fn quiet(&mut self) {
+        for topic in std::mem::take(&mut self.topics) {
+            self.leave(&topic);
+        }
+        self.queue.stop();
+    }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        for topic in std::mem::take(&mut self.topics) {
-            self.leave(&topic);
-        }
+        self.quiet();
         let mut members = self.hub.members();
         members.sockets.remove(&self.queue.id());
-        if let Some(count) = members.users.get_mut(self.queue.user()) {
-            *count -= 1;
-            if *count == 0 {
-                members.users.remove(self.queue.user());
-            }
+        if let Some(user) = &self.user {
+            members.take(user);
         }
         drop(members);
         self.hub.left.notify_waiters();

@@ -1,7 +1,13 @@
 //! The real-time face: who listens on this node, one task per socket, and one pure state machine per dialect. Speaks to the rest through `Desk`.
 
+pub mod codec;
+pub mod desk;
 pub mod dialect;
 pub mod frame;
 pub mod hub;
 pub mod queue;
+pub mod session;
 pub mod side;
+pub mod talk;
+pub mod upgrade;
+pub mod ws;

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::bus::Notice;
-use crate::domain::address::UserName;
 use crate::domain::collection::CollectionId;
 use crate::domain::event::Event;
 use crate::gateway::dialect::Leave;
@@ -24,7 +23,6 @@ const INDEX_KEPT: usize = 16;
 #[derive(Debug)]
 pub struct Queue {
     id: u64,
-    user: UserName,
     bytes_max: usize,
     state: Mutex<State>,
 }
@@ -62,16 +60,12 @@ pub enum End {
 }
 
 impl Queue {
-    pub fn new(id: u64, user: UserName, bytes_max: usize) -> Queue {
-        Queue { id, user, bytes_max, state: Mutex::default() }
+    pub fn new(id: u64, bytes_max: usize) -> Queue {
+        Queue { id, bytes_max, state: Mutex::default() }
     }
 
     pub fn id(&self) -> u64 {
         self.id
-    }
-
-    pub fn user(&self) -> &UserName {
-        &self.user
     }
 
     /// Queues a notice, in place of an older change of the same collection. Never waits.
@@ -127,7 +121,17 @@ impl Queue {
         wake(state);
     }
 
-    /// True once the bound was passed: nothing that is still being written matters any more.
+    /// Drops what waits and takes nothing more: the socket is gone.
+    pub fn stop(&self) {
+        let mut state = self.lock();
+        state.end = Some(End::Slow);
+        state.changes = HashMap::new();
+        let dropped = std::mem::take(&mut state.entries);
+        drop(state);
+        drop(dropped);
+    }
+
+    /// Ready once the bound was passed: nothing that is still being written matters any more.
     pub fn poll_slow(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut state = self.lock();
         if state.end == Some(End::Slow) {

@@ -1,6 +1,6 @@
 //! What every handler wants of a request, as one value; and percent-decoding, done once, after the path is split.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
@@ -56,7 +56,7 @@ pub fn call() -> impl Filter<Extract = (Call,), Error = std::convert::Infallible
             path: path.as_str().to_owned(),
             query,
             headers,
-            peer: peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer: Peer| SocketAddr::from(peer).ip()),
+            peer: peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Peer(peer)| peer.ip()),
         },
     )
 }

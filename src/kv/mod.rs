@@ -1,6 +1,7 @@
 //! Ordered bytes with atomic decisions: the trait `Kv`. Knows no calendar; the engines stand beside it, and `app.rs` chooses one.
 
 pub mod engine;
+pub mod files;
 pub mod format;
 pub mod group;
 pub mod memory;

@@ -14,6 +14,7 @@ use crate::domain::object::{Armed, Etag};
 use crate::domain::refusal::Refusal;
 use crate::ical::alarms::{self, Policy};
 use crate::ical::object::CalendarObject;
+use crate::ical::recur::budget::Budget;
 use crate::kv::SCAN_MAX;
 use crate::service::Service;
 use crate::service::objects::seen_object;
@@ -63,20 +64,21 @@ impl Belfry {
 pub struct Ringing {
     pub zone: Tz,
     pub policy: Policy,
-    steps: u64,
+    steps: u32,
 }
 
 impl Ringing {
     /// The next instant after `after` at which an alarm rings; none where the rule costs more than it may.
     pub fn next_after(&self, object: &CalendarObject, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        alarms::next_after(object, after, self.zone, &self.policy, self.steps).unwrap_or_else(|exhausted| {
+        let mut budget = Budget::new(self.steps);
+        alarms::next_after(object, after, self.zone, &self.policy, &mut budget).unwrap_or_else(|exhausted| {
             tracing::warn!(uid = object.uid(), %exhausted, "alarms of an object cannot be planned");
             None
         })
     }
 
     fn at(&self, object: &CalendarObject, at: DateTime<Utc>) -> Vec<Firing> {
-        alarms::at(object, at, self.zone, &self.policy, self.steps).unwrap_or_default()
+        alarms::at(object, at, self.zone, &self.policy, &mut Budget::new(self.steps)).unwrap_or_default()
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::refusal::{Fault, Refusal};
+use crate::ical::time::Length;
 use crate::service::Service;
 use crate::service::alarms::Rung;
 use crate::system::clock::Clock;
@@ -26,6 +27,14 @@ impl Service {
     /// Whether the clock can be turned.
     pub fn clock_is_manual(&self) -> bool {
         self.clock.manual().is_some()
+    }
+
+    /// The instant that lies an iCalendar duration ahead: `PT15M`, `P1D`. A day is 24 hours here.
+    pub fn now_and(&self, duration: &str) -> Result<DateTime<Utc>, Refusal> {
+        let wrong = || Refusal::from(Fault::whole(format!("{duration:?} is no duration like PT15M or P1D")));
+        let seconds = Length::parse(duration).ok_or_else(wrong)?.about();
+        let ahead = TimeDelta::try_seconds(seconds).filter(|ahead| *ahead >= TimeDelta::zero()).ok_or_else(wrong)?;
+        self.now().checked_add_signed(ahead).ok_or_else(wrong)
     }
 
     /// Turns a manual clock forward to `target`. `NotFound` with the machine's clock; turning back is refused.

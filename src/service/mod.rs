@@ -4,6 +4,7 @@ pub mod alarms;
 pub mod bearers;
 pub mod clock;
 pub mod collections;
+pub mod demo;
 pub mod imports;
 pub mod login;
 pub mod objects;

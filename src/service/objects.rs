@@ -199,12 +199,17 @@ fn prepare(
             let object = CalendarObject::read(&bytes, limits)?;
             object.storable().map_err(Refusal::Unstorable)?;
             let due = ringing.next_after(&object, now);
-            let uid = object.uid().unwrap_or_default().to_owned();
-            Ok(Prepared { uid, component: object.component(), etag, span: object.span(ringing.zone), due, bytes })
+            // `storable` made sure of both.
+            let (Some(uid), Some(component)) = (object.uid(), object.component()) else {
+                return Err(Fault::whole("the object has no UID").into());
+            };
+            let span = object.span(ringing.zone);
+            Ok(Prepared { uid, component, etag, span, due, bytes })
         }
         Kind::AddressBook => {
             let card = Card::read(&bytes, limits)?;
-            let uid = card.uid().map(str::to_owned).ok_or_else(|| Fault::whole("the card has no UID"))?;
+            card.storable()?;
+            let uid = card.uid().ok_or_else(|| Fault::whole("the card has no UID"))?;
             Ok(Prepared { uid, component: Component::Card, etag, span: None, due: None, bytes })
         }
     }

@@ -27,7 +27,7 @@ pub struct Limits {
     /// Argon2 computations at the same time; others wait in line.
     pub logins_at_once: usize,
     /// Work that one question about recurrence may cost, in steps; beyond it the answer is flagged and nothing rings.
-    pub recurrence_steps: u64,
+    pub recurrence_steps: u32,
 }
 
 #[derive(Clone, Debug)]

@@ -11,6 +11,7 @@ use crate::domain::object::BodyId;
 /// Due rows and journal lines are spread over this many shards, so that a cluster can share them out.
 pub const SHARDS: u8 = 16;
 
+const NOTE: u8 = 0x0F; //            a note's name                       → nothing; what the operator did to this store
 const USER: u8 = 0x10; //            name                                → Principal
 const MAIL: u8 = 0x11; //            mail address, lower case            → name
 const TICKET: u8 = 0x12; //          SHA-256 of the ticket               → Ticket
@@ -40,6 +41,11 @@ fn key(family: u8, parts: &[&[u8]]) -> Bytes {
     key.put_u8(family);
     parts.iter().for_each(|part| key.put_slice(part));
     key.freeze()
+}
+
+/// Says that `--demo` made this store.
+pub fn demo() -> Bytes {
+    key(NOTE, &[b"demo"])
 }
 
 pub fn user(name: &UserName) -> Bytes {

@@ -4,6 +4,7 @@ mod commits;
 mod ends;
 mod groups;
 mod model;
+pub mod process;
 mod scans;
 
 use std::path::Path;
@@ -26,13 +27,21 @@ use campanile::kv::engine::Fault;
 use campanile::kv::engine::Line;
 use campanile::kv::memory::Disk;
 use campanile::kv::memory::Memory;
+use campanile::kv::redb::Redb;
+use campanile::kv::sled::Sled;
 use campanile::kv::writer::GroupKv;
 use tempfile::TempDir;
+
+const CACHE: usize = 16 << 20;
 
 type Open = fn(&Path, &Disk) -> Result<Box<dyn Engine>, KvError>;
 
 /// One line per engine.
-pub const ENGINES: &[(&str, Open)] = &[("memory", |_, disk| Ok(Box::new(Memory::open(disk)?)))];
+pub const ENGINES: &[(&str, Open)] = &[
+    ("memory", |_, disk| Ok(Box::new(Memory::open(disk)?))),
+    ("sled", |dir, _| Ok(Box::new(Sled::open(dir, CACHE as u64)?))),
+    ("redb", |dir, _| Ok(Box::new(Redb::open(dir, CACHE)?))),
+];
 
 /// Where one store lives, opened as often as a law wants.
 pub struct Home {

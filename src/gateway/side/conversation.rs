@@ -14,22 +14,16 @@ use crate::domain::address::{Address, UserName};
 use crate::domain::alarm::Action;
 use crate::domain::collection::CollectionId;
 use crate::domain::event::{Event, Topic};
-use crate::domain::refusal::Refusal;
 use crate::domain::sync::Token;
 use crate::gateway::dialect::{Ask, Dialect, Frame, Leave, Outcome, Outgoing, Readable, Step};
 use crate::gateway::side::push;
 use crate::gateway::side::registrations::{Checking, Registration, Registrations, State};
 use crate::gateway::side::request::{self, Path, Request};
+use crate::gateway::side::requests::{Line, Requests, reason};
 
 /// How many paths one socket may register. Beyond it a path is answered `InternalError`, the one reason that does not claim anything about
 /// the path itself; what is registered stays.
 pub const PATHS_MAX: usize = 1_000;
-
-/// How many requests wait for their answer before no more is read from the client.
-const WAITING_MAX: usize = 64;
-
-/// How many paths of requests wait before no more is read. One message more may be taken, so the true bound is this and a message's worth.
-const LINES_MAX: usize = 4_096;
 
 /// The extensions that a client can ask for. None is built yet, so none is granted.
 const FEATURES: [&str; 0] = [];
@@ -45,30 +39,11 @@ pub struct Side {
     user: UserName,
     display: bool,
     registrations: Registrations,
-    /// Requests in the order of their answers; the first is being worked on.
-    requests: VecDeque<Change>,
-    /// How many lines all of them have.
-    lines: usize,
+    requests: Requests,
     asked: VecDeque<(u64, Purpose)>,
     /// How many paths are not registered yet, but may be soon.
     finding: usize,
     next_ask: u64,
-}
-
-/// A request to register and unregister.
-#[derive(Debug)]
-struct Change {
-    lines: Vec<Line>,
-    /// How many lines wait for the desk.
-    open: usize,
-    started: bool,
-}
-
-#[derive(Debug)]
-struct Line {
-    path: Path,
-    register: bool,
-    verdict: Option<Result<(), &'static str>>,
 }
 
 /// Why something was asked.
@@ -88,8 +63,7 @@ impl Side {
             user,
             display: false,
             registrations: Registrations::default(),
-            requests: VecDeque::new(),
-            lines: 0,
+            requests: Requests::default(),
             asked: VecDeque::new(),
             finding: 0,
             next_ask: 0,
@@ -106,99 +80,55 @@ impl Side {
 
     /// Works on requests until one has to wait for the desk.
     fn proceed(&mut self, steps: &mut Vec<Step>) {
-        while let Some(change) = self.requests.front_mut() {
-            if !change.started {
-                change.started = true;
-                for line in 0..change.lines.len() {
-                    self.begin(line, steps);
+        loop {
+            for line in 0..self.requests.start().unwrap_or(0) {
+                self.begin(line, steps);
+            }
+            let Some(change) = self.requests.finished() else { return };
+            steps.push(Step::Say(Outgoing::answer(change.answer())));
+            for label in change.lines().iter().filter(|line| line.register).map(|line| &line.path.label) {
+                if let Some(Registration { state: State::Checking(_), .. }) = self.registrations.get(label) {
+                    self.resume(label, Token(0), steps);
                 }
             }
-            if self.requests.front().is_none_or(|change| change.open > 0) {
-                return;
-            }
-            self.finish(steps);
         }
-        self.requests = VecDeque::new();
     }
 
     fn begin(&mut self, index: usize, steps: &mut Vec<Step>) {
-        let Some(line) = self.requests.front().and_then(|change| change.lines.get(index)) else { return };
-        let (path, register) = (line.path.clone(), line.register);
+        let Some(Line { path, register, .. }) = self.requests.line(index) else { return };
+        let (path, register) = (path.clone(), *register);
         match (register, self.registrations.get(&path.label)) {
-            (true, Some(Registration { state: State::Active, .. })) => self.settle(index, Ok(())),
+            (true, Some(Registration { state: State::Active, .. })) => self.requests.settle(index, Ok(())),
             (true, Some(Registration { state: State::Checking(checking), .. })) => {
                 checking.line = Some(index);
-                self.wait();
+                self.requests.wait();
             }
             (true, Some(Registration { state: State::Suspended { .. }, .. })) => {
                 self.check(&path.label, Some(index), steps);
-                self.wait();
+                self.requests.wait();
             }
             (true, None) => match path.address {
-                None => self.settle(index, Err("NotFound")),
+                None => self.requests.settle(index, Err("NotFound")),
                 Some(_) if self.registrations.len() + self.finding >= PATHS_MAX => {
-                    self.settle(index, Err("InternalError"));
+                    self.requests.settle(index, Err("InternalError"));
                 }
                 Some(address) => {
                     self.ask(address, Purpose::Find { line: index }, steps);
                     self.finding += 1;
-                    self.wait();
+                    self.requests.wait();
                 }
             },
             (false, Some(_)) => {
                 self.drop_registration(&path.label, steps);
-                self.settle(index, Ok(()));
+                self.requests.settle(index, Ok(()));
             }
             (false, None) => match path.address {
-                None => self.settle(index, Err("NotFound")),
+                None => self.requests.settle(index, Err("NotFound")),
                 Some(address) => {
                     self.ask(address, Purpose::Exists { line: index }, steps);
-                    self.wait();
+                    self.requests.wait();
                 }
             },
-        }
-    }
-
-    /// One more line of the first request waits for the desk.
-    fn wait(&mut self) {
-        if let Some(change) = self.requests.front_mut() {
-            change.open += 1;
-        }
-    }
-
-    fn settle(&mut self, line: usize, verdict: Result<(), &'static str>) {
-        if let Some(line) = self.requests.front_mut().and_then(|change| change.lines.get_mut(line)) {
-            line.verdict = Some(verdict);
-        }
-    }
-
-    /// A line that waited for the desk has its verdict.
-    fn close(&mut self, line: usize, verdict: Result<(), &'static str>) {
-        self.settle(line, verdict);
-        if let Some(change) = self.requests.front_mut() {
-            change.open -= 1;
-        }
-    }
-
-    /// Answers the first request, and lets its registrations speak.
-    fn finish(&mut self, steps: &mut Vec<Step>) {
-        let Some(change) = self.requests.pop_front() else { return };
-        self.lines -= change.lines.len();
-        let mut answer = push::Answer::default();
-        for line in &change.lines {
-            let label: &str = &line.path.label;
-            match (line.register, line.verdict.unwrap_or(Err("InternalError"))) {
-                (true, Ok(())) => answer.registered.push(label),
-                (true, Err(why)) => answer.not_registered.push((label, why)),
-                (false, Ok(())) => answer.unregistered.push(label),
-                (false, Err(why)) => answer.not_unregistered.push((label, why)),
-            }
-        }
-        steps.push(Step::Say(Outgoing::answer(push::answer(&answer))));
-        for line in change.lines.iter().filter(|line| line.register) {
-            if let Some(Registration { state: State::Checking(_), .. }) = self.registrations.get(&line.path.label) {
-                self.resume(&line.path.label, Token(0), steps);
-            }
         }
     }
 
@@ -221,7 +151,7 @@ impl Side {
         let Some(registration) = self.registrations.get(label) else { return };
         if let State::Checking(checking) = std::mem::replace(&mut registration.state, State::Active) {
             for notice in checking.into_held() {
-                tell(label, registration, &notice, steps);
+                steps.extend(registration.tell(label, &notice));
             }
         }
         if token > registration.told {
@@ -239,10 +169,10 @@ impl Side {
 
     fn found(&mut self, index: usize, outcome: Outcome, steps: &mut Vec<Step>) {
         match outcome {
-            Outcome::Refused(refusal) => self.close(index, Err(reason(&refusal))),
+            Outcome::Refused(refusal) => self.requests.close(index, Err(reason(&refusal))),
             Outcome::Readable(readable) => {
-                let line = self.requests.front().and_then(|change| change.lines.get(index));
-                let Some(Path { label, address: Some(address) }) = line.map(|line| line.path.clone()) else { return };
+                let path = self.requests.line(index).map(|line| line.path.clone());
+                let Some(Path { label, address: Some(address) }) = path else { return };
                 let registration = Registration {
                     plain: *label == *push::path(&address),
                     address,
@@ -279,14 +209,14 @@ impl Side {
                     checking.ask = None;
                     // The client reads the collection once it has the answer, so older news are none.
                     registration.told = readable.token;
-                    self.close(line, Ok(()));
+                    self.requests.close(line, Ok(()));
                 }
                 None => self.resume(label, readable.token, steps),
             },
             Outcome::Refused(refusal) => match line {
                 Some(line) => {
                     self.drop_registration(label, steps);
-                    self.close(line, Err(reason(&refusal)));
+                    self.requests.close(line, Err(reason(&refusal)));
                 }
                 None => {
                     // A refusal is final until rights change again; trouble of our own is asked about at the next beat.
@@ -324,7 +254,7 @@ impl Side {
                 } else {
                     // Its line was settled, but its request is not yet answered: the line is open again.
                     self.check(label, None, steps);
-                    self.wait();
+                    self.requests.wait();
                 }
             }
         }
@@ -353,11 +283,7 @@ impl Dialect for Side {
             }
             Err(refused) => push::error(refused.as_str()),
             Ok(Request::Change { register, unregister }) => {
-                let line = |register| move |path| Line { path, register, verdict: None };
-                let lines: Vec<Line> =
-                    register.into_iter().map(line(true)).chain(unregister.into_iter().map(line(false))).collect();
-                self.lines += lines.len();
-                self.requests.push_back(Change { lines, open: 0, started: false });
+                self.requests.push(register, unregister);
                 return self.proceed(steps);
             }
         };
@@ -381,7 +307,7 @@ impl Dialect for Side {
                     Outcome::Readable(Readable { .. }) => Ok(()),
                     Outcome::Refused(refusal) => Err(reason(&refusal)),
                 };
-                self.close(line, verdict);
+                self.requests.close(line, verdict);
             }
         }
         self.proceed(steps);
@@ -394,7 +320,7 @@ impl Dialect for Side {
                     let label = Arc::clone(&self.registrations.labels(*collection)[at]);
                     let Some(registration) = self.registrations.get(&label) else { continue };
                     match &mut registration.state {
-                        State::Active => tell(&label, registration, notice, steps),
+                        State::Active => steps.extend(registration.tell(&label, notice)),
                         State::Checking(checking) => checking.hold(notice),
                         State::Suspended { .. } => {}
                     }
@@ -432,52 +358,10 @@ impl Dialect for Side {
     }
 
     fn busy(&self) -> bool {
-        self.requests.len() >= WAITING_MAX || self.lines >= LINES_MAX
+        self.requests.busy()
     }
 
     fn slow(&self) -> Leave {
         SLOW
-    }
-}
-
-/// Tells one path what happened, unless it was told as much before.
-fn tell(label: &str, registration: &mut Registration, notice: &Notice, steps: &mut Vec<Step>) {
-    let kind = registration.address.kind();
-    let shared = |address: &Address| registration.plain && registration.address == *address;
-    let frame = match &notice.event {
-        Event::Changed { address, token, .. } if *token > registration.told => {
-            let make = || push::token(label, kind, *token);
-            let frame = if shared(address) { notice.frame(Face::Side, make) } else { make() };
-            registration.told = *token;
-            frame
-        }
-        Event::Imported { address, import, counts, .. } => {
-            let make = || push::imported(label, import, *counts);
-            if shared(address) { notice.frame(Face::Side, make) } else { make() }
-        }
-        _ => return,
-    };
-    steps.push(Step::Say(Outgoing::news(frame, notice)));
-}
-
-/// The reason on the wire. `NotFound` and `Forbidden` speak of the path, the rest of us.
-fn reason(refusal: &Refusal) -> &'static str {
-    match refusal {
-        Refusal::Forbidden => "Forbidden",
-        Refusal::NotFound => "NotFound",
-        Refusal::Unauthenticated
-        | Refusal::Expired
-        | Refusal::Exists
-        | Refusal::Precondition
-        | Refusal::UidTaken(_)
-        | Refusal::Invalid(_)
-        | Refusal::Unstorable(_)
-        | Refusal::Unsupported(_)
-        | Refusal::TooLarge { .. }
-        | Refusal::StaleToken
-        | Refusal::Busy { .. }
-        | Refusal::TooOften { .. }
-        | Refusal::Full(_)
-        | Refusal::Fault { .. } => "InternalError",
     }
 }

@@ -4,3 +4,4 @@ pub mod conversation;
 pub mod push;
 pub mod registrations;
 pub mod request;
+pub mod requests;

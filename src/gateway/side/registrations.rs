@@ -1,13 +1,15 @@
-//! What one Side socket is registered for: by the client's path, and by the collection behind it. Speaks no JSON and asks nobody.
+//! What one Side socket is registered for: by the client's path, and by the collection behind it. Asks nobody.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::bus::Notice;
+use crate::bus::{Face, Notice};
 use crate::domain::address::Address;
 use crate::domain::collection::CollectionId;
 use crate::domain::event::Event;
 use crate::domain::sync::Token;
+use crate::gateway::dialect::{Outgoing, Step};
+use crate::gateway::side::push;
 
 /// How many notices are kept for a path while its rights are looked up. At the bound the oldest is dropped: the look-up brings the
 /// current token anyway, so at most the news of a very old import is lost.
@@ -24,6 +26,28 @@ pub struct Registration {
     /// The label is the way in which everybody writes the address, so that shared frames fit.
     pub plain: bool,
     pub state: State,
+}
+
+impl Registration {
+    /// What a change or an import says to this path, unless it was told as much before.
+    pub fn tell(&mut self, label: &str, notice: &Notice) -> Option<Step> {
+        let kind = self.address.kind();
+        let shared = |address: &Address| self.plain && self.address == *address;
+        let frame = match &notice.event {
+            Event::Changed { address, token, .. } if *token > self.told => {
+                let make = || push::token(label, kind, *token);
+                let frame = if shared(address) { notice.frame(Face::Side, make) } else { make() };
+                self.told = *token;
+                frame
+            }
+            Event::Imported { address, import, counts, .. } => {
+                let make = || push::imported(label, import, *counts);
+                if shared(address) { notice.frame(Face::Side, make) } else { make() }
+            }
+            _ => return None,
+        };
+        Some(Step::Say(Outgoing::news(frame, notice)))
+    }
 }
 
 #[derive(Debug)]

@@ -1,5 +1,7 @@
 //! Laws of opening, closing and failing: what is kept, what is refused, and what everyone hears.
 
+use std::fs;
+
 use campanile::kv::Kv;
 use campanile::kv::KvError;
 use campanile::kv::engine::Engine;
@@ -204,4 +206,23 @@ fn a_store_is_opened_once_at_a_time() {
         }
         home.open();
     });
+}
+
+#[test]
+fn a_damaged_store_is_an_error() {
+    let damages = [
+        ("sled", "conf", "this is no store"),
+        ("sled", "db", "this is no store"),
+        ("sled", "db", ""),
+        ("redb", "campanile.redb", "this is no store"),
+        ("redb", "campanile.redb", ""),
+    ];
+    for (name, file, content) in damages {
+        let home = Home::new(name);
+        drop(home.open());
+        fs::write(home.dir.path().join("store").join(file), content).unwrap();
+        let refused = home.engine().err();
+        assert!(matches!(refused, Some(KvError::Failed(_))), "{name}: {refused:?}");
+        println!("{}", refused.unwrap());
+    }
 }

@@ -1,0 +1,157 @@
+//! The one place where engines and parts are chosen and joined.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::bus::Bus;
+use crate::bus::local::LocalBus;
+use crate::config::{Config, Engine};
+use crate::domain::refusal::Refusal;
+use crate::gateway::desk::ServiceDesk;
+use crate::gateway::dialect::Leave;
+use crate::gateway::hub::{self, Hub};
+use crate::gateway::session;
+use crate::gateway::upgrade::Door;
+use crate::http::accept;
+use crate::jobs;
+use crate::kv::{Kv, KvError, memory, redb, sled};
+use crate::routes::{self, House};
+use crate::service::Service;
+use crate::store::Store;
+use crate::system::clock::Clock;
+use crate::system::pace;
+use crate::system::random::{Random, SystemRandom};
+
+/// What sockets are told when the service stops: the Side's real front end comes back after 1012, never after 1000 or 1001.
+const RESTART: Leave = Leave { code: 1012, reason: "service restart" };
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot open the store: {0}")]
+    Store(#[from] KvError),
+    #[error("cannot listen on {address}: {why}")]
+    Listen { address: SocketAddr, why: std::io::Error },
+    #[error("cannot start: {0}")]
+    Refused(#[from] Refusal),
+    #[error("the sweep's schedule: {0}")]
+    Schedule(#[from] cron::error::Error),
+}
+
+/// Opens the store that the configuration names.
+pub fn open_store(config: &Config) -> Result<Arc<dyn Kv>, KvError> {
+    let (path, cache) = (&config.store.path, config.store.cache_bytes);
+    Ok(match config.store.engine {
+        Engine::Sled => Arc::new(sled::open(path, cache)?),
+        Engine::Redb => Arc::new(redb::open(path, usize::try_from(cache).unwrap_or(usize::MAX))?),
+        Engine::Memory => Arc::new(memory::open(&memory::Disk::default())?),
+    })
+}
+
+/// The service over a store, without any listener: what commands that open the store themselves work with.
+pub fn service(kv: Arc<dyn Kv>, config: &Config, clock: Arc<dyn Clock>, bus: Arc<dyn Bus>) -> Arc<Service> {
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    Service::new(Store::new(kv), clock, random, bus, config.settings())
+}
+
+/// A running service.
+pub struct Running {
+    pub addresses: Vec<SocketAddr>,
+    pub service: Arc<Service>,
+    pub hub: Arc<Hub>,
+    kv: Arc<dyn Kv>,
+    stop: watch::Sender<bool>,
+    listeners: Vec<JoinHandle<()>>,
+    jobs: Vec<JoinHandle<()>>,
+    grace: Duration,
+}
+
+/// Opens the store, starts the jobs and listens.
+pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, StartError> {
+    let schedule = config.sweep.schedule.parse()?;
+    let kv = open_store(config)?;
+    let bus = Arc::new(LocalBus::default());
+    let hub = Hub::new(hub::Limits {
+        sockets_max: config.limits.sockets,
+        sockets_per_user_max: config.limits.sockets_per_user,
+        queue_bytes_max: config.websocket.queue_bytes,
+        ..hub::Limits::default()
+    });
+    bus.attach(hub.clone());
+    let service = service(kv.clone(), config, clock.clone(), bus);
+    service.start_relay().await?;
+    service.start_belfry().await?;
+
+    let ping = Duration::from_secs(config.websocket.ping_seconds);
+    let jobs = vec![
+        tokio::spawn(jobs::relay::run(service.clone())),
+        tokio::spawn(jobs::due::run(service.clone())),
+        tokio::spawn(jobs::imports::run(service.clone())),
+        tokio::spawn(jobs::sweep::run(service.clone(), schedule)),
+        tokio::spawn(hub.clone().beat(ping)),
+    ];
+    let door = Arc::new(Door {
+        hub: hub.clone(),
+        desk: Arc::new(ServiceDesk::new(service.clone())),
+        clock,
+        settings: session::Settings {
+            message_bytes_max: config.websocket.message_bytes,
+            write_deadline: Duration::from_secs(config.websocket.write_seconds),
+            ..session::Settings::default()
+        },
+    });
+    let routes = TowerToHyperService::new(warp::service(routes::routes(House { service: service.clone(), door })));
+    let settings = accept::Settings {
+        header_deadline: Duration::from_secs(config.http.header_seconds),
+        connections_max: config.http.connections,
+        ..accept::Settings::default()
+    };
+    let (stop, _) = watch::channel(false);
+    let mut bound = Vec::new();
+    for listener in &config.listener {
+        let address = listener.address;
+        bound.push(TcpListener::bind(address).await.map_err(|why| StartError::Listen { address, why })?);
+    }
+    let addresses = bound.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+    let listeners = bound
+        .into_iter()
+        .map(|listener| {
+            let mut stopping = stop.subscribe();
+            let stopped = async move {
+                // The sender's end means the same as its word.
+                let _ = stopping.wait_for(|stop| *stop).await;
+            };
+            tokio::spawn(accept::serve(listener, routes.clone(), settings, stopped))
+        })
+        .collect();
+    let grace = Duration::from_secs(config.http.shutdown_seconds);
+    Ok(Running { addresses, service, hub, kv, stop, listeners, jobs, grace })
+}
+
+impl Running {
+    /// Turns to a text when the store failed: the process should end then.
+    pub fn failed(&self) -> watch::Receiver<Option<String>> {
+        self.kv.failed()
+    }
+
+    /// Takes no more connections, tells the sockets 1012, ends the jobs, closes the store.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        let left = self.hub.close_all(RESTART, self.grace).await;
+        if left > 0 {
+            tracing::warn!(left, "sockets did not close in time");
+        }
+        for listener in self.listeners {
+            let _ = pace::within(self.grace, listener).await;
+        }
+        self.jobs.iter().for_each(JoinHandle::abort);
+        if let Err(error) = self.kv.close().await {
+            tracing::error!(%error, "the store did not close cleanly");
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! `campanile alarms simulate`: the alarms of a calendar file in a window. Needs no service and no store.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use crate::cli::expand::{Question, read};
+use crate::cli::{FAILED, Failure};
+use crate::domain::occurrence;
+use crate::ical::alarms::{self, Policy};
+use crate::ical::recur::budget::Budget;
+
+#[derive(Subcommand)]
+pub enum Alarms {
+    /// Print the alarms of a calendar file in a window
+    Simulate(Simulate),
+}
+
+#[derive(Args)]
+pub struct Simulate {
+    #[command(flatten)]
+    question: Question,
+    /// The mail address of the listener: alarms of what they declined stay silent
+    #[arg(long, value_name = "ADDRESS")]
+    email: Option<String>,
+}
+
+impl Alarms {
+    pub fn run(self) -> Result<ExitCode, Failure> {
+        let Alarms::Simulate(simulate) = self;
+        let Question { file, from, to, tz, json } = simulate.question;
+        let object = read(&file)?;
+        let policy = Policy { require_accepted: false, user_email: simulate.email.unwrap_or_default() };
+        for firing in alarms::firings(&object, from, to, tz, &policy, &mut Budget::default())? {
+            let at = occurrence::instant(&firing.at);
+            let start = firing.occurrence.map(|moment| moment.text());
+            if json {
+                let shape = json!({
+                    "at": at,
+                    "uid": firing.uid,
+                    "occurrence": start,
+                    "action": firing.action.as_str(),
+                    "description": firing.description,
+                    "summary": firing.summary,
+                });
+                println!("{shape}");
+            } else {
+                println!("{at}  {:<8} {}  {}", firing.action.as_str(), start.unwrap_or_default(), firing.summary);
+            }
+        }
+        Ok(ExitCode::from(if object.flaws().is_empty() { 0 } else { FAILED }))
+    }
+}

@@ -1,0 +1,59 @@
+//! `campanile config show|check`.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use crate::cli::serve::configured;
+use crate::cli::{ConfigFlags, Failure};
+
+#[derive(Subcommand)]
+pub enum Config {
+    /// Print every setting with its value
+    Show(Show),
+    /// Say whether the configuration can be used
+    Check(Check),
+}
+
+#[derive(Args)]
+pub struct Show {
+    #[command(flatten)]
+    flags: ConfigFlags,
+    /// Tell where each value came from
+    #[arg(long)]
+    origin: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub struct Check {
+    #[command(flatten)]
+    flags: ConfigFlags,
+}
+
+impl Config {
+    pub fn run(self) -> Result<ExitCode, Failure> {
+        match self {
+            Config::Check(check) => {
+                configured(&check.flags, &[])?;
+                println!("the configuration is sound");
+            }
+            Config::Show(show) => {
+                let (_, layers) = configured(&show.flags, &[])?;
+                for (key, (value, origin)) in &layers {
+                    if show.json {
+                        println!("{}", json!({ "key": key, "value": value, "origin": origin.to_string() }));
+                    } else if show.origin {
+                        println!("{key} = {value}  # {origin}");
+                    } else {
+                        println!("{key} = {value}");
+                    }
+                }
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,29 @@
+//! The service as dialects ask it. Decides nothing.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use crate::domain::address::{Address, UserName};
+use crate::domain::refusal::Refusal;
+use crate::gateway::dialect::{Desk, Readable};
+use crate::service::Service;
+
+pub struct ServiceDesk {
+    service: Arc<Service>,
+}
+
+impl ServiceDesk {
+    pub fn new(service: Arc<Service>) -> ServiceDesk {
+        ServiceDesk { service }
+    }
+}
+
+impl Desk for ServiceDesk {
+    fn resolve<'a>(&'a self, user: &'a UserName, address: &'a Address) -> BoxFuture<'a, Result<Readable, Refusal>> {
+        Box::pin(async move {
+            let view = self.service.view(user, address).await?;
+            Ok(Readable { collection: view.source.id, token: view.source.token })
+        })
+    }
+}

@@ -1,0 +1,141 @@
+//! A dialect at work: its steps performed, its asks put to the desk. Reads and writes no socket; that is the session's.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::future::BoxFuture;
+
+use crate::bus::Notice;
+use crate::domain::refusal::Refusal;
+use crate::gateway::dialect::{Ask, Desk, Dialect, Frame, Leave, Outcome, Outgoing, Step};
+use crate::gateway::frame::{self, Outbox};
+use crate::gateway::hub::Seat;
+use crate::system::clock::Clock;
+
+/// The dialect and what its steps act upon.
+pub struct Talk {
+    pub dialect: Box<dyn Dialect>,
+    pub seat: Seat,
+    desk: Arc<dyn Desk>,
+    clock: Arc<dyn Clock>,
+    pub outbox: Outbox,
+    /// Bounded by the dialect: while it is busy nothing more is read.
+    asks: VecDeque<(u64, Ask)>,
+    asking: Option<(u64, BoxFuture<'static, Outcome>)>,
+    wake: Option<BoxFuture<'static, ()>>,
+    /// We said goodbye: nothing that the client says counts any more.
+    pub left: Option<Leave>,
+}
+
+impl Talk {
+    pub fn new(dialect: Box<dyn Dialect>, seat: Seat, desk: Arc<dyn Desk>, clock: Arc<dyn Clock>) -> Talk {
+        let outbox = Outbox::default();
+        Talk { dialect, seat, desk, clock, outbox, asks: VecDeque::new(), asking: None, wake: None, left: None }
+    }
+
+    pub fn opened(&mut self) {
+        let mut steps = Vec::new();
+        self.dialect.opened(self.clock.now(), &mut steps);
+        self.perform(&mut steps);
+    }
+
+    pub fn heard(&mut self, frame: Frame<'_>) {
+        if self.left.is_none() {
+            let mut steps = Vec::new();
+            self.dialect.heard(frame, self.clock.now(), &mut steps);
+            self.perform(&mut steps);
+        }
+    }
+
+    pub fn happened(&mut self, notices: &VecDeque<Arc<Notice>>) {
+        let mut steps = Vec::new();
+        for notice in notices {
+            if self.left.is_some() {
+                return;
+            }
+            self.dialect.happened(notice, &mut steps);
+            self.perform(&mut steps);
+        }
+    }
+
+    pub fn woke(&mut self) {
+        let mut steps = Vec::new();
+        self.dialect.woke(self.clock.now(), &mut steps);
+        self.perform(&mut steps);
+    }
+
+    fn perform(&mut self, steps: &mut Vec<Step>) {
+        for step in steps.drain(..) {
+            match step {
+                Step::Ask { number, ask } => self.asks.push_back((number, ask)),
+                Step::Listen(topic) => self.seat.listen(topic),
+                Step::Unlisten(topic) => self.seat.unlisten(&topic),
+                Step::Say(outgoing) => self.outbox.push(outgoing),
+                Step::Close(leave) => return self.say_leave(leave),
+                Step::Wake(at) => {
+                    let clock = Arc::clone(&self.clock);
+                    self.wake = Some(Box::pin(async move { clock.until(at).await }));
+                }
+            }
+        }
+    }
+
+    pub fn say_leave(&mut self, leave: Leave) {
+        if self.left.is_none() {
+            self.outbox.push(Outgoing::answer(frame::close(leave)));
+            self.left = Some(leave);
+        }
+    }
+
+    /// Ready when an ask was answered. Asks go to the desk one after another, so that one socket never takes more of it than another.
+    pub fn poll_ask(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.asking.is_none() {
+            let Some((number, ask)) = self.asks.pop_front() else { return Poll::Pending };
+            if self.asks.is_empty() {
+                self.asks = VecDeque::new();
+            }
+            self.asking = Some((number, self.question(ask)));
+        }
+        let Some((number, answer)) = &mut self.asking else { return Poll::Pending };
+        let number = *number;
+        let Poll::Ready(outcome) = answer.as_mut().poll(context) else { return Poll::Pending };
+        self.asking = None;
+        let mut steps = Vec::new();
+        self.dialect.answered(number, outcome, self.clock.now(), &mut steps);
+        self.perform(&mut steps);
+        Poll::Ready(())
+    }
+
+    fn question(&self, ask: Ask) -> BoxFuture<'static, Outcome> {
+        let desk = Arc::clone(&self.desk);
+        let user = self.seat.user().cloned();
+        Box::pin(async move {
+            let Some(user) = user else { return Outcome::Refused(Refusal::Unauthenticated) };
+            match ask {
+                Ask::Resolve(address) => match desk.resolve(&user, &address).await {
+                    Ok(readable) => Outcome::Readable(readable),
+                    Err(refusal) => Outcome::Refused(refusal),
+                },
+            }
+        })
+    }
+
+    pub fn poll_wake(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(wake) = &mut self.wake else { return Poll::Pending };
+        if wake.as_mut().poll(context).is_pending() {
+            return Poll::Pending;
+        }
+        self.wake = None;
+        self.woke();
+        Poll::Ready(())
+    }
+
+    /// The last frame is on its way: nothing is listened to any more.
+    pub fn quiet(&mut self) {
+        self.seat.quiet();
+        self.asks = VecDeque::new();
+        self.asking = None;
+        self.wake = None;
+    }
+}

@@ -1,0 +1,152 @@
+//! From an HTTP request to a running socket: the handshake of RFC 6455 section 4.2. Who may have one is decided before.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{
+    ALLOW, CONNECTION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use http::{Method, Response, StatusCode, Version};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto::upgrade::downcast;
+use tokio::net::TcpStream;
+use tungstenite::handshake::derive_accept_key;
+
+use crate::domain::address::UserName;
+use crate::domain::refusal::Refusal;
+use crate::gateway::dialect::{Desk, Dialect};
+use crate::gateway::hub::Hub;
+use crate::gateway::session::{Ending, Session, Settings};
+use crate::system::clock::Clock;
+
+/// A base64 key of 16 bytes has this length. RFC 6455 section 4.2.1.
+const KEY_LENGTH: usize = 24;
+
+/// What every socket of this node shares.
+pub struct Door {
+    pub hub: Arc<Hub>,
+    pub desk: Arc<dyn Desk>,
+    pub clock: Arc<dyn Clock>,
+    pub settings: Settings,
+}
+
+/// A request that asks for a WebSocket, and asks rightly.
+#[derive(Debug)]
+pub struct Handshake {
+    accept: HeaderValue,
+    protocol: Option<&'static str>,
+}
+
+/// Why a request cannot become a WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoHandshake {
+    /// Only GET can.
+    Method,
+    /// It does not ask for one.
+    NoUpgrade,
+    /// Another version of the protocol than 13.
+    Version,
+    /// No sound key, or not HTTP/1.1.
+    Malformed,
+}
+
+impl NoHandshake {
+    /// The answer that says so: 405, 426 or 400.
+    pub fn response(self) -> Response<Bytes> {
+        let upgrade =
+            || [(UPGRADE, HeaderValue::from_static("websocket")), (CONNECTION, HeaderValue::from_static("upgrade"))];
+        match self {
+            NoHandshake::Method => answer(StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, HeaderValue::from_static("GET"))]),
+            NoHandshake::NoUpgrade => answer(StatusCode::UPGRADE_REQUIRED, upgrade()),
+            NoHandshake::Version => {
+                // RFC 6455 section 4.4: names the version that would do.
+                let known = (SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+                answer(StatusCode::UPGRADE_REQUIRED, upgrade().into_iter().chain([known]))
+            }
+            NoHandshake::Malformed => answer(StatusCode::BAD_REQUEST, []),
+        }
+    }
+}
+
+impl Handshake {
+    /// Reads the request's head.
+    pub fn read(method: &Method, version: Version, headers: &HeaderMap) -> Result<Handshake, NoHandshake> {
+        if method != Method::GET {
+            return Err(NoHandshake::Method);
+        }
+        if !lists(headers, &UPGRADE, "websocket") || !lists(headers, &CONNECTION, "upgrade") {
+            return Err(NoHandshake::NoUpgrade);
+        }
+        if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+            return Err(NoHandshake::Version);
+        }
+        let key = headers.get(SEC_WEBSOCKET_KEY).and_then(|key| key.to_str().ok()).map(str::trim);
+        let key = key.filter(|key| version == Version::HTTP_11 && key.len() == KEY_LENGTH);
+        let accept = key.map(|key| derive_accept_key(key.as_bytes())).ok_or(NoHandshake::Malformed)?;
+        let accept = HeaderValue::from_str(&accept).map_err(|_| NoHandshake::Malformed)?;
+        Ok(Handshake { accept, protocol: None })
+    }
+
+    /// Names the subprotocol that was chosen of those that the client offered.
+    pub fn with_protocol(self, protocol: &'static str) -> Handshake {
+        Handshake { protocol: Some(protocol), ..self }
+    }
+
+    /// Answers 101 and runs the dialect on the socket as soon as it is free; 503 where the hub has no room.
+    /// `user` is absent where the dialect itself asks who it is.
+    pub fn accept(
+        self,
+        door: &Arc<Door>,
+        on_upgrade: OnUpgrade,
+        user: Option<&UserName>,
+        dialect: Box<dyn Dialect>,
+    ) -> Response<Bytes> {
+        let seat = match door.hub.join(user) {
+            Ok(seat) => seat,
+            Err(Refusal::Busy { retry_seconds, .. }) => {
+                return answer(StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, retry_seconds.into())]);
+            }
+            Err(_) => return answer(StatusCode::SERVICE_UNAVAILABLE, []),
+        };
+        let session = Session::new(dialect, seat, Arc::clone(&door.desk), Arc::clone(&door.clock), door.settings);
+        tokio::spawn(async move {
+            match on_upgrade.await {
+                Ok(upgraded) => {
+                    let ending = run(session, upgraded).await;
+                    tracing::debug!(?ending, "socket ended");
+                }
+                Err(error) => tracing::debug!(%error, "upgrade was not completed"),
+            }
+        });
+        let mut headers = vec![
+            (UPGRADE, HeaderValue::from_static("websocket")),
+            (CONNECTION, HeaderValue::from_static("upgrade")),
+            (SEC_WEBSOCKET_ACCEPT, self.accept),
+        ];
+        headers.extend(self.protocol.map(|name| (SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(name))));
+        answer(StatusCode::SWITCHING_PROTOCOLS, headers)
+    }
+}
+
+/// Runs on the bare TCP stream where there is one; what lies above it (TLS) costs an indirection.
+async fn run(session: Session, upgraded: Upgraded) -> Ending {
+    match downcast::<TokioIo<TcpStream>>(upgraded) {
+        Ok(parts) => session.run(parts.io.into_inner(), parts.read_buf).await,
+        Err(upgraded) => session.run(TokioIo::new(upgraded), Bytes::new()).await,
+    }
+}
+
+/// Whether a comma-separated header holds a token, in any case.
+fn lists(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|value| value.trim().eq_ignore_ascii_case(token))
+}
+
+fn answer(status: StatusCode, headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = status;
+    response.headers_mut().extend(headers);
+    response
+}

@@ -1,0 +1,34 @@
+//! `GET /ws`: a ticket, then a socket that speaks Side. Only a ticket opens it; everything else is 401 without a body.
+
+use std::sync::Arc;
+
+use http::{StatusCode, Version};
+use hyper::upgrade::OnUpgrade;
+use warp::reply::Response;
+
+use crate::gateway::side::conversation::Side;
+use crate::gateway::upgrade::{Door, Handshake};
+use crate::http::call::Call;
+use crate::http::problem;
+use crate::service::Service;
+use crate::service::login::Credentials;
+
+pub async fn side(service: Arc<Service>, door: Arc<Door>, call: Call, on_upgrade: Option<OnUpgrade>) -> Response {
+    // The first value counts; the ticket is used up by this, whatever becomes of the upgrade.
+    let ticket = call.parameter("ticket").map_or(Credentials::None, Credentials::Ticket);
+    let Ok(caller) = service.authenticate(&ticket, call.peer).await else {
+        return problem::empty(StatusCode::UNAUTHORIZED);
+    };
+    // Only HTTP/1.1 connections can be upgraded, so only they carry this.
+    let version = if on_upgrade.is_some() { Version::HTTP_11 } else { Version::HTTP_2 };
+    let response = match (Handshake::read(&call.method, version, &call.headers), on_upgrade) {
+        (Ok(handshake), Some(on_upgrade)) => {
+            let dialect = Box::new(Side::new(caller.name.clone()));
+            handshake.accept(&door, on_upgrade, Some(&caller.name), dialect)
+        }
+        (Ok(_), None) => return problem::empty(StatusCode::UPGRADE_REQUIRED),
+        (Err(no), _) => no.response(),
+    };
+    let (parts, body) = response.into_parts();
+    Response::from_parts(parts, body.into())
+}

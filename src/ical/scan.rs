@@ -1,0 +1,180 @@
+//! A whole file to its outermost components, going on behind what is broken. Knows no UID rules and builds nothing.
+
+use crate::domain::import::Failure;
+use crate::domain::refusal::Fault;
+use crate::ical::block::{Block, Builder};
+use crate::ical::lines::{Limits, Lines, Property};
+use crate::ical::recur::series;
+use crate::ical::vcard;
+
+/// What a file holds, in its order.
+#[derive(Debug)]
+pub enum Found {
+    /// BEGIN:VCALENDAR.
+    Opened,
+    /// A property of the VCALENDAR itself.
+    Property(Property),
+    /// A component right below VCALENDAR, or a VCARD.
+    Component(Block),
+    /// One that cannot be read.
+    Failed(Failure),
+}
+
+/// Components that stand right below VCALENDAR and nowhere else: where one begins, whatever is open has no end.
+const OUTERMOST: [&str; 7] = ["VCALENDAR", "VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VTIMEZONE", "VAVAILABILITY"];
+
+/// Reads a file of calendars. Refuses a file without any, and one with more components than the limits allow.
+pub fn calendars(bytes: &[u8], limits: &Limits, take: impl FnMut(Found)) -> Result<(), Fault> {
+    // The VCALENDAR around a component counts for the depth.
+    let within = Limits { depth: limits.depth.saturating_sub(1), ..limits.clone() };
+    Scan::new(Lines::new(bytes, limits), true, within, take).run()
+}
+
+/// Reads a file of cards, likewise.
+pub fn cards(bytes: &[u8], limits: &Limits, take: impl FnMut(Found)) -> Result<(), Fault> {
+    Scan::new(Lines::new(bytes, limits), false, limits.clone(), take).run()
+}
+
+struct Scan<'a, F> {
+    lines: Lines<'a>,
+    /// Whether components stand in a VCALENDAR; cards stand bare.
+    wrapped: bool,
+    limits: Limits,
+    take: F,
+    /// Whether a VCALENDAR is open.
+    within: bool,
+    builder: Builder,
+    /// The component that is skipped up to its end.
+    broken: Option<Broken>,
+    begun: usize,
+    seen: bool,
+}
+
+struct Broken {
+    name: String,
+    failure: Failure,
+}
+
+impl<'a, F: FnMut(Found)> Scan<'a, F> {
+    fn new(lines: Lines<'a>, wrapped: bool, limits: Limits, take: F) -> Scan<'a, F> {
+        let builder = Builder::default();
+        Scan { lines, wrapped, limits, take, within: false, builder, broken: None, begun: 0, seen: false }
+    }
+
+    fn run(mut self) -> Result<(), Fault> {
+        while let Some(line) = self.lines.next() {
+            match line {
+                // A broken line of the VCALENDAR itself belongs to no component, and none is lost with it.
+                Err(broken) if !self.open() && self.within => drop(broken),
+                Err(broken) if !self.open() => self.stray(broken.fault)?,
+                Err(broken) => self.break_off(broken.fault),
+                Ok(line) => self.line(line)?,
+            }
+        }
+        self.cut("the file ends");
+        self.stray(Fault::at(1, ""))
+    }
+
+    /// Whether a component is being read or skipped.
+    fn open(&self) -> bool {
+        !self.builder.is_empty() || self.broken.is_some()
+    }
+
+    fn line(&mut self, line: Property) -> Result<(), Fault> {
+        let (begins, ends) = (line.name == "BEGIN", line.name == "END");
+        let named = if begins || ends { line.value.trim().to_ascii_uppercase() } else { String::new() };
+        if self.open() {
+            let next = if self.wrapped { OUTERMOST.contains(&named.as_str()) } else { named == "VCARD" };
+            if begins && next {
+                self.cut(&format!("another {named} begins"));
+            } else if ends && self.wrapped && named == "VCALENDAR" {
+                self.cut("the VCALENDAR ends");
+            }
+        }
+        if let Some(broken) = &mut self.broken {
+            if line.name == "UID" && broken.failure.uid.is_none() {
+                broken.failure.uid = Some(line.value);
+            } else if ends && named == broken.name {
+                self.flush();
+            }
+            return Ok(());
+        }
+        if self.builder.is_empty() && self.wrapped && named == "VCALENDAR" {
+            self.within = begins;
+            if begins {
+                self.seen = true;
+                (self.take)(Found::Opened);
+            }
+            return Ok(());
+        }
+        if self.builder.is_empty() && !begins {
+            if self.within && !ends {
+                (self.take)(Found::Property(line));
+                return Ok(());
+            }
+            return self.stray(Fault::at(line.line, format!("{} outside of a component", line.name)));
+        }
+        if self.builder.is_empty() {
+            if self.wrapped && !self.within || !self.wrapped && named != "VCARD" {
+                return self.stray(Fault::at(line.line, format!("BEGIN:{named} outside of a calendar")));
+            }
+            self.seen = true;
+            self.begun += 1;
+            if self.begun > self.limits.items {
+                return Err(Fault::at(line.line, format!("more than {} components in a file", self.limits.items)));
+            }
+        }
+        self.take_line(line);
+        Ok(())
+    }
+
+    fn take_line(&mut self, line: Property) {
+        let soft = vcard::soft_break(&line);
+        match self.builder.take(line, &self.limits) {
+            Ok(Some(block)) => (self.take)(Found::Component(block)),
+            Ok(None) if soft => {
+                let joined = match self.builder.last_mut() {
+                    Some(property) => vcard::join_soft_breaks(property, &mut self.lines, &self.limits),
+                    None => Ok(()),
+                };
+                if let Err(fault) = joined {
+                    self.break_off(fault);
+                }
+            }
+            Ok(None) => {}
+            Err(fault) => self.break_off(fault),
+        }
+    }
+
+    /// What stands outside of everything: a file that begins so is none of ours; later it is skipped, as mail
+    /// programs append their lines.
+    fn stray(&mut self, fault: Fault) -> Result<(), Fault> {
+        let missing = if self.wrapped { "BEGIN:VCALENDAR is missing" } else { "BEGIN:VCARD is missing" };
+        if self.seen { Ok(()) } else { Err(Fault { why: missing.to_owned(), ..fault }) }
+    }
+
+    /// Gives up the component that is open, and skips to its end.
+    fn break_off(&mut self, fault: Fault) {
+        let Some(open) = self.builder.outermost() else { return };
+        let uid = series::uid(open);
+        let name = open.name.clone();
+        let line = fault.line.unwrap_or(open.line);
+        self.builder.clear();
+        self.broken = Some(Broken { name, failure: Failure { line, uid, why: fault.why } });
+    }
+
+    /// Gives up the component that is open because something else follows.
+    fn cut(&mut self, what: &str) {
+        if let Some(open) = self.builder.outermost() {
+            let fault = Fault::at(open.line, format!("{what} within this {}", open.name));
+            self.break_off(fault);
+        }
+        self.flush();
+    }
+
+    fn flush(&mut self) {
+        if let Some(broken) = self.broken.take() {
+            (self.take)(Found::Failed(broken.failure));
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! Zone names to zones, and wall clocks to instants: the tz database, Windows names, VTIMEZONE. Knows no event.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
+use chrono_tz::Tz;
+
+use crate::ical::block::Block;
+use crate::ical::recur::budget::Budget;
+use crate::ical::recur::rule::Rule;
+use crate::ical::recur::steps;
+use crate::ical::time::{self, Date};
+
+/// What makes an instant of a clock reading.
+#[derive(Clone, Debug)]
+pub enum Zone {
+    Utc,
+    Named(Tz),
+    /// What a VTIMEZONE describes, for names that nobody else knows.
+    Custom(Arc<Custom>),
+}
+
+impl PartialEq for Zone {
+    fn eq(&self, other: &Zone) -> bool {
+        match (self, other) {
+            (Zone::Utc, Zone::Utc) => true,
+            (Zone::Named(one), Zone::Named(two)) => one == two,
+            (Zone::Custom(one), Zone::Custom(two)) => Arc::ptr_eq(one, two),
+            _ => false,
+        }
+    }
+}
+
+impl Zone {
+    /// The first instant in an overlap; in a gap the offset before it counts, RFC 5545 3.3.5.
+    pub fn to_utc(&self, local: NaiveDateTime) -> DateTime<Utc> {
+        match self {
+            Zone::Utc => local.and_utc(),
+            Zone::Named(tz) => with_offset(local, named_offset(*tz, local)),
+            Zone::Custom(custom) => with_offset(local, custom.offset_of_local(local)),
+        }
+    }
+
+    /// The clock reading at an instant.
+    pub fn to_local(&self, at: DateTime<Utc>) -> NaiveDateTime {
+        at.naive_utc().checked_add_offset(self.offset(at)).unwrap_or(at.naive_utc())
+    }
+
+    pub fn offset(&self, at: DateTime<Utc>) -> FixedOffset {
+        match self {
+            Zone::Utc => Utc.fix(),
+            Zone::Named(tz) => tz.offset_from_utc_datetime(&at.naive_utc()).fix(),
+            Zone::Custom(custom) => custom.offset_at(at.naive_utc()),
+        }
+    }
+}
+
+fn with_offset(local: NaiveDateTime, offset: FixedOffset) -> DateTime<Utc> {
+    local.checked_sub_offset(offset).unwrap_or(local).and_utc()
+}
+
+fn named_offset(tz: Tz, local: NaiveDateTime) -> FixedOffset {
+    if let Some(offset) = tz.offset_from_local_datetime(&local).earliest() {
+        return offset.fix();
+    }
+    // A gap: the clock reading a little earlier exists. Samoa's gap of 2011 is the longest, a whole day.
+    let mut before = local;
+    for _ in 0..100 {
+        let Some(earlier) = before.checked_sub_signed(TimeDelta::minutes(15)) else { break };
+        before = earlier;
+        if let Some(offset) = tz.offset_from_local_datetime(&before).latest() {
+            return offset.fix();
+        }
+    }
+    tz.offset_from_utc_datetime(&local).fix()
+}
+
+/// A zone by its name alone: the tz database in any case, a path that ends in such a name, a Windows name.
+///
+/// ```
+/// use campanile::ical::zone;
+/// assert_eq!(zone::named("europe/paris"), Some(chrono_tz::Europe::Paris));
+/// assert_eq!(zone::named("/mozilla.org/20050126_1/Europe/Paris"), Some(chrono_tz::Europe::Paris));
+/// assert_eq!(zone::named("W. Europe Standard Time"), Some(chrono_tz::Europe::Berlin));
+/// assert_eq!(zone::named("Mars/Olympus"), None);
+/// ```
+pub fn named(name: &str) -> Option<Tz> {
+    let name = name.trim();
+    // No name is longer, and a hostile one should cost nothing.
+    if name.len() > 200 {
+        return None;
+    }
+    if let Some(tz) = iana(name) {
+        return Some(tz);
+    }
+    if let Some(tz) = windows(name) {
+        return Some(tz);
+    }
+    // `/vendor/version/Europe/Paris`: libical, Evolution and Mozilla write it so. The longest tail that is a name wins.
+    let mut tail = name.strip_prefix('/')?;
+    while let Some((_, rest)) = tail.split_once('/') {
+        if let Some(tz) = iana(rest) {
+            return Some(tz);
+        }
+        tail = rest;
+    }
+    None
+}
+
+fn iana(name: &str) -> Option<Tz> {
+    static FOLDED: OnceLock<HashMap<String, Tz>> = OnceLock::new();
+    if let Ok(tz) = name.parse() {
+        return Some(tz);
+    }
+    let folded =
+        FOLDED.get_or_init(|| chrono_tz::TZ_VARIANTS.iter().map(|tz| (tz.name().to_ascii_lowercase(), *tz)).collect());
+    // Some producers write blanks for the underscores of `America/New_York`.
+    folded.get(&name.to_ascii_lowercase().replace(' ', "_")).copied()
+}
+
+/// Windows names, from the CLDR's map for territory 001.
+const WINDOWS: &str = include_str!("../../data/windows-zones.txt");
+
+fn windows(name: &str) -> Option<Tz> {
+    static TABLE: OnceLock<HashMap<String, Tz>> = OnceLock::new();
+    let table = TABLE.get_or_init(|| {
+        WINDOWS
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(|line| line.split_once('='))
+            .filter_map(|(windows, iana)| Some((windows.trim().to_ascii_lowercase(), iana.trim().parse().ok()?)))
+            .collect()
+    });
+    table.get(&name.to_ascii_lowercase()).copied()
+}
+
+/// The zones that an object names, each resolved once.
+#[derive(Clone, Debug, Default)]
+pub struct Zones {
+    found: HashMap<String, Zone>,
+}
+
+impl Zones {
+    /// Resolves every TZID that is used below `root`. The tz database wins over a VTIMEZONE of the same name.
+    pub fn of(root: &Block) -> Zones {
+        let mut zones = Zones::default();
+        for property in root.all_properties() {
+            let Some(tzid) = property.param("TZID") else { continue };
+            if tzid.is_empty() || zones.found.contains_key(tzid) {
+                continue;
+            }
+            if let Some(zone) = resolved(tzid, root) {
+                zones.found.insert(tzid.to_owned(), zone);
+            }
+        }
+        zones
+    }
+
+    pub fn get(&self, tzid: &str) -> Option<&Zone> {
+        self.found.get(tzid)
+    }
+}
+
+fn resolved(tzid: &str, root: &Block) -> Option<Zone> {
+    if let Some(tz) = named(tzid) {
+        return Some(if tz == Tz::UTC { Zone::Utc } else { Zone::Named(tz) });
+    }
+    let definition = root.blocks("VTIMEZONE").find(|block| block.value("TZID") == Some(tzid.trim()))?;
+    if let Some(tz) = definition.value("X-LIC-LOCATION").and_then(iana) {
+        return Some(Zone::Named(tz));
+    }
+    Custom::read(definition).map(|custom| Zone::Custom(Arc::new(custom)))
+}
+
+/// A zone as a VTIMEZONE describes it. RFC 5545 3.6.5.
+#[derive(Debug)]
+pub struct Custom {
+    observances: Vec<Observance>,
+    /// Instants at which the offset changes, in order; made when first needed.
+    changes: OnceLock<Vec<(NaiveDateTime, FixedOffset)>>,
+    /// What counted before the first change.
+    before: FixedOffset,
+}
+
+/// One STANDARD or DAYLIGHT.
+#[derive(Debug)]
+struct Observance {
+    start: NaiveDateTime,
+    from: FixedOffset,
+    to: FixedOffset,
+    rule: Option<Rule>,
+    dates: Vec<NaiveDateTime>,
+}
+
+/// Observances in one VTIMEZONE; Outlook writes one or two for each year, Lotus a few dozen.
+const OBSERVANCES_MAX: usize = 400;
+/// From this year on no changes are worked out; the offset stays.
+const YEAR_MAX: i32 = 2200;
+
+impl Custom {
+    fn read(block: &Block) -> Option<Custom> {
+        let mut observances = Vec::new();
+        let parts = block.blocks.iter().filter(|part| matches!(part.name.as_str(), "STANDARD" | "DAYLIGHT"));
+        for part in parts.take(OBSERVANCES_MAX) {
+            let (start, _) = time::date_time(part.value("DTSTART")?)?;
+            let mut dates = Vec::new();
+            for property in part.properties("RDATE") {
+                for date in time::dates(property, &Zones::default()).ok()? {
+                    match date {
+                        Date::Time(at) | Date::Period(at, _) => dates.push(at.local()),
+                    }
+                }
+            }
+            observances.push(Observance {
+                start,
+                from: offset(part.value("TZOFFSETFROM")?)?,
+                to: offset(part.value("TZOFFSETTO")?)?,
+                rule: match part.value("RRULE") {
+                    Some(text) => Some(Rule::parse(text).ok()?),
+                    None => None,
+                },
+                dates,
+            });
+        }
+        let before = observances.iter().min_by_key(|observance| observance.start)?.from;
+        Some(Custom { observances, changes: OnceLock::new(), before })
+    }
+
+    fn changes(&self) -> &[(NaiveDateTime, FixedOffset)] {
+        self.changes.get_or_init(|| {
+            let mut changes = Vec::new();
+            let mut budget = Budget::default();
+            for observance in &self.observances {
+                let mut onsets = vec![observance.start];
+                onsets.extend(&observance.dates);
+                if let Some(rule) = &observance.rule {
+                    // UNTIL is in UTC here, RFC 5545 3.6.5.
+                    let until = rule.until.map(|until| match until.utc {
+                        true => until.local.checked_add_offset(observance.from).unwrap_or(until.local),
+                        false => until.last_local(),
+                    });
+                    let end = NaiveDate::from_ymd_opt(YEAR_MAX, 1, 1).unwrap_or_default().and_time(NaiveTime::MIN);
+                    let mut steps = steps::starts(rule, observance.start, observance.start, end);
+                    while let Ok(Some(onset)) = steps.next(&mut budget) {
+                        if until.is_some_and(|until| onset > until) {
+                            break;
+                        }
+                        onsets.push(onset);
+                    }
+                }
+                changes.extend(
+                    onsets
+                        .into_iter()
+                        .map(|onset| (onset.checked_sub_offset(observance.from).unwrap_or(onset), observance.to)),
+                );
+            }
+            changes.sort_by_key(|(at, _)| *at);
+            changes.dedup_by_key(|(at, _)| *at);
+            changes
+        })
+    }
+
+    fn offset_at(&self, utc: NaiveDateTime) -> FixedOffset {
+        let changes = self.changes();
+        let next = changes.partition_point(|(at, _)| *at <= utc);
+        next.checked_sub(1).and_then(|last| changes.get(last)).map_or(self.before, |(_, offset)| *offset)
+    }
+
+    fn offset_of_local(&self, local: NaiveDateTime) -> FixedOffset {
+        // The offset before a change counts until its own clock reaches the change: so the first of an overlap, and a
+        // gap is read with the offset before it.
+        let changes = self.changes();
+        let reached = |index: usize| {
+            let before = index.checked_sub(1).and_then(|last| changes.get(last)).map_or(self.before, |(_, o)| *o);
+            let Some((at, after)) = changes.get(index) else { return false };
+            let old_clock = at.checked_add_offset(before).unwrap_or(*at);
+            let new_clock = at.checked_add_offset(*after).unwrap_or(*at);
+            local >= old_clock.max(new_clock)
+        };
+        // Changes lie further apart than offsets differ, so `reached` is true up to some index and false behind it.
+        let guess = changes.partition_point(|(at, _)| *at <= local);
+        let mut index = guess.saturating_sub(2);
+        while index < changes.len() && reached(index) {
+            index += 1;
+        }
+        index.checked_sub(1).and_then(|last| changes.get(last)).map_or(self.before, |(_, offset)| *offset)
+    }
+}
+
+/// `+0530`, `-033000`.
+fn offset(text: &str) -> Option<FixedOffset> {
+    let (sign, digits) = match text.split_at_checked(1)? {
+        ("+", digits) => (1, digits),
+        ("-", digits) => (-1, digits),
+        _ => return None,
+    };
+    if !matches!(digits.len(), 4 | 6) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let number: i32 = digits.parse().ok()?;
+    let (clock, seconds) = if digits.len() == 6 { (number / 100, number % 100) } else { (number, 0) };
+    FixedOffset::east_opt(sign * ((clock / 100) * 3600 + (clock % 100) * 60 + seconds))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_windows_name_is_a_zone() {
+        let lines: Vec<_> = WINDOWS.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
+        assert!(lines.len() >= 135, "{}", lines.len());
+        for line in lines {
+            let (windows, iana) = line.split_once('=').unwrap();
+            assert!(iana.trim().parse::<Tz>().is_ok(), "{line}");
+            assert!(named(windows.trim()).is_some(), "{line}");
+        }
+    }
+
+    #[test]
+    fn clocks_become_instants() {
+        let table = [
+            ("Europe/Paris", "20250115T090000", "20250115T080000"),
+            // The gap: 02:30 does not exist, and is read with the offset before it.
+            ("Europe/Paris", "20250330T023000", "20250330T013000"),
+            // The overlap: the first.
+            ("Europe/Paris", "20251026T023000", "20251026T003000"),
+            ("America/Sao_Paulo", "20181104T000000", "20181104T030000"),
+            ("America/Havana", "20241103T003000", "20241103T043000"),
+            ("Pacific/Apia", "20111230T120000", "20111230T220000"),
+        ];
+        for (zone, local, utc) in table {
+            let at = Zone::Named(named(zone).unwrap()).to_utc(time::date_time(local).unwrap().0);
+            assert_eq!(at.naive_utc(), time::date_time(utc).unwrap().0, "{zone} {local}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! A desk of the tests' own: what stands where is said by the test, and its answers can be held back.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use campanile::domain::address::{Address, UserName};
+use campanile::domain::collection::CollectionId;
+use campanile::domain::refusal::Refusal;
+use campanile::domain::sync::Token;
+use campanile::gateway::dialect::{Desk, Readable};
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+
+pub type Answer = Result<Readable, Refusal>;
+
+/// What stands where. Anything else is not found.
+pub struct World {
+    places: Mutex<HashMap<String, Answer>>,
+    /// How many more asks are answered; `None` means all.
+    left: Mutex<Option<usize>>,
+    released: watch::Sender<u64>,
+}
+
+impl World {
+    pub fn new() -> Arc<World> {
+        Arc::new(World { places: Mutex::default(), left: Mutex::new(None), released: watch::Sender::new(0) })
+    }
+
+    pub fn set(&self, path: &str, answer: Answer) {
+        self.places.lock().unwrap().insert(path.to_owned(), answer);
+    }
+
+    pub fn readable(&self, path: &str, collection: u64, token: u64) {
+        self.set(path, Ok(Readable { collection: CollectionId(collection), token: Token(token) }));
+    }
+
+    pub fn hold_after(&self, asks: usize) {
+        *self.left.lock().unwrap() = Some(asks);
+    }
+
+    pub fn release(&self) {
+        *self.left.lock().unwrap() = None;
+        self.released.send_modify(|times| *times += 1);
+    }
+
+    /// The answer, unless answers are held back.
+    pub fn look(&self, address: &Address) -> Option<Answer> {
+        let mut left = self.left.lock().unwrap();
+        match &mut *left {
+            Some(0) => return None,
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        let places = self.places.lock().unwrap();
+        Some(places.get(&address.to_string()).cloned().unwrap_or(Err(Refusal::NotFound)))
+    }
+}
+
+impl Desk for World {
+    fn resolve<'a>(&'a self, _: &'a UserName, address: &'a Address) -> BoxFuture<'a, Answer> {
+        Box::pin(async move {
+            let mut released = self.released.subscribe();
+            loop {
+                if let Some(answer) = self.look(address) {
+                    return answer;
+                }
+                released.changed().await.unwrap();
+            }
+        })
+    }
+}
