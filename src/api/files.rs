@@ -35,12 +35,10 @@ async fn keep_file<B: Buf>(
     let declared = declared(call)?;
     house.check_upload(&declared)?;
     let boundary = call.header(CONTENT_TYPE.as_str()).and_then(|text| multer::parse_boundary(text).ok());
-    // One byte more than declared is enough to know that it is too much.
-    let limit = declared.size + FORM_EXTRA;
-    let bytes = match body::collect(stream, limit.max(house.settings().uploads.user_bytes.min(limit * 2))).await {
-        Ok(bytes) => bytes,
+    // Read up to what anybody may keep, so that the answer can tell the real size.
+    let bytes = match body::collect(stream, house.settings().uploads.user_bytes + FORM_EXTRA).await {
         Err(Refusal::TooLarge { .. }) => return Err(too_much(declared.size, None)),
-        Err(refusal) => return Err(refusal),
+        read => read?,
     };
     let bytes = match boundary {
         Some(boundary) => first_file(bytes, boundary).await?,

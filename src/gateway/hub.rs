@@ -10,7 +10,6 @@ use tokio::sync::Notify;
 use crate::bus::{Listener, Notice};
 use crate::domain::address::UserName;
 use crate::domain::event::Topic;
-use crate::domain::refusal::Refusal;
 use crate::gateway::dialect::Leave;
 use crate::gateway::queue::{self, Queue};
 use crate::system::pace;
@@ -26,12 +25,12 @@ pub const BEATS: u32 = 5;
 const BEAT_MIN: Duration = Duration::from_millis(1);
 
 /// How long a client that was refused for want of room is told to wait.
-const RETRY_SECONDS: u64 = 5;
+pub const RETRY_SECONDS: u64 = 5;
 
 /// Bounds of the hub; 0 means none.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Sockets on this node. One more is refused before the upgrade: `Busy`.
+    /// Sockets on this node. One more is refused before the upgrade.
     pub sockets_max: usize,
     /// Sockets of one user on this node; likewise.
     pub sockets_per_user_max: usize,
@@ -43,6 +42,17 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits { sockets_max: 0, sockets_per_user_max: 0, queue_bytes_max: queue::BYTES_DEFAULT }
     }
+}
+
+/// Why there is no place for one more socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Full {
+    #[error("the service is closing")]
+    Closing,
+    #[error("too many sockets on this node")]
+    Sockets,
+    #[error("too many sockets of one user")]
+    SocketsOfUser,
 }
 
 type Shard = HashMap<Topic, Arc<Vec<Arc<Queue>>>>;
@@ -67,10 +77,10 @@ struct Members {
 
 impl Members {
     /// Counts one more socket of this user.
-    fn add(&mut self, user: &UserName, max: usize) -> Result<(), Refusal> {
+    fn add(&mut self, user: &UserName, max: usize) -> Result<(), Full> {
         let count = self.users.get(user).copied().unwrap_or(0);
         if over(count, max) {
-            return Err(busy("too many sockets of one user"));
+            return Err(Full::SocketsOfUser);
         }
         self.users.insert(user.clone(), count + 1);
         Ok(())
@@ -88,10 +98,6 @@ fn over(count: usize, max: usize) -> bool {
     max != 0 && count >= max
 }
 
-fn busy(limit: &'static str) -> Refusal {
-    Refusal::Busy { limit, retry_seconds: RETRY_SECONDS }
-}
-
 impl Hub {
     pub fn new(limits: Limits) -> Arc<Hub> {
         Arc::new(Hub {
@@ -103,15 +109,15 @@ impl Hub {
         })
     }
 
-    /// A place for one more socket; refused with `Busy` where a limit is reached or the service is going down.
+    /// A place for one more socket; refused where a limit is reached or the service is going down.
     /// A dialect that asks for the user's name later gives it to [`Seat::sign_in`].
-    pub fn join(self: &Arc<Self>, user: Option<&UserName>) -> Result<Seat, Refusal> {
+    pub fn join(self: &Arc<Self>, user: Option<&UserName>) -> Result<Seat, Full> {
         let mut members = self.members();
         if members.closing {
-            return Err(busy("the service is closing"));
+            return Err(Full::Closing);
         }
         if over(members.sockets.len(), self.limits.sockets_max) {
-            return Err(busy("too many sockets"));
+            return Err(Full::Sockets);
         }
         if let Some(user) = user {
             members.add(user, self.limits.sockets_per_user_max)?;
@@ -219,8 +225,8 @@ impl Seat {
         self.user.as_ref()
     }
 
-    /// The socket is this user's from now on; refused with `Busy` where the user has too many.
-    pub fn sign_in(&mut self, user: &UserName) -> Result<(), Refusal> {
+    /// The socket is this user's from now on; refused where the user has too many.
+    pub fn sign_in(&mut self, user: &UserName) -> Result<(), Full> {
         let mut members = self.hub.members();
         members.add(user, self.hub.limits.sockets_per_user_max)?;
         if let Some(before) = self.user.replace(user.clone()) {

@@ -24,7 +24,8 @@ use crate::system::pace;
 /// written: the messages of one read.
 const SCRATCH_BYTES: usize = 64 << 10;
 
-/// After so many batches of news in a row the client is heard before the next one, so that a busy topic does not silence it.
+/// After so many batches of news in a row the desk and the client are heard before the next one, so that a busy topic does not silence
+/// them.
 const NEWS_IN_A_ROW_MAX: u32 = 16;
 
 /// Bounds of one socket.
@@ -107,10 +108,11 @@ impl Session {
                 return ending;
             }
             if let Some(ended) = ended {
-                return self.end(stream, ended).await;
+                // Boxed, as is the other end: room for them would lie in every socket's task.
+                return Box::pin(self.end(stream, ended)).await;
             }
             if let Some(leave) = self.talk.left {
-                return self.leave(stream, leave).await;
+                return Box::pin(self.leave(stream, leave)).await;
             }
             // A desk that is never pending and a client that never stops must not keep a thread.
             tokio::task::coop::consume_budget().await;
@@ -123,7 +125,7 @@ impl Session {
     }
 
     /// Empties the outbox; an ending where that cannot be done.
-    async fn write<S: AsyncWrite + Unpin>(&mut self, stream: &mut S) -> Option<Ending> {
+    async fn write<S: AsyncRead + AsyncWrite + Unpin>(&mut self, stream: &mut S) -> Option<Ending> {
         while !self.talk.outbox.is_empty() {
             let deadline = self.settings.write_deadline;
             let talk = &mut self.talk;
@@ -138,14 +140,8 @@ impl Session {
                 Some(Some(Err(_))) => return Some(Ending::Lost),
                 Some(Some(Ok(()))) => {}
                 Some(None) => {
-                    // What is half-written must be ended before the close can be read.
                     let leave = self.talk.dialect.slow();
-                    self.talk.outbox.cut();
-                    self.talk.outbox.push(Outgoing::answer(frame::close(leave)));
-                    self.talk.quiet();
-                    let rest = poll_fn(|context| self.talk.outbox.poll_write_all(context, Pin::new(&mut *stream)));
-                    // It is dropped in any case: whether the client still read why does not matter.
-                    let _ = pace::within(self.settings.linger, rest).await;
+                    Box::pin(self.give_up(stream, leave)).await;
                     return Some(Ending::ByUs(leave));
                 }
             }
@@ -153,15 +149,23 @@ impl Session {
         None
     }
 
+    /// The client reads too slowly. What is half-written must be ended before a close can be read; nothing else is said.
+    async fn give_up<S: AsyncRead + AsyncWrite + Unpin>(&mut self, stream: &mut S, leave: Leave) {
+        self.talk.outbox.cut();
+        self.talk.outbox.push(Outgoing::answer(frame::close(leave)));
+        self.talk.quiet();
+        let goodbye = async {
+            poll_fn(|context| self.talk.outbox.poll_write_all(context, Pin::new(&mut *stream))).await?;
+            hang_up(stream).await
+        };
+        // It is dropped in any case: whether the client still read why does not matter.
+        let _ = pace::within(self.settings.linger, goodbye).await;
+    }
+
     /// The next thing that happens: news first, then answers of the desk, then the client.
     fn poll_next<S: AsyncRead + Unpin>(&mut self, context: &mut Context<'_>, stream: &mut S) -> Poll<Next> {
-        if self.news_in_a_row >= NEWS_IN_A_ROW_MAX {
-            self.news_in_a_row = 0;
-            if let Poll::Ready(next) = self.poll_read(context, stream) {
-                return Poll::Ready(next);
-            }
-        }
-        if let Poll::Ready(turn) = self.talk.seat.queue().poll_turn(context) {
+        let news_first = self.news_in_a_row < NEWS_IN_A_ROW_MAX;
+        if news_first && let Poll::Ready(turn) = self.talk.seat.queue().poll_turn(context) {
             self.news_in_a_row += 1;
             return Poll::Ready(self.turn(turn));
         }
@@ -169,7 +173,13 @@ impl Session {
         if self.talk.poll_ask(context).is_ready() || self.talk.poll_wake(context).is_ready() {
             return Poll::Ready(Next::Done);
         }
-        self.poll_read(context, stream)
+        if let Poll::Ready(next) = self.poll_read(context, stream) {
+            return Poll::Ready(next);
+        }
+        if news_first {
+            return Poll::Pending;
+        }
+        self.talk.seat.queue().poll_turn(context).map(|turn| self.turn(turn))
     }
 
     fn turn(&mut self, turn: Turn) -> Next {
@@ -233,17 +243,11 @@ impl Session {
         }
     }
 
-    /// The client closed or broke the protocol, and our close frame is written: ends our side, and waits a little for the end of theirs,
-    /// because a reset would overtake the frame.
+    /// The client closed or broke the protocol, and our close frame is written.
     async fn end<S: AsyncRead + AsyncWrite + Unpin>(mut self, mut stream: S, ended: Ended) -> Ending {
         self.talk.quiet();
-        let goodbye = async {
-            stream.shutdown().await?;
-            while poll_fn(|context| read(context, &mut stream, |bytes| !bytes.is_empty())).await? {}
-            io::Result::Ok(())
-        };
         // Dropped in any case.
-        let _ = pace::within(self.settings.linger, goodbye).await;
+        let _ = pace::within(self.settings.linger, hang_up(&mut stream)).await;
         match ended {
             Ended::ByClient => Ending::ByClient,
             Ended::Broken(leave) => Ending::ByUs(leave),
@@ -256,11 +260,10 @@ impl Session {
         let limit = self.settings.message_bytes_max;
         let mut codec = self.codec.take().unwrap_or_else(|| Box::new(Tungstenite::new(limit)));
         let goodbye = async {
-            let more = |bytes: &[u8]| {
+            let mut more = |bytes: &[u8]| {
                 // Its messages and what it would answer to them come too late.
                 !bytes.is_empty() && !matches!(codec.feed(bytes, &mut |_| {}, &mut Vec::new()), Held::End(_))
             };
-            let mut more = more;
             while poll_fn(|context| read(context, &mut stream, &mut more)).await? {}
             stream.shutdown().await
         };
@@ -268,6 +271,13 @@ impl Session {
         let _ = pace::within(self.settings.linger, goodbye).await;
         Ending::ByUs(leave)
     }
+}
+
+/// Ends our side, and waits for the end of theirs: a reset would overtake what was written last.
+async fn hang_up<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> io::Result<()> {
+    stream.shutdown().await?;
+    while poll_fn(|context| read(context, stream, |bytes| !bytes.is_empty())).await? {}
+    Ok(())
 }
 
 /// What became of one turn of the loop.

@@ -15,9 +15,8 @@ use tokio::net::TcpStream;
 use tungstenite::handshake::derive_accept_key;
 
 use crate::domain::address::UserName;
-use crate::domain::refusal::Refusal;
 use crate::gateway::dialect::{Desk, Dialect};
-use crate::gateway::hub::Hub;
+use crate::gateway::hub::{Hub, RETRY_SECONDS};
 use crate::gateway::session::{Ending, Session, Settings};
 use crate::system::clock::Clock;
 
@@ -105,10 +104,10 @@ impl Handshake {
     ) -> Response<Bytes> {
         let seat = match door.hub.join(user) {
             Ok(seat) => seat,
-            Err(Refusal::Busy { retry_seconds, .. }) => {
-                return answer(StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, retry_seconds.into())]);
+            Err(full) => {
+                tracing::info!(why = %full, "socket refused");
+                return answer(StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, RETRY_SECONDS.into())]);
             }
-            Err(_) => return answer(StatusCode::SERVICE_UNAVAILABLE, []),
         };
         let session = Session::new(dialect, seat, Arc::clone(&door.desk), Arc::clone(&door.clock), door.settings);
         tokio::spawn(async move {

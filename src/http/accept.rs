@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use socket2::SockRef;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
@@ -161,15 +161,16 @@ fn builder(settings: &Settings) -> Builder<TokioExecutor> {
     if settings.http2 { builder } else { builder.http1_only() }
 }
 
-/// Runs one connection to its end.
-async fn connection<S, B>(
+/// Runs one connection to its end, whatever it is made of.
+async fn connection<I, S, B>(
     builder: Arc<Builder<TokioExecutor>>,
-    stream: TcpStream,
+    stream: I,
     peer: Peer,
     service: S,
     header_deadline: Duration,
     mut stage: watch::Receiver<Stage>,
 ) where
+    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
     S::Future: Send + 'static,
     B: Body + Send + 'static,
@@ -243,8 +244,8 @@ async fn turn_away(mut stream: TcpStream) {
 
 /// A connection that broke before it was taken is nobody's trouble; anything else passes with time.
 async fn rest_after(error: &io::Error) {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
+    if !matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset)
+    {
         tracing::warn!(%error, "cannot accept connections");
         pace::sleep(OUT_OF_FILES).await;
     }

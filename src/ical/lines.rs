@@ -213,7 +213,9 @@ fn property(text: &str, params_max: usize) -> Result<(String, Vec<Param>, &str),
         if params.len() == params_max {
             return Err(format!("more than {params_max} parameters"));
         }
-        let end = unquoted(after, |byte| matches!(byte, b';' | b':'));
+        let ends = |byte| matches!(byte, b';' | b':');
+        // A quote that is never closed quotes nothing: address books with such names do exist.
+        let end = unquoted(after, ends).or_else(|| after.bytes().position(ends));
         let Some(end) = end else {
             return Err(format!("a line without a colon: {}", excerpt(text)));
         };
@@ -346,5 +348,7 @@ mod tests {
         assert_eq!(line.params[3], Param { name: "HOME".into(), values: vec![] });
         assert_eq!(line.value, "mailto:a@b");
         assert_eq!(line.span, 0..text.len());
+        let open = Lines::new(b"ATTENDEE;CN=\"Doe;ROLE=CHAIR:mailto:a@b", &Limits::default()).next().unwrap().unwrap();
+        assert_eq!((open.param("ROLE"), open.value.as_str()), (Some("CHAIR"), "mailto:a@b"));
     }
 }

@@ -1,6 +1,7 @@
 //! Text to domain and back: content lines, components, zones, recurrences, alarms. Knows no store and no clock.
 
 pub mod alarms;
+pub mod bells;
 pub mod block;
 pub mod draft;
 pub mod lines;
@@ -12,5 +13,6 @@ pub mod text;
 pub mod time;
 pub mod trigger;
 pub mod vcard;
+pub mod vtimezone;
 pub mod write;
 pub mod zone;

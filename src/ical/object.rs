@@ -8,6 +8,7 @@ use crate::ical::block::{Block, Builder};
 use crate::ical::lines::{Limits, Lines};
 use crate::ical::recur::series::{self, Series};
 use crate::ical::recur::window;
+use crate::ical::time::Time;
 use crate::ical::zone::Zones;
 
 /// One VCALENDAR, read once: its components as written, its zones resolved, its series understood.
@@ -124,6 +125,13 @@ impl CalendarObject {
     pub fn summary(&self) -> &str {
         let parts = || self.series.iter().flat_map(|series| series.masters.iter().chain(&series.overrides));
         parts().map(|part| part.summary.as_str()).find(|summary| !summary.is_empty()).unwrap_or_default()
+    }
+
+    /// Whether its times depend on the zone of whoever reads it: dates and floating times. Its due rows are then made
+    /// anew when that zone changes.
+    pub fn floats(&self) -> bool {
+        let mut parts = self.series.iter().flat_map(|series| series.masters.iter().chain(&series.overrides));
+        parts.any(|part| matches!(part.start, Some(Time::Floating(_) | Time::Date(_))))
     }
 
     /// From the first start to the last end; `None` where nothing stands at a time, or a fault hides when.

@@ -7,7 +7,10 @@ use crate::service::Service;
 
 pub async fn run(service: Arc<Service>) {
     loop {
-        rest_after("imports", service.work_imports().await).await;
-        service.nudges().imports.notified().await;
+        match service.work_imports().await {
+            Ok(()) => service.nudges().imports.notified().await,
+            // What could not be finished is tried again, without waiting for another import.
+            failed => rest_after("imports", failed).await,
+        }
     }
 }

@@ -3,23 +3,24 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use crate::domain::address::UserName;
 use crate::domain::alarm::Firing;
-use crate::domain::collection::Collection;
+use crate::domain::collection::{Collection, CollectionId};
 use crate::domain::event::{Event, Rang};
 use crate::domain::object::{Armed, Etag};
 use crate::domain::refusal::Refusal;
 use crate::ical::alarms::{self, Policy};
 use crate::ical::object::CalendarObject;
 use crate::ical::recur::budget::Budget;
-use crate::kv::SCAN_MAX;
 use crate::service::Service;
 use crate::service::objects::seen_object;
 use crate::store::due::Due;
 use crate::store::journal::Pen;
+use crate::store::record::Line;
 use crate::store::{collections, due, keys, objects};
 
 /// Objects whose alarms are armed in one go; the rest waits for the next round, so that nobody is held up for long.
@@ -32,12 +33,12 @@ const LATE: TimeDelta = TimeDelta::seconds(2);
 /// The alarms that are armed and wait for their instant.
 #[derive(Default)]
 pub struct Belfry {
-    armed: Mutex<BTreeMap<Armed, u8>>,
+    armed: Mutex<BTreeMap<Armed, CollectionId>>,
 }
 
 impl Belfry {
-    fn hang(&self, shard: u8, armed: impl IntoIterator<Item = Armed>) {
-        self.armed.lock().unwrap_or_else(PoisonError::into_inner).extend(armed.into_iter().map(|a| (a, shard)));
+    fn hang(&self, armed: impl IntoIterator<Item = (Armed, CollectionId)>) {
+        self.armed.lock().unwrap_or_else(PoisonError::into_inner).extend(armed);
     }
 
     /// The instant of the earliest armed alarm.
@@ -46,7 +47,7 @@ impl Belfry {
     }
 
     /// Takes what is due, earliest first, at most `limit`.
-    fn take(&self, now: DateTime<Utc>, limit: usize) -> Vec<(Armed, u8)> {
+    fn take(&self, now: DateTime<Utc>, limit: usize) -> Vec<(Armed, CollectionId)> {
         let mut armed = self.armed.lock().unwrap_or_else(PoisonError::into_inner);
         let mut taken = Vec::new();
         while taken.len() < limit {
@@ -103,9 +104,7 @@ impl Service {
 
     /// Hangs up what a former run armed and did not ring.
     pub async fn start_belfry(&self) -> Result<(), Refusal> {
-        for shard in 0..keys::SHARDS {
-            self.belfry.hang(shard, self.store.armed(shard, SCAN_MAX).await?);
-        }
+        self.belfry.hang(self.store.armed().await?);
         Ok(())
     }
 
@@ -146,7 +145,7 @@ impl Service {
 
     async fn arm_one(&self, row: &Due, now: DateTime<Utc>) -> Result<(), Refusal> {
         let Some(plan) = self.plan(row, now).await? else { return self.drop_due(row).await };
-        let (row, shard) = (row.clone(), keys::shard_of_collection(row.collection));
+        let (row, of) = (row.clone(), row.collection);
         let reads = vec![
             keys::collection(&plan.head.address),
             keys::object(row.collection, &row.name),
@@ -169,7 +168,7 @@ impl Service {
                 let mut armed = Vec::new();
                 for event in &plan.events {
                     if let Event::Rang { alarm, .. } = event {
-                        armed.push(pen.arm(&mut writes, shard, alarm.at, event.clone()));
+                        armed.push(pen.arm(&mut writes, row.collection, alarm.at, event.clone()));
                     }
                 }
                 object.armed.extend(&armed);
@@ -181,7 +180,7 @@ impl Service {
                 Ok((writes, armed))
             })
             .await?;
-        self.belfry.hang(shard, armed);
+        self.belfry.hang(armed.into_iter().map(|armed| (armed, of)));
         Ok(())
     }
 
@@ -247,47 +246,43 @@ impl Service {
             if taken.is_empty() {
                 return Ok(rung);
             }
-            let mut done: Vec<(u8, Armed, Rang)> = Vec::new();
-            for shard in 0..keys::SHARDS {
-                let armed: Vec<Armed> = taken.iter().filter(|(_, s)| *s == shard).map(|(armed, _)| *armed).collect();
-                if armed.is_empty() {
-                    continue;
-                }
-                // What was cancelled since it was armed has lost its row.
-                for (armed, line) in self.store.armed_lines(shard, &armed).await? {
-                    if let Event::Rang { user, alarm } = line.event {
-                        let late = now - alarm.at > LATE;
+            let mut done = Vec::new();
+            for (armed, of) in taken {
+                let name = match self.store.armed_line(&armed, of).await? {
+                    Some(Line { event: Event::Rang { user, alarm }, .. }) => {
+                        let name = alarm.object.name().to_owned();
                         let event = Event::Rang { user: user.clone(), alarm: alarm.clone() };
-                        self.relay.publish(event, armed.stamp, armed.part, late);
-                        done.push((shard, armed, alarm.clone()));
+                        self.relay.publish(event, armed.stamp, armed.part, now - alarm.at > LATE);
                         rung.push(Rung { user, alarm });
+                        Some(name)
                     }
-                }
+                    // Cancelled since it was armed, or its collection is gone.
+                    _ => None,
+                };
+                done.push((armed, of, name));
             }
             self.note_rung(done).await?;
         }
     }
 
-    async fn note_rung(&self, done: Vec<(u8, Armed, Rang)>) -> Result<(), Refusal> {
-        let mut places = Vec::new();
-        for (shard, armed, alarm) in &done {
-            if let Some(head) = self.store.collection(alarm.object.collection()).await? {
-                places.push((keys::object(head.id, alarm.object.name()), head.id, *shard, *armed));
+    /// Takes the marks of what rang away, from the belfry's rows and from the objects.
+    async fn note_rung(&self, done: Vec<(Armed, CollectionId, Option<String>)>) -> Result<(), Refusal> {
+        let mut objects_of: BTreeMap<Bytes, (CollectionId, Vec<Armed>)> = BTreeMap::new();
+        for (armed, of, name) in &done {
+            if let Some(name) = name {
+                let place = objects_of.entry(keys::object(*of, name)).or_insert_with(|| (*of, Vec::new()));
+                place.1.push(*armed);
             }
         }
-        let mut reads: Vec<_> = places.iter().map(|(key, ..)| key.clone()).collect();
-        reads.sort();
-        reads.dedup();
-        let names = reads.clone();
-        self.commit(reads, move |seen, _| {
-            let mut writes: Vec<_> =
-                done.iter().map(|(shard, a, _)| (keys::armed(*shard, a.at, a.stamp, a.part), None)).collect();
-            for (key, row) in names.iter().zip(seen) {
-                let Some(mut object) = seen_object(Some(row))? else { continue };
-                let mine: Vec<_> = places.iter().filter(|(place, ..)| place == key).collect();
-                object.armed.retain(|armed| !mine.iter().any(|(_, _, _, rung)| rung == armed));
-                if let Some((_, collection, ..)) = mine.first() {
-                    objects::write_record(&mut writes, *collection, &object);
+        self.commit(objects_of.keys().cloned().collect(), move |seen, _| {
+            let mark = |armed: &Armed, of: &CollectionId| {
+                keys::armed(keys::shard_of_collection(*of), armed.at, armed.stamp, armed.part)
+            };
+            let mut writes: Vec<_> = done.iter().map(|(armed, of, _)| (mark(armed, of), None)).collect();
+            for (row, (of, rang)) in seen.iter().zip(objects_of.values()) {
+                if let Some(mut object) = seen_object(Some(row))? {
+                    object.armed.retain(|armed| !rang.contains(armed));
+                    objects::write_record(&mut writes, *of, &object);
                 }
             }
             Ok((writes, ()))

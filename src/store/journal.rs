@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
+use crate::domain::collection::CollectionId;
 use crate::domain::event::{Event, Topic};
 use crate::domain::object::Armed;
 use crate::kv::{Range, Writes};
@@ -37,9 +38,11 @@ impl Pen {
     }
 
     /// Appends an alarm that may be told at its instant, and arms it. It lies in the shard of its collection, whose object can cancel it.
-    pub fn arm(&mut self, writes: &mut Writes, shard: u8, at: DateTime<Utc>, event: Event) -> Armed {
+    pub fn arm(&mut self, writes: &mut Writes, of: CollectionId, at: DateTime<Utc>, event: Event) -> Armed {
+        let shard = keys::shard_of_collection(of);
         let part = self.line(writes, shard, Some(at), event);
-        writes.push((keys::armed(shard, at, self.stamp, part), Some(Bytes::new())));
+        let owner = Bytes::copy_from_slice(&of.0.to_be_bytes());
+        writes.push((keys::armed(shard, at, self.stamp, part), Some(owner)));
         Armed { at, stamp: self.stamp, part }
     }
 
@@ -73,26 +76,29 @@ impl Store {
         self.some(range, limit).await?.iter().map(|(key, bytes)| entry(key, bytes)).collect()
     }
 
-    /// The alarms of a shard that are armed and not yet sent, earliest first.
-    pub async fn armed(&self, shard: u8, limit: usize) -> Result<Vec<Armed>, StoreError> {
-        let rows = self.some(Range::prefix(&keys::armed_shard(shard)), limit).await?;
-        let place = |key: &Bytes| keys::armed_place(key).map(|(at, stamp, part)| Armed { at, stamp, part });
-        Ok(rows.iter().filter_map(|(key, _)| place(key)).collect())
-    }
-
-    /// The lines of armed alarms, those cancelled since left out.
-    pub async fn armed_lines(&self, shard: u8, armed: &[Armed]) -> Result<Vec<(Armed, Line)>, StoreError> {
-        let marks = armed.iter().map(|a| keys::armed(shard, a.at, a.stamp, a.part));
-        let lines = armed.iter().map(|a| keys::journal(shard, a.stamp, a.part));
-        let mut rows = self.kv().read(marks.chain(lines).collect()).await?;
-        let lines = rows.split_off(armed.len());
-        let mut standing = Vec::new();
-        for ((armed, mark), line) in armed.iter().zip(rows).zip(lines) {
-            if let (Some(_), Some(bytes)) = (mark, line) {
-                standing.push((*armed, record::line(&bytes)?));
+    /// All alarms that are armed and not yet sent, each with the collection that it rings for.
+    pub async fn armed(&self) -> Result<Vec<(Armed, CollectionId)>, StoreError> {
+        let mut all = Vec::new();
+        for shard in 0..keys::SHARDS {
+            for (key, owner) in self.all(&keys::armed_shard(shard)).await? {
+                let place = keys::armed_place(&key).map(|(at, stamp, part)| Armed { at, stamp, part });
+                let owner = owner.as_ref().try_into().ok().map(|id| CollectionId(u64::from_be_bytes(id)));
+                all.push(place.zip(owner).ok_or(StoreError::Unreadable("armed alarm"))?);
             }
         }
-        Ok(standing)
+        Ok(all)
+    }
+
+    /// The line of an armed alarm; `None` where it was cancelled since, or its collection deleted.
+    pub async fn armed_line(&self, armed: &Armed, of: CollectionId) -> Result<Option<Line>, StoreError> {
+        let shard = keys::shard_of_collection(of);
+        let mark = keys::armed(shard, armed.at, armed.stamp, armed.part);
+        let keys = vec![mark, keys::journal(shard, armed.stamp, armed.part), keys::collection_at(of)];
+        let rows = self.kv().read(keys).await?;
+        match rows.as_slice() {
+            [Some(_), Some(bytes), Some(_)] => Ok(Some(record::line(bytes)?)),
+            _ => Ok(None),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use campanile::domain::event::{Event, ListChange, Topic};
 use campanile::domain::refusal::Refusal;
 use campanile::domain::sync::Token;
 use campanile::gateway::dialect::Leave;
-use campanile::gateway::hub::{BEATS, Hub, Limits, Seat};
+use campanile::gateway::hub::{BEATS, Full, Hub, Limits, Seat};
 use campanile::gateway::queue::{End, Queue, Turn};
 use campanile::gateway::session::{Ending, Session, Settings};
 use campanile::gateway::side::conversation::Side;
@@ -289,13 +289,13 @@ async fn a_suspended_registration_hears_nothing_and_keeps_no_flight_in_the_air()
 #[tokio::test]
 async fn sockets_are_counted_and_limited() {
     let hub = Hub::new(Limits { sockets_max: 3, sockets_per_user_max: 2, ..Limits::default() });
-    let busy = |result: Result<Seat, Refusal>| matches!(result, Err(Refusal::Busy { .. }));
+    let refused = |name: Option<&UserName>| hub.join(name).err();
     let first = hub.join(Some(&user("alice"))).unwrap();
     let _second = hub.join(Some(&user("alice"))).unwrap();
-    assert!(busy(hub.join(Some(&user("alice")))));
+    assert_eq!(refused(Some(&user("alice"))), Some(Full::SocketsOfUser));
     let mut later = hub.join(None).unwrap();
-    assert!(matches!(later.sign_in(&user("alice")), Err(Refusal::Busy { .. })));
-    assert!(busy(hub.join(Some(&user("bob")))));
+    assert_eq!(later.sign_in(&user("alice")), Err(Full::SocketsOfUser));
+    assert_eq!(refused(Some(&user("bob"))), Some(Full::Sockets));
     assert_eq!((hub.count(), hub.count_of(&user("alice")), hub.count_of(&user("bob"))), (3, 2, 0));
     drop(first);
     later.sign_in(&user("alice")).unwrap();
@@ -322,7 +322,7 @@ async fn a_restart_closes_every_socket_after_what_waits() {
     assert!(client.frame().await.is_none());
     assert_eq!(client.session.await.unwrap(), Ending::ByUs(RESTART));
     assert_eq!(closing.await.unwrap(), 0);
-    assert!(matches!(hub.join(None), Err(Refusal::Busy { .. })));
+    assert_eq!(hub.join(None).err(), Some(Full::Closing));
 }
 
 #[tokio::test]

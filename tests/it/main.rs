@@ -13,5 +13,6 @@ mod kv_kill;
 mod kv_law;
 mod live;
 mod samples;
+mod side;
 mod transcripts;
 mod wire;

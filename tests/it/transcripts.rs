@@ -416,7 +416,7 @@ async fn side_says_the_same_as_a_pure_state_machine() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn side_says_the_same_over_a_real_socket() {
     for (name, text) in transcripts() {
         let world = World::new();

@@ -14,6 +14,7 @@ use crate::domain::address::{Address, UserName};
 use crate::domain::alarm::Action;
 use crate::domain::collection::CollectionId;
 use crate::domain::event::{Event, Topic};
+use crate::domain::refusal::Refusal;
 use crate::domain::sync::Token;
 use crate::gateway::dialect::{Ask, Dialect, Frame, Leave, Outcome, Outgoing, Readable, Step};
 use crate::gateway::side::push;
@@ -87,7 +88,10 @@ impl Side {
             let Some(change) = self.requests.finished() else { return };
             steps.push(Step::Say(Outgoing::answer(change.answer())));
             for label in change.lines().iter().filter(|line| line.register).map(|line| &line.path.label) {
-                if let Some(Registration { state: State::Checking(_), .. }) = self.registrations.get(label) {
+                // One that is being looked up again was registered long before, and lost its right while this request waited.
+                if let Some(Registration { state: State::Checking(checking), .. }) = self.registrations.get(label)
+                    && checking.ask.is_none()
+                {
                     self.resume(label, Token(0), steps);
                 }
             }
@@ -220,7 +224,7 @@ impl Side {
                 }
                 None => {
                     // A refusal is final until rights change again; trouble of our own is asked about at the next beat.
-                    let retry = reason(&refusal) == "InternalError";
+                    let retry = !matches!(refusal, Refusal::Forbidden | Refusal::NotFound);
                     registration.state = State::Suspended { retry };
                 }
             },

@@ -137,6 +137,7 @@ pub fn reason(refusal: &Refusal) -> &'static str {
         | Refusal::StaleToken
         | Refusal::Busy { .. }
         | Refusal::TooOften { .. }
+        | Refusal::Unstorable(_)
         | Refusal::Full(_)
         | Refusal::Fault { .. } => "InternalError",
     }
