@@ -131,7 +131,6 @@ pub fn reason(refusal: &Refusal) -> &'static str {
         | Refusal::Precondition
         | Refusal::UidTaken(_)
         | Refusal::Invalid(_)
-        | Refusal::Unstorable(_)
         | Refusal::Unsupported(_)
         | Refusal::TooLarge { .. }
         | Refusal::StaleToken
