@@ -8,6 +8,7 @@ use crate::domain::collection::{Collection, CollectionId, ListNews, Source, list
 use crate::domain::event::Event;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
+use crate::ical::zone;
 use crate::kv::Writes;
 use crate::service::Service;
 use crate::store::journal::Pen;
@@ -36,7 +37,22 @@ pub struct Face {
     pub timezone: Option<String>,
 }
 
+/// The tz database's name for a zone as clients spell it: in any case, as a path that ends in it, or as Windows names it.
+pub fn zone_named(name: &str) -> Option<&'static str> {
+    zone::named(name).map(|zone| zone.name())
+}
+
 impl Face {
+    /// With its zone by the tz database's name.
+    fn settled(mut self) -> Result<Face, Refusal> {
+        if let Some(name) = self.timezone.take() {
+            let known = if name.is_empty() { Some("") } else { zone_named(&name) };
+            let known = known.ok_or_else(|| Fault::whole(format!("no zone named {name:?}")))?;
+            self.timezone = Some(known.to_owned());
+        }
+        Ok(self)
+    }
+
     fn dress(&self, collection: &mut Collection) {
         let set = |to: &mut String, from: &Option<String>| {
             if let Some(text) = from {
@@ -103,7 +119,7 @@ impl Service {
         if self.store.home(address.kind(), &caller.name).await?.len() >= limit {
             return Err(Refusal::Full(format!("a home holds at most {limit} collections")));
         }
-        self.make(address, components, face).await
+        self.make(address, components, face.settled()?).await
     }
 
     pub(crate) async fn make_first_collection(&self, address: &Address, shown: &str) -> Result<(), Refusal> {
@@ -132,9 +148,7 @@ impl Service {
 
     /// Sets name, colour and the like: of the source by its owner or administrators, of a mirror or subscription by its holder.
     pub async fn dress_collection(&self, caller: &Principal, address: &Address, face: Face) -> Result<(), Refusal> {
-        if let Some(zone) = face.timezone.as_deref().filter(|zone| !zone.is_empty()) {
-            zone.parse::<chrono_tz::Tz>().map_err(|_| Fault::whole(format!("no zone named {zone:?}")))?;
-        }
+        let face = face.settled()?;
         self.view(&caller.name, address).await?;
         let (user, now) = (caller.name.clone(), self.now());
         self.commit(vec![keys::collection(address)], move |seen, stamp| {
