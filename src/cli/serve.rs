@@ -10,7 +10,7 @@ use clap::Args;
 use toml::Value;
 
 use crate::app;
-use crate::cli::{ConfigFlags, FAILED, Failure};
+use crate::cli::{ConfigFlags, FAILED, Failure, say};
 use crate::config::{self, Config};
 use crate::system::clock::{Clock, ManualClock, SystemClock};
 use crate::telemetry;
@@ -84,7 +84,8 @@ impl Serve {
                 return Err(format!("--demo: {refusal}").into());
             }
             if let Some(address) = running.addresses.first() {
-                println!("{}", greeting(*address));
+                // Nobody needs to read it: the service runs on.
+                let _ = say(format_args!("{}", greeting(*address)));
             }
         }
         for address in &running.addresses {
