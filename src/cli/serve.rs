@@ -1,7 +1,7 @@
 //! `campanile serve`: the service, until a signal ends it.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -62,7 +62,7 @@ pub fn configured(flags: &ConfigFlags, listen: &[SocketAddr]) -> Result<(Config,
     Ok((config::read(&layers)?, layers))
 }
 
-fn text(path: &PathBuf) -> Result<String, Failure> {
+fn text(path: &Path) -> Result<String, Failure> {
     Ok(path.to_str().ok_or("the path of the store is not UTF-8")?.to_owned())
 }
 

@@ -129,7 +129,7 @@ impl Service {
 
     /// The next items of the file, and the new cursor, in one commit.
     async fn import_some(&self, import: Import, split: &Split) -> Result<Import, Refusal> {
-        let mut batch: Vec<(u64, String, Result<(Arc<str>, Prepared), String>)> = Vec::new();
+        let mut batch: Vec<Candidate> = Vec::new();
         let now = self.now();
         let view = self.view(&import.user, &import.target).await.map(|view| (view.source, view.right));
         let mut size = 0;
@@ -155,12 +155,12 @@ impl Service {
                 Err(refusal @ (Refusal::Forbidden | Refusal::NotFound)) => Err(refusal.to_string()),
                 Err(refusal) => return Err(refusal.clone()),
             };
-            batch.push((item.line, item.uid.clone(), outcome));
+            batch.push(Candidate { line: item.line, uid: item.uid.clone(), outcome });
         }
         let mut reads = vec![keys::import(&import.id)];
         if let Ok((source, _)) = &view {
             reads.push(keys::collection(&source.address));
-            for (name, prepared) in batch.iter().filter_map(|(_, _, outcome)| outcome.as_ref().ok()) {
+            for (name, prepared) in batch.iter().filter_map(|one| one.outcome.as_ref().ok()) {
                 reads.push(keys::object(source.id, name));
                 reads.push(keys::uid(source.id, &prepared.uid));
             }
@@ -185,9 +185,8 @@ impl Service {
                 };
                 let allowed = head.as_ref().is_some_and(|head| right_of(&user, head) >= Right::ReadWrite);
                 let mut rows = seen.get(2..).unwrap_or_default().chunks(2);
-                let mut part = 0;
                 let counts = after.counts;
-                for (line, uid, outcome) in &batch {
+                for (part, Candidate { line, uid, outcome }) in (0..).zip(&batch) {
                     let laid = match (outcome, &mut head) {
                         (Ok((name, prepared)), Some(head)) if allowed => {
                             let rows = rows.next().unwrap_or_default();
@@ -196,7 +195,6 @@ impl Service {
                         (Ok(_), _) => Err(Refusal::Forbidden.to_string()),
                         (Err(why), _) => Err(why.clone()),
                     };
-                    part += 1;
                     match laid {
                         Ok(Laid::Created) => after.counts.created += 1,
                         Ok(Laid::Updated) => after.counts.updated += 1,
@@ -263,6 +261,13 @@ impl Service {
         .await?;
         Ok(())
     }
+}
+
+/// An item of the file on its way: under which name it goes in, or why it cannot.
+struct Candidate {
+    line: u64,
+    uid: String,
+    outcome: Result<(Arc<str>, Prepared), String>,
 }
 
 enum Laid {
