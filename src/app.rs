@@ -106,6 +106,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
             write_deadline: Duration::from_secs(config.websocket.write_seconds),
             ..session::Settings::default()
         },
+        paths_max: config.websocket.registrations,
     });
     let routes = TowerToHyperService::new(warp::service(routes::routes(House { service: service.clone(), door })));
     let settings = accept::Settings {
