@@ -60,192 +60,62 @@ pub struct House {
     pub door: Arc<Door>,
 }
 
-/// All routes, ready to be served.
+/// All routes, ready to be served. Kept as a table: one line a route.
+#[rustfmt::skip]
 pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone {
     let (get, post, put, patch, delete) = (warp::get(), warp::post(), warp::put(), warp::patch(), warp::delete());
-    let with = {
-        let service = house.service.clone();
-        move || {
-            let service = service.clone();
-            warp::any().map(move || service.clone())
-        }
-    };
-    let door = {
-        let door = house.door.clone();
-        warp::any().map(move || door.clone())
-    };
-    let body = || warp::body::stream();
+    let House { service, door } = house;
+    let with = move || { let service = service.clone(); warp::any().map(move || service.clone()) };
+    let door = warp::any().map(move || door.clone());
+    // What a handler gets behind the parameters of its path: the service and the call; and the body, where it takes one.
+    let ask = || with().and(call());
+    let send = || with().and(call()).and(warp::body::stream());
 
-    let health = warp::path!("healthz")
-        .and(get)
-        .then(health::live)
-        .boxed()
-        .or(warp::path!("readyz").and(get).and(with()).then(health::ready))
-        .unify()
-        .boxed();
+    let health = warp::path!("healthz").and(get).then(health::live)
+        .or(warp::path!("readyz").and(get).and(with()).then(health::ready)).unify().boxed();
 
-    let socket =
-        warp::path!("ws").and(get).and(with()).and(door).and(call()).and(warp::ext::optional()).then(ws::side).boxed();
-    let ticket = warp::path!("ws" / "ticket")
-        .and(post)
-        .and(with())
-        .and(call())
-        .then(tickets::draw)
-        .or(warp::path!("ws" / "ticket").and(delete).and(with()).and(call()).then(tickets::revoke_by_query))
-        .unify()
-        .or(warp::path!("ws" / "ticket" / String)
-            .and(delete)
-            .and(with())
-            .and(call())
-            .then(|value, house, call| tickets::revoke(house, value, call)))
-        .unify()
-        .boxed();
+    let side = warp::path!("ws").and(get).and(with()).and(door).and(call()).and(warp::ext::optional()).then(ws::side)
+        .or(warp::path!("ws" / "ticket").and(post).and(ask()).then(tickets::draw)).unify()
+        .or(warp::path!("ws" / "ticket").and(delete).and(ask()).then(tickets::revoke_by_query)).unify()
+        .or(warp::path!("ws" / "ticket" / String).and(delete).and(ask()).then(tickets::revoke)).unify().boxed();
 
-    let import = warp::path!("api" / "files")
-        .and(post)
-        .and(with())
-        .and(call())
-        .and(body())
-        .then(files::keep)
-        .or(warp::path!("api" / "import").and(post).and(with()).and(call()).and(body()).then(imports::ask))
-        .unify()
-        .or(warp::path!("api" / "imports" / String)
-            .and(get)
-            .and(with())
-            .and(call())
-            .then(|id, house, call| imports::show(house, id, call)))
-        .unify()
-        .or(warp::path!("api" / "imports" / String / "errors")
-            .and(get)
-            .and(with())
-            .and(call())
-            .then(|id, house, call| imports::errors(house, id, call)))
-        .unify()
-        .boxed();
+    let imports = warp::path!("api" / "files").and(post).and(send()).then(files::keep)
+        .or(warp::path!("api" / "import").and(post).and(send()).then(imports::ask)).unify()
+        .or(warp::path!("api" / "imports" / String).and(get).and(ask()).then(imports::show)).unify()
+        .or(warp::path!("api" / "imports" / String / "errors").and(get).and(ask()).then(imports::errors)).unify().boxed();
 
-    let calendar = warp::path!("api" / "calendars")
-        .and(get)
-        .and(with())
-        .and(call())
-        .then(calendars::list)
-        .or(warp::path!("api" / "calendars").and(post).and(with()).and(call()).and(body()).then(calendars::make))
-        .unify()
-        .or(warp::path!("api" / "calendars" / String / String)
-            .and(get)
-            .and(with())
-            .and(call())
-            .then(|user, id, house, call| calendars::show(house, user, id, call)))
-        .unify()
-        .or(warp::path!("api" / "calendars" / String / String)
-            .and(patch)
-            .and(with())
-            .and(call())
-            .and(body())
-            .then(|user, id, house, call, body| calendars::patch(house, user, id, call, body)))
-        .unify()
-        .or(warp::path!("api" / "calendars" / String / String)
-            .and(delete)
-            .and(with())
-            .and(call())
-            .then(|user, id, house, call| calendars::delete(house, user, id, call)))
-        .unify()
-        .boxed();
+    let calendars = warp::path!("api" / "calendars").and(get).and(ask()).then(calendars::list)
+        .or(warp::path!("api" / "calendars").and(post).and(send()).then(calendars::make)).unify()
+        .or(warp::path!("api" / "calendars" / String / String).and(get).and(ask()).then(calendars::show)).unify()
+        .or(warp::path!("api" / "calendars" / String / String).and(patch).and(send()).then(calendars::patch)).unify()
+        .or(warp::path!("api" / "calendars" / String / String).and(delete).and(ask()).then(calendars::delete)).unify().boxed();
 
-    let sharing = warp::path!("api" / "calendars" / String / String / "shares" / String)
-        .and(put)
-        .and(with())
-        .and(call())
-        .and(body())
-        .then(|user, id, whom, house, call, body| shares::share(house, (user, id, whom), call, body))
-        .or(warp::path!("api" / "calendars" / String / String / "shares" / String)
-            .and(delete)
-            .and(with())
-            .and(call())
-            .then(|user, id, whom, house, call| shares::unshare(house, (user, id, whom), call)))
-        .unify()
-        .or(warp::path!("api" / "calendars" / String / String / "public")
-            .and(put)
-            .and(with())
-            .and(call())
-            .and(body())
-            .then(|user, id, house, call, body| shares::public(house, user, id, call, body)))
-        .unify()
-        .or(warp::path!("api" / "subscriptions").and(post).and(with()).and(call()).and(body()).then(shares::subscribe))
-        .unify()
-        .boxed();
+    let sharing = warp::path!("api" / "calendars" / String / String / "shares" / String).and(put).and(send()).then(shares::share)
+        .or(warp::path!("api" / "calendars" / String / String / "shares" / String).and(delete).and(ask()).then(shares::unshare)).unify()
+        .or(warp::path!("api" / "calendars" / String / String / "public").and(put).and(send()).then(shares::public)).unify()
+        .or(warp::path!("api" / "subscriptions").and(post).and(send()).then(shares::subscribe)).unify().boxed();
 
-    let time = warp::path!("api" / "clock")
-        .and(get)
-        .and(with())
-        .and(call())
-        .then(clock::show)
-        .or(warp::path!("api" / "clock").and(patch).and(with()).and(call()).and(body()).then(clock::turn))
-        .unify()
-        .boxed();
+    let clock = warp::path!("api" / "clock").and(get).and(ask()).then(clock::show)
+        .or(warp::path!("api" / "clock").and(patch).and(send()).then(clock::turn)).unify().boxed();
 
-    let people = warp::path!("api" / "me")
-        .and(get)
-        .and(with())
-        .and(call())
-        .then(me::show)
-        .or(warp::path!("api" / "users").and(get).and(with()).and(call()).then(users::list))
-        .unify()
-        .or(warp::path!("api" / "users").and(post).and(with()).and(call()).and(body()).then(users::add))
-        .unify()
-        .or(warp::path!("api" / "users" / String)
-            .and(delete)
-            .and(with())
-            .and(call())
-            .then(|name, house, call| users::remove(house, name, call)))
-        .unify()
-        .or(warp::path!("api" / "users" / String / "password")
-            .and(put)
-            .and(with())
-            .and(call())
-            .and(body())
-            .then(|name, house, call, body| users::set_password(house, name, call, body)))
-        .unify()
-        .or(warp::path!("api" / "tokens").and(post).and(with()).and(call()).and(body()).then(tokens::issue))
-        .unify()
-        .or(warp::path!("api" / "tokens" / String)
-            .and(delete)
-            .and(with())
-            .and(call())
-            .then(|token, house, call| tokens::revoke(house, token, call)))
-        .unify()
-        .boxed();
+    let people = warp::path!("api" / "me").and(get).and(ask()).then(me::show)
+        .or(warp::path!("api" / "me").and(patch).and(send()).then(me::patch)).unify()
+        .or(warp::path!("api" / "users").and(get).and(ask()).then(users::list)).unify()
+        .or(warp::path!("api" / "users").and(post).and(send()).then(users::add)).unify()
+        .or(warp::path!("api" / "users" / String).and(delete).and(ask()).then(users::remove)).unify()
+        .or(warp::path!("api" / "users" / String / "password").and(put).and(send()).then(users::set_password)).unify()
+        .or(warp::path!("api" / "tokens").and(post).and(send()).then(tokens::issue)).unify()
+        .or(warp::path!("api" / "tokens" / String).and(delete).and(ask()).then(tokens::revoke)).unify().boxed();
 
-    let unknown = warp::path("api").or(warp::path("ws")).unify().and(call()).and(body()).then(nothing_there).boxed();
+    let unknown = warp::path("api").or(warp::path("ws")).unify().and(call()).and(warp::body::stream()).then(nothing_there).boxed();
     // Everything else is DAV, below `/dav` too.
-    let dav = with().and(call()).and(body()).then(dispatch::answer).boxed();
+    let dav = send().then(dispatch::answer).boxed();
 
-    let cors = warp::cors()
-        .allow_any_origin()
-        .allow_methods(METHODS)
-        .allow_headers(HEADERS)
-        .expose_headers(EXPOSED.map(HeaderName::from_static))
-        .max_age(86_400);
-    health
-        .or(socket)
-        .unify()
-        .or(ticket)
-        .unify()
-        .or(import)
-        .unify()
-        .or(calendar)
-        .unify()
-        .or(sharing)
-        .unify()
-        .or(time)
-        .unify()
-        .or(people)
-        .unify()
-        .or(unknown)
-        .unify()
-        .or(dav)
-        .unify()
-        .recover(broken)
-        .unify()
+    let cors = warp::cors().allow_any_origin().allow_methods(METHODS).allow_headers(HEADERS)
+        .expose_headers(EXPOSED.map(HeaderName::from_static)).max_age(86_400);
+    health.or(side).unify().or(imports).unify().or(calendars).unify().or(sharing).unify()
+        .or(clock).unify().or(people).unify().or(unknown).unify().or(dav).unify()
+        .recover(broken).unify()
         .with(cors)
         .recover(broken)
 }

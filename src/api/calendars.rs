@@ -104,7 +104,7 @@ pub async fn make<B: Buf>(house: House, call: Call, stream: impl Stream<Item = R
     )
 }
 
-pub async fn show(house: House, user: String, id: String, call: Call) -> Response {
+pub async fn show(user: String, id: String, house: House, call: Call) -> Response {
     answer(
         async {
             let caller = auth::caller(&house, &call).await?;
@@ -116,9 +116,9 @@ pub async fn show(house: House, user: String, id: String, call: Call) -> Respons
 }
 
 pub async fn patch<B: Buf>(
-    house: House,
     user: String,
     id: String,
+    house: House,
     call: Call,
     stream: impl Stream<Item = Result<B, warp::Error>>,
 ) -> Response {
@@ -137,7 +137,7 @@ pub async fn patch<B: Buf>(
     )
 }
 
-pub async fn delete(house: House, user: String, id: String, call: Call) -> Response {
+pub async fn delete(user: String, id: String, house: House, call: Call) -> Response {
     answer(
         async {
             let caller = auth::caller(&house, &call).await?;

@@ -73,7 +73,7 @@ fn shape(import: &Import) -> Value {
     })
 }
 
-pub async fn show(house: House, id: String, call: Call) -> Response {
+pub async fn show(id: String, house: House, call: Call) -> Response {
     answer(
         async {
             let caller = auth::caller(&house, &call).await?;
@@ -84,7 +84,7 @@ pub async fn show(house: House, id: String, call: Call) -> Response {
 }
 
 /// One line an item that did not go in.
-pub async fn errors(house: House, id: String, call: Call) -> Response {
+pub async fn errors(id: String, house: House, call: Call) -> Response {
     answer(
         async {
             let caller = auth::caller(&house, &call).await?;

@@ -41,8 +41,10 @@ fn granted(text: &str, most: Right) -> Result<Right, Refusal> {
 
 /// 201 with the delegate's own address of it.
 pub async fn share<B: Buf>(
+    user: String,
+    id: String,
+    whom: String,
     house: House,
-    (user, id, whom): (String, String, String),
     call: Call,
     stream: impl Stream<Item = Result<B, warp::Error>>,
 ) -> Response {
@@ -60,7 +62,7 @@ pub async fn share<B: Buf>(
     )
 }
 
-pub async fn unshare(house: House, (user, id, whom): (String, String, String), call: Call) -> Response {
+pub async fn unshare(user: String, id: String, whom: String, house: House, call: Call) -> Response {
     answer(
         async {
             let caller = auth::caller(&house, &call).await?;
@@ -73,9 +75,9 @@ pub async fn unshare(house: House, (user, id, whom): (String, String, String), c
 
 /// `{"right": null}` closes it again, which ends all subscriptions.
 pub async fn public<B: Buf>(
-    house: House,
     user: String,
     id: String,
+    house: House,
     call: Call,
     stream: impl Stream<Item = Result<B, warp::Error>>,
 ) -> Response {

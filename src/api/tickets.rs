@@ -38,11 +38,11 @@ pub async fn draw(house: House, call: Call) -> Response {
 pub async fn revoke_by_query(house: House, mut call: Call) -> Response {
     let value = call.parameter("ticket").unwrap_or_default();
     call.query.clear();
-    revoke(house, value, call).await
+    revoke(value, house, call).await
 }
 
 /// Takes back the ticket that the path names.
-pub async fn revoke(house: House, value: String, call: Call) -> Response {
+pub async fn revoke(value: String, house: House, call: Call) -> Response {
     let outcome = async {
         let caller = auth::caller(&house, &call).await?;
         if uuid::Uuid::try_parse(&value).is_err() {

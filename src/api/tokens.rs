@@ -40,7 +40,7 @@ pub async fn issue<B: Buf>(house: House, call: Call, stream: impl Stream<Item = 
     )
 }
 
-pub async fn revoke(house: House, token: String, call: Call) -> Response {
+pub async fn revoke(token: String, house: House, call: Call) -> Response {
     answer(
         async {
             let caller = auth::caller(&house, &call).await?;

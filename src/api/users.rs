@@ -74,7 +74,7 @@ pub async fn add<B: Buf>(house: House, call: Call, stream: impl Stream<Item = Re
     )
 }
 
-pub async fn remove(house: House, name: String, call: Call) -> Response {
+pub async fn remove(name: String, house: House, call: Call) -> Response {
     answer(
         async {
             administrator(&house, &call).await?;
@@ -93,8 +93,8 @@ struct Password {
 
 /// One's own password, or anybody's for an administrator.
 pub async fn set_password<B: Buf>(
-    house: House,
     name: String,
+    house: House,
     call: Call,
     stream: impl Stream<Item = Result<B, warp::Error>>,
 ) -> Response {

@@ -37,14 +37,16 @@ impl Service {
         self.now().checked_add_signed(ahead).ok_or_else(wrong)
     }
 
-    /// Turns a manual clock forward to `target`. `NotFound` with the machine's clock; turning back is refused.
+    /// Turns a manual clock to `target`. Forward, everything on the way rings; back, everything is planned anew and nothing rings.
+    /// `NotFound` with the machine's clock.
     pub async fn turn_clock(&self, target: DateTime<Utc>) -> Result<Turn, Refusal> {
         let manual = self.clock.manual().ok_or(Refusal::NotFound)?;
         let _turn = self.turning.lock().await;
-        if target < manual.now() {
-            return Err(Fault::whole("the clock can only be turned forward").into());
-        }
         let mut turn = Turn { settled: true, ..Turn::default() };
+        if target < manual.now() {
+            manual.set(target);
+            self.replan_all().await?;
+        }
         while let Some(next) = self.next_instant().await?.filter(|next| *next <= target) {
             let now = next.max(manual.now());
             manual.set(now);

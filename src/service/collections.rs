@@ -151,21 +151,26 @@ impl Service {
         let face = face.settled()?;
         self.view(&caller.name, address).await?;
         let (user, now) = (caller.name.clone(), self.now());
-        self.commit(vec![keys::collection(address)], move |seen, stamp| {
-            let before = collections::seen(seen.first())?.ok_or(Refusal::NotFound)?;
-            if right_of(&user, &before) < Right::Administration {
-                return Err(Refusal::Forbidden);
-            }
-            let mut after = before.clone();
-            face.dress(&mut after);
-            let mut writes = Vec::new();
-            if after != before {
-                collections::write(&mut writes, &after);
-                tell(&mut Pen::new(now, stamp.0), &mut writes, list_changes(Some(&before), Some(&after), &[]));
-            }
-            Ok((writes, ()))
-        })
-        .await?;
+        let (_, (zone_before, after)) = self
+            .commit(vec![keys::collection(address)], move |seen, stamp| {
+                let before = collections::seen(seen.first())?.ok_or(Refusal::NotFound)?;
+                if right_of(&user, &before) < Right::Administration {
+                    return Err(Refusal::Forbidden);
+                }
+                let mut after = before.clone();
+                face.dress(&mut after);
+                let mut writes = Vec::new();
+                if after != before {
+                    collections::write(&mut writes, &after);
+                    tell(&mut Pen::new(now, stamp.0), &mut writes, list_changes(Some(&before), Some(&after), &[]));
+                }
+                Ok((writes, (before.timezone, after)))
+            })
+            .await?;
+        // Floating and all-day events ring at other instants in another zone.
+        if after.timezone != zone_before && after.source == Source::Own && address.kind() == Kind::Calendar {
+            self.replan_collection(&after).await?;
+        }
         Ok(())
     }
 

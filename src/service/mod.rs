@@ -12,6 +12,7 @@ pub mod objects;
 pub mod principals;
 pub mod rate;
 pub mod relay;
+pub mod replan;
 pub mod settings;
 pub mod sharing;
 pub mod sweep;

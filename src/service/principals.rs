@@ -8,6 +8,7 @@ use crate::domain::event::Event;
 use crate::domain::principal::{Principal, login_name};
 use crate::domain::refusal::{Fault, Refusal};
 use crate::service::Service;
+use crate::service::collections::zone_named;
 use crate::service::login;
 use crate::store::journal::Pen;
 use crate::store::{keys, record};
@@ -37,14 +38,14 @@ impl Service {
             return Err(Fault::whole(format!("{:?} is no mail address", newcomer.email)).into());
         }
         if let Some(zone) = &newcomer.timezone {
-            zone.parse::<chrono_tz::Tz>().map_err(|_| Fault::whole(format!("no zone named {zone:?}")))?;
+            zone_named(zone).ok_or_else(|| Fault::whole(format!("no zone named {zone:?}")))?;
         }
         let principal = Principal {
             name: name.clone(),
             email: newcomer.email,
             display_name: newcomer.display_name,
             password_hash: self.hash_password(newcomer.password).await?,
-            timezone: newcomer.timezone,
+            timezone: newcomer.timezone.as_deref().and_then(zone_named).map(str::to_owned),
             administrator: newcomer.administrator,
         };
         if self.store.principal(&name).await?.is_some() {
@@ -89,6 +90,28 @@ impl Service {
         })
         .await?;
         Ok(())
+    }
+
+    /// Sets the zone that a person's floating and all-day events stand in; `None` takes it away. Their alarms are planned anew.
+    pub async fn set_timezone(&self, name: &UserName, zone: Option<&str>) -> Result<Principal, Refusal> {
+        let known = |zone: &str| {
+            let known = zone_named(zone).ok_or_else(|| Fault::whole(format!("no zone named {zone:?}")));
+            known.map(str::to_owned)
+        };
+        let zone = zone.map(known).transpose()?;
+        let row = keys::user(name);
+        let (_, (before, after)) = self
+            .commit(vec![row.clone()], move |seen, _| {
+                let Some(Some(bytes)) = seen.first() else { return Err(Refusal::NotFound) };
+                let before = record::principal(bytes)?;
+                let after = Principal { timezone: zone.clone(), ..before.clone() };
+                Ok((vec![(row.clone(), Some(record::pack_principal(&after)))], (before, after)))
+            })
+            .await?;
+        if before.timezone != after.timezone {
+            self.replan_home(name).await?;
+        }
+        Ok(after)
     }
 
     pub async fn users(&self) -> Result<Vec<Principal>, Refusal> {

@@ -102,6 +102,13 @@ impl Store {
     }
 }
 
+/// Takes an armed alarm back: its mark and its line.
+pub fn disarm(writes: &mut Writes, of: CollectionId, armed: &Armed) {
+    let shard = keys::shard_of_collection(of);
+    writes.push((keys::armed(shard, armed.at, armed.stamp, armed.part), None));
+    writes.push((keys::journal(shard, armed.stamp, armed.part), None));
+}
+
 fn entry(key: &[u8], bytes: &[u8]) -> Result<Entry, StoreError> {
     let (stamp, part) = keys::journal_place(key).ok_or(StoreError::Unreadable("journal place"))?;
     Ok(Entry { stamp, part, line: record::line(bytes)? })

@@ -6,8 +6,8 @@ use crate::domain::collection::CollectionId;
 use crate::domain::object::{BodyId, Record};
 use crate::kv::{Range, Writes};
 use crate::store::keys::{self, CHUNK};
-use crate::store::record;
 use crate::store::{Store, StoreError};
+use crate::store::{journal, record};
 
 impl Store {
     pub async fn object(&self, collection: CollectionId, name: &str) -> Result<Option<Record>, StoreError> {
@@ -88,9 +88,5 @@ pub fn remove(writes: &mut Writes, collection: CollectionId, object: &Record) {
     if let Some(at) = object.due {
         writes.push((keys::due(at, collection, &object.name), None));
     }
-    let shard = keys::shard_of_collection(collection);
-    for armed in &object.armed {
-        writes.push((keys::armed(shard, armed.at, armed.stamp, armed.part), None));
-        writes.push((keys::journal(shard, armed.stamp, armed.part), None));
-    }
+    object.armed.iter().for_each(|armed| journal::disarm(writes, collection, armed));
 }
