@@ -9,7 +9,7 @@ use http::{HeaderName, Method, StatusCode};
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
-use crate::api::{calendars, clock, files, health, imports, me, shares, tickets, tokens, users};
+use crate::api::{alarms, calendars, clock, files, health, imports, me, shares, tickets, tokens, users};
 use crate::dav::dispatch;
 use crate::domain::refusal::Refusal;
 use crate::gateway::upgrade::Door;
@@ -95,6 +95,10 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
         .or(warp::path!("api" / "calendars" / String / String / "public").and(put).and(send()).then(shares::public)).unify()
         .or(warp::path!("api" / "subscriptions").and(post).and(send()).then(shares::subscribe)).unify().boxed();
 
+    let alarms = warp::path!("api" / "alarms").and(get).and(ask()).then(alarms::list)
+        .or(warp::path!("api" / "alarms" / String / "ack").and(post).and(ask()).then(alarms::acknowledge)).unify()
+        .or(warp::path!("api" / "alarms" / String / "snooze").and(post).and(send()).then(alarms::snooze)).unify().boxed();
+
     let clock = warp::path!("api" / "clock").and(get).and(ask()).then(clock::show)
         .or(warp::path!("api" / "clock").and(patch).and(send()).then(clock::turn)).unify().boxed();
 
@@ -114,7 +118,7 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
     let cors = warp::cors().allow_any_origin().allow_methods(METHODS).allow_headers(HEADERS)
         .expose_headers(EXPOSED.map(HeaderName::from_static)).max_age(86_400);
     health.or(side).unify().or(imports).unify().or(calendars).unify().or(sharing).unify()
-        .or(clock).unify().or(people).unify().or(unknown).unify().or(dav).unify()
+        .or(alarms).unify().or(clock).unify().or(people).unify().or(unknown).unify().or(dav).unify()
         .recover(broken).unify()
         .with(cors)
         .recover(broken)

@@ -32,6 +32,7 @@ pub fn shape(view: &View) -> Value {
         "right": view.right.as_str(),
         "public": view.source.public.map(Right::as_str),
         "syncToken": view.source.token.url(),
+        "alarms": view.shown.source == Source::Own || view.shown.alarms,
     });
     let kind = match &view.shown.source {
         Source::Own => "own",
@@ -70,6 +71,7 @@ struct Wanted {
     color: Option<String>,
     timezone: Option<String>,
     components: Option<Vec<String>>,
+    alarms: Option<bool>,
 }
 
 impl Wanted {
@@ -91,6 +93,9 @@ pub async fn make<B: Buf>(house: House, call: Call, stream: impl Stream<Item = R
             let id = wanted.id.clone().unwrap_or_else(|| random::uuid(house.random()).to_string());
             let at = Address::new(Kind::Calendar, caller.name.as_str(), &id)
                 .ok_or_else(|| Fault::whole(format!("{id:?} cannot be the name of a calendar")))?;
+            if wanted.alarms.is_some() {
+                return Err(Fault::whole("alarms can be switched for a delegated or subscribed calendar only").into());
+            }
             let components = wanted.components.clone().unwrap_or_default();
             house.make_collection(&caller, &at, components, wanted.face()).await?;
             let view = house.view(&caller.name, &at).await?;
@@ -130,6 +135,9 @@ pub async fn patch<B: Buf>(
                 return Err(Refusal::from(Fault::whole("id and components cannot be changed")));
             }
             let at = address(Kind::Calendar, &user, &id)?;
+            if let Some(hears) = wanted.alarms {
+                house.set_hearing(&caller, &at, hears).await?;
+            }
             house.dress_collection(&caller, &at, wanted.face()).await?;
             Ok(problem::json(StatusCode::OK, &shape(&house.view(&caller.name, &at).await?)))
         }

@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use warp::reply::Response;
 
 use crate::api::{House, answer, read_json};
+use crate::domain::alarm::Rung;
 use crate::domain::occurrence;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::http::auth;
 use crate::http::call::Call;
 use crate::http::problem;
-use crate::service::alarms::Rung;
 
 pub async fn show(house: House, call: Call) -> Response {
     answer(

@@ -1,5 +1,6 @@
 //! The JSON face: every handler reads a call, asks the service, and answers. Knows no other face.
 
+pub mod alarms;
 pub mod calendars;
 pub mod clock;
 pub mod files;

@@ -2,6 +2,7 @@
 
 pub mod local;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -36,13 +37,23 @@ pub struct Notice {
     pub late: bool,
     /// Lives as long as anybody still holds this notice; what is written takes a clone along.
     pub flight: Flight,
+    /// Set by whoever passes an alarm on to a person; absent for all other events.
+    pub told: Option<Arc<AtomicBool>>,
     /// The bytes of each face, encoded once per event by the first who needs them.
     pub frames: [OnceLock<Bytes>; FACES],
 }
 
 impl Notice {
     pub fn new(event: Event, stamp: u64, part: u32, late: bool, flight: Flight) -> Arc<Notice> {
-        Arc::new(Notice { event, stamp, part, late, flight, frames: Default::default() })
+        let told = matches!(event, Event::Rang { .. }).then(Arc::default);
+        Arc::new(Notice { event, stamp, part, late, flight, told, frames: Default::default() })
+    }
+
+    /// Notes that an alarm was passed on to somebody.
+    pub fn tell(&self) {
+        if let Some(told) = &self.told {
+            told.store(true, Ordering::Release);
+        }
     }
 
     /// This face's bytes: made by `make` the first time, shared afterwards.

@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::address::UserName;
+use crate::domain::event::Rang;
 use crate::domain::occurrence::Moment;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,4 +38,34 @@ pub struct Firing {
     pub description: String,
     /// Stable for this alarm of this instance at this instant, over restarts and over writes that do not touch it.
     pub id: u64,
+}
+
+/// What became of an alarm after it rang.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nobody has heard it yet.
+    Waiting,
+    Told,
+    Acknowledged,
+    /// Rings again at this instant.
+    Snoozed(DateTime<Utc>),
+}
+
+impl State {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Waiting => "waiting",
+            State::Told => "told",
+            State::Acknowledged => "acknowledged",
+            State::Snoozed(_) => "snoozed",
+        }
+    }
+}
+
+/// An alarm that rang for a person, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rung {
+    pub user: UserName,
+    pub alarm: Rang,
+    pub state: State,
 }

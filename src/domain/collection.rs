@@ -41,6 +41,8 @@ pub struct Collection {
     pub floor: Token,
     /// How many objects it holds.
     pub objects: u64,
+    /// The holder of this mirror or subscription hears its alarms. Owners hear theirs in any case.
+    pub alarms: bool,
     /// The stamp of the last change in who subscribes to it: the head row's answer for a range that no decision can read whole.
     pub subscriptions: u64,
 }
@@ -62,6 +64,7 @@ impl Collection {
             token: Token(stamp),
             floor: Token(stamp),
             objects: 0,
+            alarms: false,
             subscriptions: stamp,
         }
     }

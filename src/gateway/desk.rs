@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 
 use crate::domain::address::{Address, UserName};
+use crate::domain::event::Rang;
 use crate::domain::refusal::Refusal;
 use crate::gateway::dialect::{Desk, Readable};
 use crate::service::Service;
@@ -25,5 +27,13 @@ impl Desk for ServiceDesk {
             let view = self.service.view(user, address).await?;
             Ok(Readable { collection: view.source.id, token: view.source.token })
         })
+    }
+
+    fn waiting<'a>(&'a self, user: &'a UserName) -> BoxFuture<'a, Result<Vec<Rang>, Refusal>> {
+        Box::pin(self.service.waiting_alarms(user))
+    }
+
+    fn told<'a>(&'a self, user: &'a UserName, alarms: Vec<(DateTime<Utc>, u64)>) -> BoxFuture<'a, Result<(), Refusal>> {
+        Box::pin(self.service.note_told(user, alarms))
     }
 }

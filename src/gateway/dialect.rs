@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use crate::bus::{Flight, Notice};
 use crate::domain::address::{Address, UserName};
 use crate::domain::collection::CollectionId;
-use crate::domain::event::Topic;
+use crate::domain::event::{Rang, Topic};
 use crate::domain::refusal::Refusal;
 use crate::domain::sync::Token;
 
@@ -66,11 +66,17 @@ pub enum Step {
 pub enum Ask {
     /// May the user of this socket read what stands there, and which collection is its source?
     Resolve(Address),
+    /// Which alarms rang for this user while nobody heard them?
+    Waiting,
+    /// These were told now: each by its instant and id. Only noted.
+    Told(Vec<(DateTime<Utc>, u64)>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Readable(Readable),
+    Waiting(Vec<Rang>),
+    Noted,
     Refused(Refusal),
 }
 
@@ -113,4 +119,10 @@ pub struct Leave {
 pub trait Desk: Send + Sync {
     /// `Forbidden` where something stands that the user may not read, `NotFound` where nothing does.
     fn resolve<'a>(&'a self, user: &'a UserName, address: &'a Address) -> BoxFuture<'a, Result<Readable, Refusal>>;
+
+    /// The alarms that wait for somebody who hears them, earliest first.
+    fn waiting<'a>(&'a self, user: &'a UserName) -> BoxFuture<'a, Result<Vec<Rang>, Refusal>>;
+
+    /// They need not wait any longer.
+    fn told<'a>(&'a self, user: &'a UserName, alarms: Vec<(DateTime<Utc>, u64)>) -> BoxFuture<'a, Result<(), Refusal>>;
 }

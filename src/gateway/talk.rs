@@ -117,6 +117,8 @@ impl Talk {
                     Ok(readable) => Outcome::Readable(readable),
                     Err(refusal) => Outcome::Refused(refusal),
                 },
+                Ask::Waiting => desk.waiting(&user).await.map_or_else(Outcome::Refused, Outcome::Waiting),
+                Ask::Told(alarms) => desk.told(&user, alarms).await.map_or_else(Outcome::Refused, |()| Outcome::Noted),
             }
         })
     }

@@ -1,14 +1,17 @@
 //! Alarms: planned at each write, armed shortly before their instant, rung at it. `docs/alarms.md` tells what a crash can and cannot do.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use crate::domain::address::UserName;
-use crate::domain::alarm::Firing;
+use crate::domain::access::{Right, right_of};
+use crate::domain::address::{Address, UserName};
+use crate::domain::alarm::{Firing, Rung, State};
 use crate::domain::collection::{Collection, CollectionId};
 use crate::domain::event::{Event, Rang};
 use crate::domain::object::{Armed, Etag};
@@ -18,10 +21,10 @@ use crate::ical::object::CalendarObject;
 use crate::ical::recur::budget::Budget;
 use crate::service::Service;
 use crate::service::objects::seen_object;
+use crate::service::rung::on_screen;
 use crate::store::due::Due;
 use crate::store::journal::Pen;
-use crate::store::record::Line;
-use crate::store::{collections, due, keys, objects};
+use crate::store::{collections, due, keys, objects, rung};
 
 /// Objects whose alarms are armed in one go; the rest waits for the next round, so that nobody is held up for long.
 const ARM_MAX: usize = 256;
@@ -29,6 +32,8 @@ const ARM_MAX: usize = 256;
 const MISSED_MAX: usize = 10_000;
 /// An alarm told later than this after its instant is marked late.
 const LATE: TimeDelta = TimeDelta::seconds(2);
+/// A socket that has not taken an alarm after so long is not counted among those who heard it.
+const HEARD_WITHIN: Duration = Duration::from_secs(30);
 
 /// The alarms that are armed and wait for their instant.
 #[derive(Default)]
@@ -78,16 +83,14 @@ impl Ringing {
         })
     }
 
+    /// What rings in a window; nothing where that costs more than it may.
+    pub fn between(&self, object: &CalendarObject, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<Firing> {
+        alarms::firings(object, from, to, self.zone, &self.policy, &mut Budget::new(self.steps)).unwrap_or_default()
+    }
+
     fn at(&self, object: &CalendarObject, at: DateTime<Utc>) -> Vec<Firing> {
         alarms::at(object, at, self.zone, &self.policy, &mut Budget::new(self.steps)).unwrap_or_default()
     }
-}
-
-/// An alarm that rang, for whoever turned the clock.
-#[derive(Clone, Debug)]
-pub struct Rung {
-    pub user: UserName,
-    pub alarm: Rang,
 }
 
 impl Service {
@@ -121,12 +124,30 @@ impl Service {
     }
 
     /// Arms what is due soon, rings what is due now. Whoever turns the clock does both, so this waits for them.
-    pub async fn strike(&self) -> Result<(), Refusal> {
+    pub async fn strike(self: &Arc<Self>) -> Result<(), Refusal> {
         let _turn = self.turning.lock().await;
         let now = self.now();
-        self.ring(now).await?;
+        let mut struck = self.ring(now).await?;
         self.arm(now + TimeDelta::seconds(self.settings.alarms.arm_ahead_seconds), now).await?;
-        self.ring(self.now()).await?;
+        struck.extend(self.ring(self.now()).await?);
+        if struck.is_empty() {
+            return Ok(());
+        }
+        if self.clock_is_manual() {
+            // Whoever turns the clock next waits for everything, so nothing may fly apart from it.
+            self.settle(HEARD_WITHIN).await?;
+            self.note_heard(struck).await?;
+        } else {
+            // A slow socket must not hold up the next alarm: what was heard is noted aside.
+            let service = self.clone();
+            let landing = self.relay.landing();
+            tokio::spawn(async move {
+                landing.within(HEARD_WITHIN).await;
+                if let Err(refusal) = service.note_heard(struck).await {
+                    tracing::error!(%refusal, "what was heard could not be noted");
+                }
+            });
+        }
         Ok(())
     }
 
@@ -190,12 +211,10 @@ impl Service {
         let Some((object, bytes)) = self.store.object_with_body(row.collection, &row.name).await? else {
             return Ok(None);
         };
-        let place = head.address.object(&row.name).ok_or(Refusal::NotFound)?;
         let ringing = self.ringing(&head).await?;
         // Stored objects were read once; one that cannot be read now rings nothing.
         let Ok(parsed) = CalendarObject::read(&bytes, &self.line_limits()) else { return Ok(None) };
-        let grace = TimeDelta::seconds(self.settings.alarms.late_seconds);
-        let worth = |firing: &Firing| firing.end_at.max(firing.at + grace) >= now;
+        let worth = |firing: &Firing| self.worth(firing.at, firing.end_at, now);
         let mut at = Some(row.at);
         let mut firings: Vec<Firing> = Vec::new();
         let mut looked = 0;
@@ -212,23 +231,51 @@ impl Service {
                 break;
             }
         }
-        let user = head.address.user().clone();
-        let events = firings
-            .into_iter()
-            .map(|firing| Event::Rang {
-                user: user.clone(),
+        let mut events = Vec::new();
+        for hearer in self.hearers(&head).await? {
+            let Some(object) = hearer.object(&row.name) else { continue };
+            let rang = |firing: &Firing| Event::Rang {
+                user: hearer.user().clone(),
                 alarm: Rang {
                     at: firing.at,
-                    object: place.clone(),
+                    object: object.clone(),
                     action: firing.action,
-                    summary: firing.summary,
+                    summary: firing.summary.clone(),
                     start: firing.start_at,
                     end: firing.end_at,
                     id: firing.id,
                 },
-            })
-            .collect();
+            };
+            events.extend(firings.iter().map(rang));
+        }
         Ok(Some(Plan { head, etag: object.etag, events, next: at }))
+    }
+
+    /// Where a calendar's alarms are heard: at its own address by the owner, at theirs by those who asked for it and may still read it.
+    async fn hearers(&self, head: &Collection) -> Result<Vec<Address>, Refusal> {
+        let mut hearers = vec![head.address.clone()];
+        for leaf in self.store.hearers(head.id).await? {
+            let stands = self.store.collection(&leaf).await?.is_some_and(|leaf| leaf.origin().1 == head.id);
+            if stands && right_of(leaf.user(), head) >= Right::Read {
+                hearers.push(leaf);
+            }
+        }
+        Ok(hearers)
+    }
+
+    /// Whether an alarm that was armed for a person may still ring for them: the owner's may, others' while they may read.
+    async fn still_hears(&self, user: &UserName, at: &Address, of: CollectionId) -> Result<bool, Refusal> {
+        if at.user() == user {
+            return Ok(true);
+        }
+        let head = self.store.collection(at).await?.filter(|head| head.id == of);
+        Ok(head.is_some_and(|head| right_of(user, &head) >= Right::Read))
+    }
+
+    /// Hangs up an alarm that was armed elsewhere.
+    pub(crate) fn hang_up(&self, armed: Armed, of: CollectionId) {
+        self.belfry.hang([(armed, of)]);
+        self.nudges.due.notify_one();
     }
 
     /// Removes a due row that leads nowhere.
@@ -238,40 +285,53 @@ impl Service {
         Ok(())
     }
 
-    /// Rings what is armed and due. Afterwards, in one commit, it is noted as rung: a crash between rings it again, marked late.
-    pub(crate) async fn ring(&self, now: DateTime<Utc>) -> Result<Vec<Rung>, Refusal> {
-        let mut rung = Vec::new();
+    /// Rings what is armed and due, and notes in one commit that it rang: a crash between rings it again, marked late.
+    pub(crate) async fn ring(&self, now: DateTime<Utc>) -> Result<Vec<Struck>, Refusal> {
+        let mut struck = Vec::new();
         loop {
             let taken = self.belfry.take(now, ARM_MAX);
             if taken.is_empty() {
-                return Ok(rung);
+                return Ok(struck);
             }
             let mut done = Vec::new();
             for (armed, of) in taken {
-                let name = match self.store.armed_line(&armed, of).await? {
-                    Some(Line { event: Event::Rang { user, alarm }, .. }) => {
-                        let name = alarm.object.name().to_owned();
+                let line = self.store.armed_line(&armed, of).await?;
+                let alarm = match line.map(|(line, at)| (line.event, at)) {
+                    Some((Event::Rang { user, alarm }, at)) if self.still_hears(&user, &at, of).await? => {
                         let event = Event::Rang { user: user.clone(), alarm: alarm.clone() };
-                        self.relay.publish(event, armed.stamp, armed.part, now - alarm.at > LATE);
-                        rung.push(Rung { user, alarm });
-                        Some(name)
+                        let late = now - alarm.at > LATE;
+                        let told = self.relay.publish(event, armed.stamp, armed.part, late).unwrap_or_default();
+                        let rung = Rung { user, alarm, state: State::Waiting };
+                        struck.push(Struck { rung: rung.clone(), told });
+                        Some(rung)
                     }
-                    // Cancelled since it was armed, or its collection is gone.
+                    // Cancelled since it was armed, or its collection is gone, or closed to this person.
                     _ => None,
                 };
-                done.push((armed, of, name));
+                done.push((armed, of, alarm));
             }
             self.note_rung(done).await?;
         }
     }
 
-    /// Takes the marks of what rang away, from the belfry's rows and from the objects.
-    async fn note_rung(&self, done: Vec<(Armed, CollectionId, Option<String>)>) -> Result<(), Refusal> {
+    /// Notes which alarms somebody heard; the others go on waiting for somebody who does. To be called when they have landed.
+    pub(crate) async fn note_heard(&self, struck: Vec<Struck>) -> Result<(), Refusal> {
+        let heard = struck.into_iter().filter(|struck| struck.told.load(Ordering::Acquire)).map(|struck| struck.rung);
+        let heard: Vec<_> = heard.map(|rung| (rung.user, rung.alarm.at, rung.alarm.id)).collect();
+        for slice in heard.chunks(ARM_MAX) {
+            self.change_state(slice.to_vec(), |state| if state == State::Waiting { State::Told } else { state })
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Takes the marks of what rang away, from the belfry's rows and from the objects, and puts it on the list of what rang.
+    async fn note_rung(&self, done: Vec<(Armed, CollectionId, Option<Rung>)>) -> Result<(), Refusal> {
         let mut objects_of: BTreeMap<Bytes, (CollectionId, Vec<Armed>)> = BTreeMap::new();
-        for (armed, of, name) in &done {
-            if let Some(name) = name {
-                let place = objects_of.entry(keys::object(*of, name)).or_insert_with(|| (*of, Vec::new()));
-                place.1.push(*armed);
+        for (armed, of, rung) in &done {
+            if let Some(rung) = rung {
+                let row = keys::object(*of, rung.alarm.object.name());
+                objects_of.entry(row).or_insert_with(|| (*of, Vec::new())).1.push(*armed);
             }
         }
         self.commit(objects_of.keys().cloned().collect(), move |seen, _| {
@@ -279,6 +339,9 @@ impl Service {
                 keys::armed(keys::shard_of_collection(*of), armed.at, armed.stamp, armed.part)
             };
             let mut writes: Vec<_> = done.iter().map(|(armed, of, _)| (mark(armed, of), None)).collect();
+            for rung in done.iter().filter_map(|(_, _, rung)| rung.as_ref()).filter(|rung| on_screen(&rung.alarm)) {
+                rung::write(&mut writes, rung);
+            }
             for (row, (of, rang)) in seen.iter().zip(objects_of.values()) {
                 if let Some(mut object) = seen_object(Some(row))? {
                     object.armed.retain(|armed| !rang.contains(armed));
@@ -290,6 +353,13 @@ impl Service {
         .await?;
         Ok(())
     }
+}
+
+/// An alarm that was just published, and whether anybody heard it.
+#[derive(Clone, Debug)]
+pub struct Struck {
+    pub rung: Rung,
+    told: Arc<AtomicBool>,
 }
 
 struct Plan {

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::domain::alarm::Rung;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::ical::time::Length;
 use crate::service::Service;
-use crate::service::alarms::Rung;
 use crate::system::clock::Clock;
 
 /// How long one instant may take to reach every socket before the turn goes on and says so.
@@ -51,11 +51,12 @@ impl Service {
             let now = next.max(manual.now());
             manual.set(now);
             while !self.arm(now, now).await? {}
-            let rung = self.ring(now).await?;
-            turn.count += rung.len() as u64;
+            let struck = self.ring(now).await?;
+            turn.count += struck.len() as u64;
             let room = LISTED_MAX.saturating_sub(turn.fired.len());
-            turn.fired.extend(rung.into_iter().take(room));
+            turn.fired.extend(struck.iter().take(room).map(|struck| struck.rung.clone()));
             turn.settled &= self.settle(PATIENCE).await?;
+            self.note_heard(struck).await?;
         }
         manual.set(target);
         self.sweep().await?;

@@ -174,6 +174,26 @@ impl Service {
         Ok(())
     }
 
+    /// Lets the holder of a mirror or a subscription hear its alarms, or not. Owners hear theirs in any case.
+    pub async fn set_hearing(&self, caller: &Principal, address: &Address, hears: bool) -> Result<(), Refusal> {
+        let view = self.view(&caller.name, address).await?;
+        if view.shown.source == Source::Own {
+            return Err(Fault::whole(
+                "alarms can be switched for a delegated or subscribed calendar; your own always ring",
+            )
+            .into());
+        }
+        self.commit(vec![keys::collection(address)], move |seen, _| {
+            let mut leaf = standing(seen.first(), view.shown.id)?;
+            let mut writes = Vec::new();
+            collections::set_hearing(&mut writes, &mut leaf, hears);
+            collections::write(&mut writes, &leaf);
+            Ok((writes, ()))
+        })
+        .await?;
+        Ok(())
+    }
+
     /// Deletes a collection with everything in it; a mirror or a subscription only goes from its holder's list.
     pub async fn delete_collection(&self, caller: &Principal, address: &Address) -> Result<(), Refusal> {
         let view = self.view(&caller.name, address).await;

@@ -31,20 +31,29 @@ impl Relay {
         }
     }
 
-    /// Hands an event to the bus.
-    pub(crate) fn publish(&self, event: Event, stamp: u64, part: u32, late: bool) {
+    /// Hands an event to the bus. For an alarm, answers where it will stand whether anybody heard it.
+    pub(crate) fn publish(&self, event: Event, stamp: u64, part: u32, late: bool) -> Option<Arc<AtomicBool>> {
         let flight = self.flight.lock().unwrap_or_else(PoisonError::into_inner).0.clone();
-        self.bus.publish(Notice::new(event, stamp, part, late, flight));
+        let notice = Notice::new(event, stamp, part, late, flight);
+        let told = notice.told.clone();
+        self.bus.publish(notice);
+        told
     }
 
-    /// Ends when all that was published before is written or dropped; `false` when that took too long.
-    async fn settled(&self, patience: Duration) -> bool {
-        let (flight, landing) = {
-            let mut current = self.flight.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut *current, Flight::start())
-        };
-        drop(flight);
-        pace::within(patience, landing.landed()).await.is_some()
+    /// The landing of all that was published up to now; what comes later flies on its own.
+    pub(crate) fn landing(&self) -> Settling {
+        let mut current = self.flight.lock().unwrap_or_else(PoisonError::into_inner);
+        Settling(std::mem::replace(&mut *current, Flight::start()).1)
+    }
+}
+
+/// What was published and is not yet everywhere.
+pub(crate) struct Settling(Landing);
+
+impl Settling {
+    /// Ends when it is written or dropped everywhere; `false` when that took too long.
+    pub(crate) async fn within(self, patience: Duration) -> bool {
+        pace::within(patience, self.0.landed()).await.is_some()
     }
 }
 
@@ -93,6 +102,6 @@ impl Service {
     /// Tells what is in the journal, then waits until every listener has it, or `patience` is over.
     pub async fn settle(&self, patience: Duration) -> Result<bool, Refusal> {
         self.relay().await?;
-        Ok(self.relay.settled(patience).await)
+        Ok(self.relay.landing().within(patience).await)
     }
 }

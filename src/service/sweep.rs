@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use chrono::TimeDelta;
 
+use crate::domain::alarm::State;
 use crate::domain::refusal::Refusal;
 use crate::kv::Range;
 use crate::service::Service;
@@ -19,6 +20,7 @@ impl Service {
         self.sweep_uploads().await?;
         self.sweep_imports().await?;
         self.sweep_journal().await?;
+        self.sweep_rung().await?;
         self.sweep_tombs().await
     }
 
@@ -86,6 +88,20 @@ impl Service {
             }
         }
         Ok(())
+    }
+
+    /// What rang is kept as long as the journal; what rings again, until it did.
+    async fn sweep_rung(&self) -> Result<(), Refusal> {
+        let before = self.now() - TimeDelta::seconds(self.settings.journal.keep_seconds);
+        let mut old = Vec::new();
+        for (key, bytes) in self.store.all(&keys::rung_all()).await? {
+            let rung = record::rung(&bytes)?;
+            let until = if let State::Snoozed(until) = rung.state { until } else { rung.alarm.at };
+            if until.max(rung.alarm.end) < before {
+                old.push(key);
+            }
+        }
+        self.remove(old).await
     }
 
     async fn sweep_tombs(&self) -> Result<(), Refusal> {

@@ -30,7 +30,15 @@ impl Store {
     /// The addresses of all subscriptions to a collection.
     pub async fn subscribers(&self, source: CollectionId) -> Result<Vec<Address>, StoreError> {
         let rows = self.all(&keys::subscribers(source)).await?;
-        Ok(rows.iter().filter_map(|(key, _)| keys::subscriber_address(key)).collect())
+        Ok(rows.iter().filter_map(|(key, _)| keys::leaf_address(key)).collect())
+    }
+}
+
+impl Store {
+    /// The mirrors and subscriptions whose holders hear a collection's alarms too.
+    pub async fn hearers(&self, source: CollectionId) -> Result<Vec<Address>, StoreError> {
+        let rows = self.all(&keys::hearers(source)).await?;
+        Ok(rows.iter().filter_map(|(key, _)| keys::leaf_address(key)).collect())
     }
 }
 
@@ -57,9 +65,19 @@ pub fn write_new(writes: &mut Writes, collection: &Collection) {
 pub fn remove(writes: &mut Writes, collection: &Collection) {
     writes.push((keys::collection(&collection.address), None));
     writes.push((keys::collection_at(collection.id), None));
+    if collection.alarms {
+        writes.push((keys::hearer(collection.origin().1, &collection.address), None));
+    }
     match &collection.source {
         Source::Own => writes.push((keys::tomb(collection.id), Some(Bytes::new()))),
         Source::Subscribed(_, source) => writes.push((keys::subscriber(*source, &collection.address), None)),
         Source::Delegated(..) => {}
     }
+}
+
+/// Lets the holder of a mirror or a subscription hear its alarms, or not.
+pub fn set_hearing(writes: &mut Writes, collection: &mut Collection, hears: bool) {
+    collection.alarms = hears;
+    let row = keys::hearer(collection.origin().1, &collection.address);
+    writes.push((row, hears.then(Bytes::new)));
 }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
+use crate::domain::address::Address;
 use crate::domain::collection::CollectionId;
 use crate::domain::event::{Event, Topic};
 use crate::domain::object::Armed;
@@ -89,14 +90,18 @@ impl Store {
         Ok(all)
     }
 
-    /// The line of an armed alarm; `None` where it was cancelled since, or its collection deleted.
-    pub async fn armed_line(&self, armed: &Armed, of: CollectionId) -> Result<Option<Line>, StoreError> {
+    /// The line of an armed alarm and where its collection stands; `None` where it was cancelled since, or its collection deleted.
+    pub async fn armed_line(&self, armed: &Armed, of: CollectionId) -> Result<Option<(Line, Address)>, StoreError> {
         let shard = keys::shard_of_collection(of);
         let mark = keys::armed(shard, armed.at, armed.stamp, armed.part);
         let keys = vec![mark, keys::journal(shard, armed.stamp, armed.part), keys::collection_at(of)];
         let rows = self.kv().read(keys).await?;
         match rows.as_slice() {
-            [Some(_), Some(bytes), Some(_)] => Ok(Some(record::line(bytes)?)),
+            [Some(_), Some(bytes), Some(at)] => {
+                let at = std::str::from_utf8(at).ok().and_then(Address::parse);
+                let at = at.ok_or(StoreError::Unreadable("collection place"))?;
+                Ok(Some((record::line(bytes)?, at)))
+            }
             _ => Ok(None),
         }
     }

@@ -26,6 +26,8 @@ const UID: u8 = 0x32; //             collection id, hash of the UID      → nam
 const CHANGE: u8 = 0x40; //          collection id, stamp, part          → what changed, name
 const JOURNAL: u8 = 0x50; //         shard, stamp, part                  → Line
 const ARMED: u8 = 0x51; //           shard, instant, stamp, part         → collection id; the journal line holds the alarm
+const RUNG: u8 = 0x54; //            user 0 instant, id                  → Rung
+const HEARER: u8 = 0x24; //          source id, user 0 name              → nothing; this mirror's holder hears the alarms
 const DUE: u8 = 0x60; //             shard, instant, collection id, name → nothing
 const IMPORT: u8 = 0x70; //          id                                  → Import
 const IMPORT_FAILURE: u8 = 0x71; //  import id, number                   → Failure
@@ -107,8 +109,8 @@ pub fn subscribers(source: CollectionId) -> Bytes {
     key(SUBSCRIBER, &[&source.0.to_be_bytes()])
 }
 
-/// The subscription's address out of its row's key.
-pub fn subscriber_address(key: &[u8]) -> Option<Address> {
+/// The address out of the key of a subscriber's or hearer's row.
+pub fn leaf_address(key: &[u8]) -> Option<Address> {
     let rest = key.get(9..)?;
     let kind = match rest.first()? {
         b'c' => Kind::Calendar,
@@ -118,6 +120,17 @@ pub fn subscriber_address(key: &[u8]) -> Option<Address> {
     let text = std::str::from_utf8(&rest[1..]).ok()?;
     let (user, name) = text.split_once('\0')?;
     Address::new(kind, user, name)
+}
+
+pub fn hearer(source: CollectionId, at: &Address) -> Bytes {
+    key(
+        HEARER,
+        &[&source.0.to_be_bytes(), &[kind(at.kind())], at.user().as_str().as_bytes(), &[0], at.name().as_bytes()],
+    )
+}
+
+pub fn hearers(source: CollectionId) -> Bytes {
+    key(HEARER, &[&source.0.to_be_bytes()])
 }
 
 pub fn tomb(id: CollectionId) -> Bytes {
@@ -134,9 +147,9 @@ pub fn tomb_id(key: &[u8]) -> Option<CollectionId> {
 }
 
 /// What hangs on a collection's number, each family a prefix: the sweep removes these.
-pub fn belongings(id: CollectionId) -> [Bytes; 4] {
+pub fn belongings(id: CollectionId) -> [Bytes; 5] {
     let id = id.0.to_be_bytes();
-    [key(OBJECT, &[&id]), key(BODY, &[&id]), key(UID, &[&id]), key(CHANGE, &[&id])]
+    [key(OBJECT, &[&id]), key(BODY, &[&id]), key(UID, &[&id]), key(CHANGE, &[&id]), key(HEARER, &[&id])]
 }
 
 pub fn object(collection: CollectionId, name: &str) -> Bytes {
@@ -218,6 +231,19 @@ pub fn armed_place(key: &[u8]) -> Option<(DateTime<Utc>, u64, u32)> {
     let stamp = u64::from_be_bytes(key.get(10..18)?.try_into().ok()?);
     let part = u32::from_be_bytes(key.get(18..22)?.try_into().ok()?);
     Some((at, stamp, part))
+}
+
+pub fn rung(user: &UserName, at: DateTime<Utc>, id: u64) -> Bytes {
+    key(RUNG, &[user.as_str().as_bytes(), &[0], &instant(at), &id.to_be_bytes()])
+}
+
+/// All alarms that rang for one person, earliest first.
+pub fn rung_for(user: &UserName) -> Bytes {
+    key(RUNG, &[user.as_str().as_bytes(), &[0]])
+}
+
+pub fn rung_all() -> Bytes {
+    key(RUNG, &[])
 }
 
 pub fn due(at: DateTime<Utc>, collection: CollectionId, name: &str) -> Bytes {

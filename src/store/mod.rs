@@ -9,6 +9,7 @@ pub mod keys;
 pub mod objects;
 pub mod principals;
 pub mod record;
+pub mod rung;
 pub mod tickets;
 
 use std::sync::Arc;

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::domain::access::{Grant, Right};
 use crate::domain::address::{Address, UserName};
-use crate::domain::alarm::Action;
+use crate::domain::alarm::{Action, Rung, State};
 use crate::domain::collection::{Collection, CollectionId, Source};
 use crate::domain::event::{Event, ListChange, Rang};
 use crate::domain::import::{Counts, Failure, Import, Media, Status, Upload};
@@ -110,6 +110,7 @@ type CollectionRow = (
     Vec<(String, u8, String)>,
     Option<u8>,
     (u64, u64, u64, u64),
+    bool,
 );
 
 pub fn pack_collection(c: &Collection) -> Bytes {
@@ -128,12 +129,13 @@ pub fn pack_collection(c: &Collection) -> Bytes {
         grants,
         c.public.map(right_code),
         (c.token.0, c.floor.0, c.objects, c.subscriptions),
+        c.alarms,
     ))
 }
 
 pub fn collection(bytes: &[u8]) -> Result<Collection, StoreError> {
     const WHAT: &str = "collection";
-    let (id, at, source, face, grants, public, counters): CollectionRow = unpack(WHAT, bytes)?;
+    let (id, at, source, face, grants, public, counters, alarms): CollectionRow = unpack(WHAT, bytes)?;
     let (display_name, description, color, components, timezone) = face;
     let (token, floor, objects, subscriptions) = counters;
     let source = match source {
@@ -159,6 +161,7 @@ pub fn collection(bytes: &[u8]) -> Result<Collection, StoreError> {
         token: Token(token),
         floor: Token(floor),
         objects,
+        alarms,
         subscriptions,
     })
 }
@@ -316,17 +319,7 @@ pub fn pack_line(line: &Line) -> Bytes {
         Event::Imported { collection, address, import, counts } => {
             pack((head, 3u8, (collection.0, address.to_string(), import, counts)))
         }
-        Event::Rang { user, alarm } => pack((
-            head,
-            4u8,
-            (
-                user.as_str(),
-                micros(alarm.at),
-                (alarm.object.collection().to_string(), alarm.object.name()),
-                (code(&ACTIONS, &alarm.action), &alarm.summary),
-                (micros(alarm.start), micros(alarm.end), alarm.id),
-            ),
-        )),
+        Event::Rang { user, alarm } => pack((head, 4u8, rang_row(user, alarm))),
         Event::SignedOut { user } => pack((head, 5u8, user.as_str())),
     }
 }
@@ -362,24 +355,61 @@ pub fn line(bytes: &[u8]) -> Result<Line, StoreError> {
             Event::Imported { collection: CollectionId(id), address: address(WHAT, &at)?, import, counts }
         }
         4 => {
-            let (name, at, (collection, object), (action, summary), (start, end, id)): RangRow =
-                postcard::from_bytes(rest).map_err(bad)?;
-            let object = address(WHAT, &collection)?.object(&object).ok_or(StoreError::Unreadable(WHAT))?;
-            Event::Rang {
-                user: user(WHAT, &name)?,
-                alarm: Rang {
-                    at: time(WHAT, at)?,
-                    object,
-                    action: decode(WHAT, &ACTIONS, action)?,
-                    summary,
-                    start: time(WHAT, start)?,
-                    end: time(WHAT, end)?,
-                    id,
-                },
-            }
+            let (user, alarm) = rang(WHAT, postcard::from_bytes(rest).map_err(bad)?)?;
+            Event::Rang { user, alarm }
         }
         5 => Event::SignedOut { user: user(WHAT, &postcard::from_bytes::<String>(rest).map_err(bad)?)? },
         _ => return Err(StoreError::Unreadable(WHAT)),
     };
     Ok(Line { written: time(WHAT, head.0)?, not_before: head.1.map(|at| time(WHAT, at)).transpose()?, event })
+}
+
+/// An alarm that rang, as the journal and the list of rung alarms both keep it.
+fn rang_row(user: &UserName, alarm: &Rang) -> impl Serialize {
+    (
+        user.as_str().to_owned(),
+        micros(alarm.at),
+        (alarm.object.collection().to_string(), alarm.object.name().to_owned()),
+        (code(&ACTIONS, &alarm.action), alarm.summary.clone()),
+        (micros(alarm.start), micros(alarm.end), alarm.id),
+    )
+}
+
+fn rang(what: &'static str, row: RangRow) -> Result<(UserName, Rang), StoreError> {
+    let (name, at, (collection, object), (action, summary), (start, end, id)) = row;
+    let object = address(what, &collection)?.object(&object).ok_or(StoreError::Unreadable(what))?;
+    let alarm = Rang {
+        at: time(what, at)?,
+        object,
+        action: decode(what, &ACTIONS, action)?,
+        summary,
+        start: time(what, start)?,
+        end: time(what, end)?,
+        id,
+    };
+    Ok((user(what, &name)?, alarm))
+}
+
+pub fn pack_rung(rung: &Rung) -> Bytes {
+    let (state, until) = match rung.state {
+        State::Waiting => (0u8, None),
+        State::Told => (1, None),
+        State::Acknowledged => (2, None),
+        State::Snoozed(until) => (3, Some(micros(until))),
+    };
+    pack((rang_row(&rung.user, &rung.alarm), state, until))
+}
+
+pub fn rung(bytes: &[u8]) -> Result<Rung, StoreError> {
+    const WHAT: &str = "rung alarm";
+    let (row, state, until): (RangRow, u8, Option<i64>) = unpack(WHAT, bytes)?;
+    let (user, alarm) = rang(WHAT, row)?;
+    let state = match (state, until) {
+        (0, _) => State::Waiting,
+        (1, _) => State::Told,
+        (2, _) => State::Acknowledged,
+        (3, Some(until)) => State::Snoozed(time(WHAT, until)?),
+        _ => return Err(StoreError::Unreadable(WHAT)),
+    };
+    Ok(Rung { user, alarm, state })
 }

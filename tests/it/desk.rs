@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use campanile::domain::address::{Address, UserName};
 use campanile::domain::collection::CollectionId;
+use campanile::domain::event::Rang;
 use campanile::domain::refusal::Refusal;
 use campanile::domain::sync::Token;
 use campanile::gateway::dialect::{Desk, Readable};
+use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
@@ -19,11 +21,18 @@ pub struct World {
     /// How many more asks are answered; `None` means all.
     left: Mutex<Option<usize>>,
     released: watch::Sender<u64>,
+    /// Alarms that rang while nobody heard them.
+    pub waiting: Mutex<Vec<Rang>>,
 }
 
 impl World {
     pub fn new() -> Arc<World> {
-        Arc::new(World { places: Mutex::default(), left: Mutex::new(None), released: watch::Sender::new(0) })
+        Arc::new(World {
+            places: Mutex::default(),
+            left: Mutex::new(None),
+            released: watch::Sender::new(0),
+            waiting: Mutex::default(),
+        })
     }
 
     pub fn set(&self, path: &str, answer: Answer) {
@@ -67,5 +76,14 @@ impl Desk for World {
                 released.changed().await.unwrap();
             }
         })
+    }
+
+    fn waiting<'a>(&'a self, _: &'a UserName) -> BoxFuture<'a, Result<Vec<Rang>, Refusal>> {
+        Box::pin(async { Ok(self.waiting.lock().unwrap().clone()) })
+    }
+
+    fn told<'a>(&'a self, _: &'a UserName, alarms: Vec<(DateTime<Utc>, u64)>) -> BoxFuture<'a, Result<(), Refusal>> {
+        self.waiting.lock().unwrap().retain(|alarm| !alarms.contains(&(alarm.at, alarm.id)));
+        Box::pin(async { Ok(()) })
     }
 }

@@ -26,7 +26,7 @@ use campanile::http::accept;
 use campanile::system::clock::ManualClock;
 use campanile::system::pace;
 use chrono::{DateTime, Utc};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -89,6 +89,10 @@ async fn run(stage: &mut impl Stage, world: &World, name: &str, text: &str) {
                     world.release();
                     stage.release().await;
                 }
+                ["waiting", ..] => match event(&said.replacen("waiting", "rang", 1)) {
+                    Some(Event::Rang { alarm, .. }) => world.waiting.lock().unwrap().push(alarm),
+                    _ => panic!("{place}: cannot wait"),
+                },
                 [path, "Forbidden"] => world.set(path, Err(Refusal::Forbidden)),
                 [path, "NotFound"] => world.set(path, Err(Refusal::NotFound)),
                 [path, "InternalError"] => world.set(path, Err(Refusal::Fault { id: "f1".to_owned() })),
@@ -156,7 +160,8 @@ fn event(text: &str) -> Option<Event> {
                 summary: summary.join(" "),
                 start,
                 end: start,
-                id: 1,
+                // The same words are the same ringing.
+                id: text.bytes().fold(7, |id: u64, byte| id.wrapping_mul(31).wrapping_add(byte.into())),
             };
             Event::Rang { user: UserName::new(user)?, alarm }
         }
@@ -205,11 +210,23 @@ impl Pure {
                 Step::Wake(_) => panic!("Side does not wait"),
             }
         }
-        while let Some((number, Ask::Resolve(address))) = self.sockets[socket].asks.front().cloned() {
-            let Some(answer) = self.world.look(&address) else { return };
+        while let Some((number, ask)) = self.sockets[socket].asks.front().cloned() {
+            let user = UserName::new("anybody").unwrap();
+            let outcome = match ask {
+                Ask::Resolve(address) => {
+                    let Some(answer) = self.world.look(&address) else { return };
+                    answer.map_or_else(Outcome::Refused, Outcome::Readable)
+                }
+                Ask::Waiting => {
+                    self.world.waiting(&user).now_or_never().unwrap().map_or_else(Outcome::Refused, Outcome::Waiting)
+                }
+                Ask::Told(alarms) => {
+                    self.world.told(&user, alarms).now_or_never().unwrap().unwrap();
+                    Outcome::Noted
+                }
+            };
             let it = &mut self.sockets[socket];
             it.asks.pop_front();
-            let outcome = answer.map_or_else(Outcome::Refused, Outcome::Readable);
             let mut steps = Vec::new();
             it.side.answered(number, outcome, self.now, &mut steps);
             self.perform(socket, steps);

@@ -11,12 +11,12 @@ use chrono::{DateTime, Utc};
 
 use crate::bus::{Face, Notice};
 use crate::domain::address::{Address, UserName};
-use crate::domain::alarm::Action;
 use crate::domain::collection::CollectionId;
-use crate::domain::event::{Event, Topic};
+use crate::domain::event::{Event, Rang, Topic};
 use crate::domain::refusal::Refusal;
 use crate::domain::sync::Token;
 use crate::gateway::dialect::{Ask, Dialect, Frame, Leave, Outcome, Outgoing, Readable, Step};
+use crate::gateway::side::bells::Bells;
 use crate::gateway::side::push;
 use crate::gateway::side::registrations::{Checking, Registration, Registrations, State};
 use crate::gateway::side::request::{self, Path, Request};
@@ -39,7 +39,7 @@ const SIGNED_OUT: Leave = Leave { code: 1008, reason: "signed out" };
 pub struct Side {
     user: UserName,
     paths_max: usize,
-    display: bool,
+    bells: Bells,
     registrations: Registrations,
     requests: Requests,
     asked: VecDeque<(u64, Purpose)>,
@@ -57,6 +57,10 @@ enum Purpose {
     Check { label: Arc<str> },
     /// Whether a path that was never registered exists.
     Exists { line: usize },
+    /// Which alarms rang while nobody heard them.
+    Waiting,
+    /// Nothing: it was only to be noted.
+    Told,
 }
 
 impl Side {
@@ -64,7 +68,7 @@ impl Side {
         Side {
             user,
             paths_max,
-            display: false,
+            bells: Bells::default(),
             registrations: Registrations::default(),
             requests: Requests::default(),
             asked: VecDeque::new(),
@@ -74,11 +78,26 @@ impl Side {
     }
 
     fn ask(&mut self, address: Address, purpose: Purpose, steps: &mut Vec<Step>) -> u64 {
+        self.wonder(Ask::Resolve(address), purpose, steps)
+    }
+
+    fn wonder(&mut self, ask: Ask, purpose: Purpose, steps: &mut Vec<Step>) -> u64 {
         let number = self.next_ask;
         self.next_ask += 1;
         self.asked.push_back((number, purpose));
-        steps.push(Step::Ask { number, ask: Ask::Resolve(address) });
+        steps.push(Step::Ask { number, ask });
         number
+    }
+
+    /// Tells the alarms that rang while nobody heard them.
+    fn catch_up(&mut self, alarms: &[Rang], steps: &mut Vec<Step>) {
+        for alarm in self.bells.caught_up(alarms) {
+            steps.push(Step::Say(Outgoing::answer(push::alarm(alarm))));
+        }
+        if self.bells.enabled() && !alarms.is_empty() {
+            let told = alarms.iter().map(|alarm| (alarm.at, alarm.id)).collect();
+            self.wonder(Ask::Told(told), Purpose::Told, steps);
+        }
     }
 
     /// Works on requests until one has to wait for the desk.
@@ -173,10 +192,10 @@ impl Side {
         }
     }
 
-    fn found(&mut self, index: usize, outcome: Outcome, steps: &mut Vec<Step>) {
-        match outcome {
-            Outcome::Refused(refusal) => self.requests.close(index, Err(reason(&refusal))),
-            Outcome::Readable(readable) => {
+    fn found(&mut self, index: usize, found: Result<Readable, Refusal>, steps: &mut Vec<Step>) {
+        match found {
+            Err(refusal) => self.requests.close(index, Err(reason(&refusal))),
+            Ok(readable) => {
                 let path = self.requests.line(index).map(|line| line.path.clone());
                 let Some(Path { label, address: Some(address) }) = path else { return };
                 let registration = Registration {
@@ -194,7 +213,7 @@ impl Side {
         }
     }
 
-    fn checked(&mut self, number: u64, label: &Arc<str>, outcome: Outcome, steps: &mut Vec<Step>) {
+    fn checked(&mut self, number: u64, label: &Arc<str>, found: Result<Readable, Refusal>, steps: &mut Vec<Step>) {
         let Some(registration) = self.registrations.get(label) else { return };
         let collection = registration.collection;
         let State::Checking(checking) = &mut registration.state else { return };
@@ -206,11 +225,11 @@ impl Side {
             return self.check(label, None, steps);
         }
         let line = checking.line;
-        match outcome {
-            Outcome::Readable(readable) if readable.collection != collection => {
+        match found {
+            Ok(readable) if readable.collection != collection => {
                 self.follow(label, readable.collection, steps);
             }
-            Outcome::Readable(readable) => match line {
+            Ok(readable) => match line {
                 Some(line) => {
                     checking.ask = None;
                     // The client reads the collection once it has the answer, so older news are none.
@@ -219,7 +238,7 @@ impl Side {
                 }
                 None => self.resume(label, readable.token, steps),
             },
-            Outcome::Refused(refusal) => match line {
+            Err(refusal) => match line {
                 Some(line) => {
                     self.drop_registration(label, steps);
                     self.requests.close(line, Err(reason(&refusal)));
@@ -279,8 +298,12 @@ impl Dialect for Side {
         let answer = match request::read(text) {
             Ok(Request::Nothing) => push::EMPTY,
             Ok(Request::Display(enabled)) => {
-                self.display = enabled;
-                push::display(enabled)
+                let newly = self.bells.switch(enabled);
+                steps.push(Step::Say(Outgoing::answer(push::display(enabled))));
+                if newly {
+                    self.wonder(Ask::Waiting, Purpose::Waiting, steps);
+                }
+                return;
             }
             Ok(Request::Features(asked)) => {
                 let granted: Vec<&str> =
@@ -305,16 +328,19 @@ impl Dialect for Side {
         match purpose {
             Purpose::Find { line } => {
                 self.finding -= 1;
-                self.found(line, outcome, steps);
+                self.found(line, resolved(outcome), steps);
             }
-            Purpose::Check { label } => self.checked(number, &label, outcome, steps),
+            Purpose::Check { label } => self.checked(number, &label, resolved(outcome), steps),
             Purpose::Exists { line } => {
-                let verdict = match outcome {
-                    Outcome::Readable(Readable { .. }) => Ok(()),
-                    Outcome::Refused(refusal) => Err(reason(&refusal)),
-                };
+                let verdict = resolved(outcome).map(drop).map_err(|refusal| reason(&refusal));
                 self.requests.close(line, verdict);
             }
+            Purpose::Waiting => {
+                // Where the look-up failed, what waits goes on waiting.
+                let waiting = if let Outcome::Waiting(alarms) = outcome { alarms } else { Vec::new() };
+                self.catch_up(&waiting, steps);
+            }
+            Purpose::Told => {}
         }
         self.proceed(steps);
     }
@@ -344,8 +370,9 @@ impl Dialect for Side {
                 }
             }
             Event::Rang { user, alarm } => {
-                if *user == self.user && self.display && alarm.action == Action::Display {
+                if *user == self.user && self.bells.rings(alarm) {
                     let frame = notice.frame(Face::Side, || push::alarm(alarm));
+                    notice.tell();
                     steps.push(Step::Say(Outgoing::news(frame, notice)));
                 }
             }
@@ -369,5 +396,14 @@ impl Dialect for Side {
 
     fn slow(&self) -> Leave {
         SLOW
+    }
+}
+
+/// What a look-up came to. The desk answers each ask in its own kind, so nothing else comes.
+fn resolved(outcome: Outcome) -> Result<Readable, Refusal> {
+    match outcome {
+        Outcome::Readable(readable) => Ok(readable),
+        Outcome::Refused(refusal) => Err(refusal),
+        Outcome::Waiting(_) | Outcome::Noted => Err(Refusal::Fault { id: String::new() }),
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod client;
 
+mod alarms;
 mod dav;
 mod first_bell;
 
