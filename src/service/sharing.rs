@@ -21,95 +21,123 @@ impl Service {
         whom: &UserName,
         right: Right,
     ) -> Result<Address, Refusal> {
+        for _ in 0..TRIES {
+            if let Some(mirror) = self.try_share(caller, address, whom, right).await? {
+                return Ok(mirror);
+            }
+        }
+        Err(Refusal::Busy { limit: "the shares of this collection keep changing", retry_seconds: 1 })
+    }
+
+    /// `None` where this person's share was made or taken back since it was read: then the mirror is another one.
+    async fn try_share(
+        &self,
+        caller: &Principal,
+        address: &Address,
+        whom: &UserName,
+        right: Right,
+    ) -> Result<Option<Address>, Refusal> {
         let source = self.administered(caller, address).await?;
         if whom == source.address.user() {
             return Err(Fault::whole("a collection cannot be shared with its owner").into());
         }
-        let mirror = random::uuid(&*self.random).to_string();
-        let mirror_address = |name: &str| {
-            Address::new(source.address.kind(), whom.as_str(), name)
-                .ok_or_else(|| Refusal::from(Fault::whole("no such user")))
-        };
-        let standing_mirror = source.grants.iter().find(|grant| grant.user == *whom).map(|grant| grant.mirror.clone());
-        let at = mirror_address(standing_mirror.as_deref().unwrap_or(&mirror))?;
+        let known = mirror_of(&source, whom);
+        let name = known.clone().unwrap_or_else(|| random::uuid(&*self.random).to_string());
+        let at = Address::new(source.address.kind(), whom.as_str(), &name)
+            .ok_or_else(|| Refusal::from(Fault::whole("no such user")))?;
         let reads = vec![keys::collection(&source.address), keys::user(whom), keys::collection(&at)];
         let (user, whom, now) = (caller.name.clone(), whom.clone(), self.now());
         let limit = self.settings.limits.shares_per_collection;
         let made_at = at.clone();
-        self.commit(reads, move |seen, stamp| {
-            let before = standing(seen.first(), source.id)?;
-            if right_of(&user, &before) < Right::Administration {
-                return Err(Refusal::Forbidden);
-            }
-            if seen.get(1).is_none_or(Option::is_none) {
-                return Err(Fault::whole(format!("no user named {:?}", whom.as_str())).into());
-            }
-            let mut after = before.clone();
-            let full = after.grants.len() >= limit;
-            match after.grants.iter_mut().find(|grant| grant.user == whom) {
-                Some(grant) => grant.right = right,
-                None if full => return Err(Refusal::Full(format!("a collection has at most {limit} delegates"))),
-                None => after.grants.push(Grant { user: whom.clone(), right, mirror: made_at.name().to_owned() }),
-            }
-            let mut writes = Vec::new();
-            let mut pen = Pen::new(now, stamp.0);
-            let mut news = list_changes(Some(&before), Some(&after), &[]);
-            if after.grants != before.grants {
-                collections::write(&mut writes, &after);
-                pen.tell(&mut writes, Event::RightsChanged { collection: after.id, address: after.address.clone() });
-            }
-            // A delegate who hid the mirror gets it back with the next grant.
-            if seen.get(2).is_none_or(Option::is_none) {
-                let origin = Source::Delegated(after.address.clone(), after.id);
-                let mut mirror = Collection::new(made_at.clone(), origin, &after.display_name, stamp.0);
-                mirror.color.clone_from(&after.color);
-                mirror.components.clone_from(&after.components);
-                collections::write_new(&mut writes, &mirror);
-                news.retain(|news| news.address != made_at);
-                news.insert(
-                    0,
-                    ListNews { user: whom.clone(), change: ListChange::Delegated, address: made_at.clone() },
-                );
-            }
-            tell(&mut pen, &mut writes, news);
-            Ok((writes, ()))
-        })
-        .await?;
-        Ok(at)
+        let (_, done) = self
+            .commit(reads, move |seen, stamp| {
+                let before = standing(seen.first(), source.id)?;
+                if right_of(&user, &before) < Right::Administration {
+                    return Err(Refusal::Forbidden);
+                }
+                if seen.get(1).is_none_or(Option::is_none) {
+                    return Err(Fault::whole(format!("no user named {:?}", whom.as_str())).into());
+                }
+                if mirror_of(&before, &whom) != known {
+                    return Ok((Vec::new(), false));
+                }
+                let mut after = before.clone();
+                let full = after.grants.len() >= limit;
+                match after.grants.iter_mut().find(|grant| grant.user == whom) {
+                    Some(grant) => grant.right = right,
+                    None if full => return Err(Refusal::Full(format!("a collection has at most {limit} delegates"))),
+                    None => after.grants.push(Grant { user: whom.clone(), right, mirror: made_at.name().to_owned() }),
+                }
+                let mut writes = Vec::new();
+                let mut pen = Pen::new(now, stamp.0);
+                let mut news = list_changes(Some(&before), Some(&after), &[]);
+                if after.grants != before.grants {
+                    collections::write(&mut writes, &after);
+                    let event = Event::RightsChanged { collection: after.id, address: after.address.clone() };
+                    pen.tell(&mut writes, event);
+                }
+                // A delegate who hid the mirror gets it back with the next grant.
+                if seen.get(2).is_none_or(Option::is_none) {
+                    let origin = Source::Delegated(after.address.clone(), after.id);
+                    let mut mirror = Collection::new(made_at.clone(), origin, &after.display_name, stamp.0);
+                    mirror.color.clone_from(&after.color);
+                    mirror.components.clone_from(&after.components);
+                    collections::write_new(&mut writes, &mirror);
+                    news.retain(|news| news.address != made_at);
+                    let shown =
+                        ListNews { user: whom.clone(), change: ListChange::Delegated, address: made_at.clone() };
+                    news.insert(0, shown);
+                }
+                tell(&mut pen, &mut writes, news);
+                Ok((writes, true))
+            })
+            .await?;
+        Ok(done.then_some(at))
     }
 
     /// Takes a share back; the mirror goes with it.
     pub async fn unshare(&self, caller: &Principal, address: &Address, whom: &UserName) -> Result<(), Refusal> {
-        let source = self.administered(caller, address).await?;
-        let grant = source.grants.iter().find(|grant| grant.user == *whom).ok_or(Refusal::NotFound)?;
-        let at = source.mirror(grant).ok_or(Refusal::NotFound)?;
+        for _ in 0..TRIES {
+            let source = self.administered(caller, address).await?;
+            if self.revoke_share(&caller.name, source, whom).await? {
+                return Ok(());
+            }
+        }
+        Err(Refusal::Busy { limit: "the shares of this collection keep changing", retry_seconds: 1 })
+    }
+
+    /// `false` where this person's share was made anew since it was read: then the mirror is another one.
+    async fn revoke_share(&self, user: &UserName, source: Collection, whom: &UserName) -> Result<bool, Refusal> {
+        let known = mirror_of(&source, whom).ok_or(Refusal::NotFound)?;
+        let at = Address::new(source.address.kind(), whom.as_str(), &known).ok_or(Refusal::NotFound)?;
         let reads = vec![keys::collection(&source.address), keys::collection(&at)];
-        let (user, whom, now) = (caller.name.clone(), whom.clone(), self.now());
-        self.commit(reads, move |seen, stamp| {
-            let before = standing(seen.first(), source.id)?;
-            if right_of(&user, &before) < Right::Administration {
-                return Err(Refusal::Forbidden);
-            }
-            let mut after = before.clone();
-            after.grants.retain(|grant| grant.user != whom);
-            if after.grants == before.grants {
-                return Err(Refusal::NotFound);
-            }
-            let mut writes = Vec::new();
-            let mut pen = Pen::new(now, stamp.0);
-            collections::write(&mut writes, &after);
-            let mut news = list_changes(Some(&before), Some(&after), &[]);
-            match collections::seen(seen.get(1))?.filter(|mirror| mirror.origin().1 == before.id) {
-                Some(mirror) => collections::remove(&mut writes, &mirror),
-                // Hidden already: its holder hears nothing more of it.
-                None => news.retain(|news| news.address != at),
-            }
-            pen.tell(&mut writes, Event::RightsChanged { collection: after.id, address: after.address.clone() });
-            tell(&mut pen, &mut writes, news);
-            Ok((writes, ()))
-        })
-        .await?;
-        Ok(())
+        let (user, whom, now) = (user.clone(), whom.clone(), self.now());
+        let (_, done) = self
+            .commit(reads, move |seen, stamp| {
+                let before = standing(seen.first(), source.id)?;
+                if right_of(&user, &before) < Right::Administration {
+                    return Err(Refusal::Forbidden);
+                }
+                if mirror_of(&before, &whom).ok_or(Refusal::NotFound)? != known {
+                    return Ok((Vec::new(), false));
+                }
+                let mut after = before.clone();
+                after.grants.retain(|grant| grant.user != whom);
+                let mut writes = Vec::new();
+                let mut pen = Pen::new(now, stamp.0);
+                collections::write(&mut writes, &after);
+                let mut news = list_changes(Some(&before), Some(&after), &[]);
+                match collections::seen(seen.get(1))?.filter(|mirror| mirror.origin().1 == before.id) {
+                    Some(mirror) => collections::remove(&mut writes, &mirror),
+                    // Hidden already: its holder hears nothing more of it.
+                    None => news.retain(|news| news.address != at),
+                }
+                pen.tell(&mut writes, Event::RightsChanged { collection: after.id, address: after.address.clone() });
+                tell(&mut pen, &mut writes, news);
+                Ok((writes, true))
+            })
+            .await?;
+        Ok(done)
     }
 
     /// Opens a collection to everybody who signs in, or closes it; closing ends all subscriptions.
@@ -216,6 +244,11 @@ impl Service {
         }
         Ok(view.source)
     }
+}
+
+/// The name of the mirror that goes with somebody's share.
+fn mirror_of(source: &Collection, whom: &UserName) -> Option<String> {
+    source.grants.iter().find(|grant| grant.user == *whom).map(|grant| grant.mirror.clone())
 }
 
 /// How often a decision that rests on a scanned range is tried anew when the range moved meanwhile.

@@ -3,6 +3,7 @@
 pub mod client;
 
 mod first_bell;
+mod sharing;
 mod tickets;
 
 use std::sync::Arc;
