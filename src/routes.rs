@@ -14,6 +14,7 @@ use crate::dav::dispatch;
 use crate::domain::refusal::Refusal;
 use crate::gateway::upgrade::Door;
 use crate::gateway::ws;
+use crate::http::body;
 use crate::http::call::{Call, call};
 use crate::http::problem;
 use crate::service::Service;
@@ -74,7 +75,7 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
         let door = house.door.clone();
         warp::any().map(move || door.clone())
     };
-    let body = || warp::body::stream();
+    let stream = || warp::body::stream();
 
     let health = warp::path!("healthz")
         .and(get)
@@ -105,9 +106,9 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
         .and(post)
         .and(with())
         .and(call())
-        .and(body())
+        .and(stream())
         .then(files::keep)
-        .or(warp::path!("api" / "import").and(post).and(with()).and(call()).and(body()).then(imports::ask))
+        .or(warp::path!("api" / "import").and(post).and(with()).and(call()).and(stream()).then(imports::ask))
         .unify()
         .or(warp::path!("api" / "imports" / String)
             .and(get)
@@ -128,7 +129,7 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
         .and(with())
         .and(call())
         .then(calendars::list)
-        .or(warp::path!("api" / "calendars").and(post).and(with()).and(call()).and(body()).then(calendars::make))
+        .or(warp::path!("api" / "calendars").and(post).and(with()).and(call()).and(stream()).then(calendars::make))
         .unify()
         .or(warp::path!("api" / "calendars" / String / String)
             .and(get)
@@ -140,7 +141,7 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
             .and(patch)
             .and(with())
             .and(call())
-            .and(body())
+            .and(stream())
             .then(|user, id, house, call, body| calendars::patch(house, user, id, call, body)))
         .unify()
         .or(warp::path!("api" / "calendars" / String / String)
@@ -155,7 +156,7 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
         .and(put)
         .and(with())
         .and(call())
-        .and(body())
+        .and(stream())
         .then(|user, id, whom, house, call, body| shares::share(house, (user, id, whom), call, body))
         .or(warp::path!("api" / "calendars" / String / String / "shares" / String)
             .and(delete)
@@ -167,10 +168,15 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
             .and(put)
             .and(with())
             .and(call())
-            .and(body())
+            .and(stream())
             .then(|user, id, house, call, body| shares::public(house, user, id, call, body)))
         .unify()
-        .or(warp::path!("api" / "subscriptions").and(post).and(with()).and(call()).and(body()).then(shares::subscribe))
+        .or(warp::path!("api" / "subscriptions")
+            .and(post)
+            .and(with())
+            .and(call())
+            .and(stream())
+            .then(shares::subscribe))
         .unify()
         .boxed();
 
@@ -179,7 +185,7 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
         .and(with())
         .and(call())
         .then(clock::show)
-        .or(warp::path!("api" / "clock").and(patch).and(with()).and(call()).and(body()).then(clock::turn))
+        .or(warp::path!("api" / "clock").and(patch).and(with()).and(call()).and(stream()).then(clock::turn))
         .unify()
         .boxed();
 
@@ -190,7 +196,7 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
         .then(me::show)
         .or(warp::path!("api" / "users").and(get).and(with()).and(call()).then(users::list))
         .unify()
-        .or(warp::path!("api" / "users").and(post).and(with()).and(call()).and(body()).then(users::add))
+        .or(warp::path!("api" / "users").and(post).and(with()).and(call()).and(stream()).then(users::add))
         .unify()
         .or(warp::path!("api" / "users" / String)
             .and(delete)
@@ -202,10 +208,10 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
             .and(put)
             .and(with())
             .and(call())
-            .and(body())
+            .and(stream())
             .then(|name, house, call, body| users::set_password(house, name, call, body)))
         .unify()
-        .or(warp::path!("api" / "tokens").and(post).and(with()).and(call()).and(body()).then(tokens::issue))
+        .or(warp::path!("api" / "tokens").and(post).and(with()).and(call()).and(stream()).then(tokens::issue))
         .unify()
         .or(warp::path!("api" / "tokens" / String)
             .and(delete)
@@ -215,9 +221,9 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
         .unify()
         .boxed();
 
-    let unknown = warp::path("api").or(warp::path("ws")).unify().and(call()).and(body()).then(nothing_there).boxed();
+    let unknown = warp::path("api").or(warp::path("ws")).unify().and(call()).and(stream()).then(nothing_there).boxed();
     // Everything else is DAV, below `/dav` too.
-    let dav = with().and(call()).and(body()).then(dispatch::answer).boxed();
+    let dav = with().and(call()).and(stream()).then(dispatch::answer).boxed();
 
     let cors = warp::cors()
         .allow_any_origin()
@@ -252,7 +258,7 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
 
 /// A path of the JSON face that is not on this page, or a method that it does not know.
 async fn nothing_there<B: Buf>(call: Call, body: impl Stream<Item = Result<B, warp::Error>>) -> Response {
-    files::drain(body).await;
+    body::drain(&call, body).await;
     if call.method == Method::OPTIONS {
         return problem::empty(StatusCode::NO_CONTENT);
     }

@@ -239,5 +239,6 @@ async fn a_user_draws_so_many_tickets_and_opens_so_many_sockets() {
     let problem = json!({ "type": "about:blank", "title": "Too Many Requests", "status": 429, "detail": detail });
     assert_eq!((over.status, over.json()), (429, problem));
     house.ticket("bob").await;
+    drop((anew, bobs));
     house.stop().await;
 }
