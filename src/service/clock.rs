@@ -56,6 +56,7 @@ impl Service {
             turn.settled &= self.settle(PATIENCE).await?;
         }
         manual.set(target);
+        turn.settled &= self.settle(PATIENCE).await?;
         self.sweep().await?;
         turn.settled &= self.settle(PATIENCE).await?;
         Ok(turn)
