@@ -6,10 +6,12 @@ use crate::domain::access::{Right, right_of};
 use crate::domain::address::{Address, Kind, UserName};
 use crate::domain::collection::{Collection, CollectionId, ListNews, Source, list_changes};
 use crate::domain::event::Event;
+use crate::domain::object::Component;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::kv::Writes;
 use crate::service::Service;
+use crate::service::principals::still_there;
 use crate::store::journal::Pen;
 use crate::store::{collections, keys};
 
@@ -36,7 +38,30 @@ pub struct Face {
     pub timezone: Option<String>,
 }
 
+/// Bytes that a name may have; a description; a colour. A collection's row must hold all of them beside its delegates.
+pub(crate) const NAME_MAX: usize = 1_024;
+const DESCRIPTION_MAX: usize = 4_096;
+const COLOR_MAX: usize = 64;
+
 impl Face {
+    /// Refuses what could not be kept, or not be shown in XML.
+    fn check(&self) -> Result<(), Fault> {
+        let rows = [
+            ("a name", &self.display_name, NAME_MAX),
+            ("a description", &self.description, DESCRIPTION_MAX),
+            ("a color", &self.color, COLOR_MAX),
+        ];
+        for (what, text, max) in rows {
+            check_text(what, text.as_deref().unwrap_or_default(), max)?;
+        }
+        match self.timezone.as_deref() {
+            Some(zone) if !zone.is_empty() && zone.parse::<chrono_tz::Tz>().is_err() => {
+                Err(Fault::whole(format!("no zone named {zone:?}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn dress(&self, collection: &mut Collection) {
         let set = |to: &mut String, from: &Option<String>| {
             if let Some(text) = from {
@@ -49,6 +74,18 @@ impl Face {
         if let Some(zone) = &self.timezone {
             collection.timezone = (!zone.is_empty()).then(|| zone.clone());
         }
+    }
+}
+
+/// A text that people read: so long at most, in characters that XML can carry. XML 1.0 section 2.2.
+pub(crate) fn check_text(what: &str, text: &str, max: usize) -> Result<(), Fault> {
+    if text.len() > max {
+        return Err(Fault::whole(format!("{what} has at most {max} bytes")));
+    }
+    let odd = |c: char| (c.is_control() && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{FFFE}' | '\u{FFFF}');
+    match text.chars().find(|c| odd(*c)) {
+        Some(c) => Err(Fault::whole(format!("{what} cannot hold {c:?}"))),
+        None => Ok(()),
     }
 }
 
@@ -99,22 +136,38 @@ impl Service {
         if address.user() != &caller.name {
             return Err(Refusal::Forbidden);
         }
+        face.check()?;
+        let takes = |name: &String| Component::from_name(name).is_some_and(|component| component != Component::Card);
+        if let Some(other) = components.iter().find(|name| !takes(name)) {
+            return Err(Fault::whole(format!("a calendar takes no {other:?}")).into());
+        }
         let limit = self.settings.limits.collections_per_home;
         if self.store.home(address.kind(), &caller.name).await?.len() >= limit {
             return Err(Refusal::Full(format!("a home holds at most {limit} collections")));
         }
-        self.make(address, components, face).await
+        self.make(address, components, face, true).await
     }
 
     pub(crate) async fn make_first_collection(&self, address: &Address, shown: &str) -> Result<(), Refusal> {
         let face = Face { display_name: Some(shown.to_owned()), ..Face::default() };
-        self.make(address, Vec::new(), face).await.map(drop)
+        self.make(address, Vec::new(), face, false).await.map(drop)
     }
 
-    async fn make(&self, address: &Address, components: Vec<String>, face: Face) -> Result<Collection, Refusal> {
+    /// `inhabited`: whether the person must be there already. The first collections come before them.
+    async fn make(
+        &self,
+        address: &Address,
+        components: Vec<String>,
+        face: Face,
+        inhabited: bool,
+    ) -> Result<Collection, Refusal> {
         let (address, now) = (address.clone(), self.now());
+        let reads = vec![keys::collection(&address), keys::user(address.user())];
         let (_, made) = self
-            .commit(vec![keys::collection(&address)], move |seen, stamp| {
+            .commit(reads, move |seen, stamp| {
+                if inhabited {
+                    still_there(seen.get(1))?;
+                }
                 if collections::seen(seen.first())?.is_some() {
                     return Err(Refusal::Exists);
                 }
@@ -132,9 +185,7 @@ impl Service {
 
     /// Sets name, colour and the like: of the source by its owner or administrators, of a mirror or subscription by its holder.
     pub async fn dress_collection(&self, caller: &Principal, address: &Address, face: Face) -> Result<(), Refusal> {
-        if let Some(zone) = face.timezone.as_deref().filter(|zone| !zone.is_empty()) {
-            zone.parse::<chrono_tz::Tz>().map_err(|_| Fault::whole(format!("no zone named {zone:?}")))?;
-        }
+        face.check()?;
         self.view(&caller.name, address).await?;
         let (user, now) = (caller.name.clone(), self.now());
         self.commit(vec![keys::collection(address)], move |seen, stamp| {

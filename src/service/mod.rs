@@ -46,6 +46,8 @@ pub struct Service {
     doorkeeper: Doorkeeper,
     nudges: Arc<Nudges>,
     turning: tokio::sync::Mutex<()>,
+    /// People are added and removed one after another.
+    people: tokio::sync::Mutex<()>,
 }
 
 /// Wakes the jobs that wait for something to do.
@@ -75,6 +77,7 @@ impl Service {
             doorkeeper,
             nudges: Arc::default(),
             turning: tokio::sync::Mutex::new(()),
+            people: tokio::sync::Mutex::new(()),
         })
     }
 

@@ -7,7 +7,8 @@ use crate::domain::event::{Event, ListChange};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::service::Service;
-use crate::service::collections::{standing, tell, touch_subscriptions};
+use crate::service::collections::{NAME_MAX, check_text, standing, tell, touch_subscriptions};
+use crate::service::principals::still_there;
 use crate::store::journal::Pen;
 use crate::store::{collections, keys};
 use crate::system::random;
@@ -73,6 +74,7 @@ impl Service {
                 let mut news = list_changes(Some(&before), Some(&after), &[]);
                 if after.grants != before.grants {
                     collections::write(&mut writes, &after);
+                    collections::write_granted(&mut writes, &whom, after.id, true);
                     let event = Event::RightsChanged { collection: after.id, address: after.address.clone() };
                     pen.tell(&mut writes, event);
                 }
@@ -107,7 +109,12 @@ impl Service {
     }
 
     /// `false` where this person's share was made anew since it was read: then the mirror is another one.
-    async fn revoke_share(&self, user: &UserName, source: Collection, whom: &UserName) -> Result<bool, Refusal> {
+    pub(crate) async fn revoke_share(
+        &self,
+        user: &UserName,
+        source: Collection,
+        whom: &UserName,
+    ) -> Result<bool, Refusal> {
         let known = mirror_of(&source, whom).ok_or(Refusal::NotFound)?;
         let at = Address::new(source.address.kind(), whom.as_str(), &known).ok_or(Refusal::NotFound)?;
         let reads = vec![keys::collection(&source.address), keys::collection(&at)];
@@ -126,6 +133,7 @@ impl Service {
                 let mut writes = Vec::new();
                 let mut pen = Pen::new(now, stamp.0);
                 collections::write(&mut writes, &after);
+                collections::write_granted(&mut writes, &whom, after.id, false);
                 let mut news = list_changes(Some(&before), Some(&after), &[]);
                 match collections::seen(seen.get(1))?.filter(|mirror| mirror.origin().1 == before.id) {
                     Some(mirror) => collections::remove(&mut writes, &mirror),
@@ -150,8 +158,9 @@ impl Service {
         for _ in 0..TRIES {
             let source = self.administered(caller, address).await?;
             let subscribers = self.store.subscribers(source.id).await?;
+            let mirrors: Vec<Address> = source.grants.iter().filter_map(|grant| source.mirror(grant)).collect();
             let mut reads = vec![keys::collection(&source.address)];
-            reads.extend(subscribers.iter().map(keys::collection));
+            reads.extend(subscribers.iter().chain(&mirrors).map(keys::collection));
             let (user, now) = (caller.name.clone(), self.now());
             let (_, done) = self
                 .commit(reads, move |seen, stamp| {
@@ -159,27 +168,32 @@ impl Service {
                     if right_of(&user, &before) < Right::Administration {
                         return Err(Refusal::Forbidden);
                     }
-                    if before.subscriptions != source.subscriptions {
+                    if before.subscriptions != source.subscriptions || before.grants != source.grants {
                         return Ok((Vec::new(), false));
                     }
                     let mut after = before.clone();
                     after.public = public;
                     let mut writes = Vec::new();
                     if after != before {
+                        let mut shown = Vec::new();
+                        for row in seen.iter().skip(1) {
+                            shown.extend(collections::seen(Some(row))?.filter(|leaf| leaf.origin().1 == before.id));
+                        }
                         if public.is_none() {
-                            for row in &seen[1..] {
-                                if let Some(leaf) = collections::seen(Some(row))?.filter(|l| l.origin().1 == before.id)
-                                {
-                                    collections::remove(&mut writes, &leaf);
-                                }
-                            }
+                            let subscribed = |leaf: &&Collection| matches!(leaf.source, Source::Subscribed(..));
+                            shown.iter().filter(subscribed).for_each(|leaf| collections::remove(&mut writes, leaf));
                             after.subscriptions = stamp.0;
                         }
                         let mut pen = Pen::new(now, stamp.0);
                         collections::write(&mut writes, &after);
                         let event = Event::RightsChanged { collection: after.id, address: after.address.clone() };
                         pen.tell(&mut writes, event);
-                        tell(&mut pen, &mut writes, list_changes(Some(&before), Some(&after), &subscribers));
+                        // Who hid their mirror hears nothing of it.
+                        let mut news = list_changes(Some(&before), Some(&after), &subscribers);
+                        let stands =
+                            |at: &Address| *at == after.address || shown.iter().any(|leaf| leaf.address == *at);
+                        news.retain(|news| stands(&news.address));
+                        tell(&mut pen, &mut writes, news);
                     }
                     Ok((writes, true))
                 })
@@ -198,6 +212,7 @@ impl Service {
         source: &Address,
         name: Option<String>,
     ) -> Result<Address, Refusal> {
+        check_text("a name", name.as_deref().unwrap_or_default(), NAME_MAX)?;
         let view = self.view(&caller.name, source).await?;
         let source = view.source;
         if source.address.user() == &caller.name {
@@ -211,13 +226,14 @@ impl Service {
         // The name follows from the source, so that one person cannot subscribe to it twice.
         let leaf = format!("sub-{:x}", source.id.0);
         let at = Address::new(source.address.kind(), caller.name.as_str(), &leaf).ok_or(Refusal::NotFound)?;
-        let reads = vec![keys::collection(&source.address), keys::collection(&at)];
+        let reads = vec![keys::collection(&source.address), keys::collection(&at), keys::user(&caller.name)];
         let (user, now, made_at) = (caller.name.clone(), self.now(), at.clone());
         self.commit(reads, move |seen, stamp| {
             let head = standing(seen.first(), source.id)?;
             if right_of(&user, &head) < Right::Read {
                 return Err(Refusal::Forbidden);
             }
+            still_there(seen.get(2))?;
             if seen.get(1).is_some_and(Option::is_some) {
                 return Err(Refusal::Exists);
             }

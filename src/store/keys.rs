@@ -20,6 +20,7 @@ const COLLECTION: u8 = 0x20; //      kind, user 0 name                   → Col
 const COLLECTION_AT: u8 = 0x21; //   id                                  → kind, user 0 name
 const SUBSCRIBER: u8 = 0x22; //      source id, user 0 name              → nothing
 const TOMB: u8 = 0x23; //            id                                  → nothing; the sweep purges what hangs on it
+const GRANTED: u8 = 0x24; //         user 0 source id                    → nothing
 const OBJECT: u8 = 0x30; //          collection id, name                 → Record
 const BODY: u8 = 0x31; //            collection id, stamp, part, chunk   → at most CHUNK bytes
 const UID: u8 = 0x32; //             collection id, hash of the UID      → name
@@ -118,6 +119,20 @@ pub fn subscriber_address(key: &[u8]) -> Option<Address> {
     let text = std::str::from_utf8(&rest[1..]).ok()?;
     let (user, name) = text.split_once('\0')?;
     Address::new(kind, user, name)
+}
+
+pub fn granted(user: &UserName, source: CollectionId) -> Bytes {
+    key(GRANTED, &[user.as_str().as_bytes(), &[0], &source.0.to_be_bytes()])
+}
+
+pub fn granted_to(user: &UserName) -> Bytes {
+    key(GRANTED, &[user.as_str().as_bytes(), &[0]])
+}
+
+/// The collection that a row of the grants names.
+pub fn granted_id(key: &[u8]) -> Option<CollectionId> {
+    let id = key.get(key.len().checked_sub(8)?..)?;
+    Some(CollectionId(u64::from_be_bytes(id.try_into().ok()?)))
 }
 
 pub fn tomb(id: CollectionId) -> Bytes {

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use campanile::domain::access::Right;
 use campanile::domain::address::{Address, UserName};
+use campanile::domain::object::Precondition;
 use serde_json::{Value, json};
 
 use crate::live::client::Socket;
-use crate::live::{House, plain_event};
+use crate::live::{House, event, plain_event};
 
 /// The news that one person's list shows something else.
 fn list(key: &str, path: &str) -> Value {
@@ -26,7 +27,6 @@ struct Row {
     heard: &'static [(&'static str, &'static str, &'static str)],
 }
 
-#[expect(clippy::too_many_arguments, reason = "a row of a table")]
 const fn row(
     what: &'static str,
     who: &'static str,
@@ -83,6 +83,17 @@ const ROWS: &[Row] = &[
         200,
         &[],
     ),
+    row(
+        "no XML can carry that name",
+        "alice",
+        "PATCH",
+        "/api/calendars/alice/trip",
+        r#"{"name":"a\u0000b"}"#,
+        400,
+        &[],
+    ),
+    row("no such zone", "alice", "PATCH", "/api/calendars/alice/trip", r#"{"timezone":"Mars/Olympus"}"#, 400, &[]),
+    row("no such component", "alice", "POST", "/api/calendars", r#"{"id":"x","components":["vevent"]}"#, 400, &[]),
     row("nobody else may rename it", "bob", "PATCH", "/api/calendars/alice/trip", r#"{"name":"Mine"}"#, 403, &[]),
     row("a stranger cannot share it", "bob", "PUT", SHARE, r#"{"right":"read"}"#, 403, &[]),
     row(
@@ -182,6 +193,16 @@ const ROWS: &[Row] = &[
         &[("bob", "delegated", "{mirror}")],
     ),
     row("hidden once more", "bob", "DELETE", "/api{mirror}", "", 204, &[("bob", "deleted", "{mirror}")]),
+    row(
+        "who hid it hears nothing of its opening",
+        "alice",
+        "PUT",
+        PUBLIC,
+        r#"{"right":"read"}"#,
+        200,
+        &[("alice", "updated", TRIP)],
+    ),
+    row("nor of its closing", "alice", "PUT", PUBLIC, r#"{"right":null}"#, 200, &[("alice", "updated", TRIP)]),
     row(
         "another right shows it again, too",
         "alice",
@@ -373,6 +394,7 @@ async fn everybody_hears_of_their_own_list_and_nobody_of_anothers() {
             assert_eq!(heard, expected, "{who}, when {}", row.what);
         }
     }
+    drop(sockets);
     house.stop().await;
 }
 
@@ -452,6 +474,7 @@ async fn a_change_reaches_every_path_of_a_calendar_with_one_token() {
     let mut bobs = bob.heard().await;
     bobs.sort_by_key(|message| message.to_string());
     assert_eq!(bobs, [ended(TRIP), changed(TRIP, &now), ended(&mirror), changed(&mirror, &now)]);
+    drop((alice, alices_phone, bob, carol, deaf));
     house.stop().await;
 }
 
@@ -545,6 +568,7 @@ async fn who_lost_the_right_hears_nothing_until_it_is_back() {
     assert_eq!(write(&house, "alice", &format!("{TRIP}/again.ics")).await, 201);
     house.settle().await;
     assert_eq!(carol.heard().await, [changed(TRIP, &token(&house).await)]);
+    drop((bob, carol));
     house.stop().await;
 }
 
@@ -584,6 +608,7 @@ async fn a_path_speaks_for_what_stands_there() {
     assert_eq!(write(&house, "alice", &format!("{TRIP}/a.ics")).await, 201);
     house.settle().await;
     assert_eq!(alices.heard().await, [changed(TRIP, &token(&house).await)]);
+    drop((alices, bobs, carols));
     house.stop().await;
 }
 
@@ -612,5 +637,35 @@ async fn grants_at_the_same_moment_make_one_mirror() {
     assert_eq!(own(house.http("bob").get("/api/calendars").await.json()), mirrors);
     assert_eq!(house.http("alice").delete(SHARE).await.status, 204);
     assert_eq!(house.http("bob").delete(&format!("/api{}", mirrors[0])).await.status, 404, "the mirror is gone");
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_told_and_rings_even_if_its_writer_hung_up() {
+    let house = House::open().await;
+    let mut socket = house.socket("alice").await;
+    socket.register("/calendars/alice/default").await;
+    socket.enable_alarms().await;
+    let service = &house.running().service;
+    let users = service.users().await.expect("users");
+    let alice = users.iter().find(|user| user.name.as_str() == "alice").expect("alice");
+    let place = Address::parse("/calendars/alice/default").and_then(|at| at.object("tea.ics")).expect("an address");
+    let bytes = event("tea", "20250115T091500Z", 10).into();
+    let mut put = Box::pin(service.put(alice, &place, bytes, Precondition::default()));
+    // Asked for, and never waited for.
+    drop(futures_util::poll!(put.as_mut()));
+    drop(put);
+    let told = socket.hear().await;
+    assert!(told["/calendars/alice/default"]["syncToken"].is_string(), "{told}");
+    // Nobody turns the clock by the API, which would look for what is due itself.
+    let clock = service.clock().manual().expect("it can be turned").clone();
+    clock.set("2025-01-15T09:05:00Z".parse().expect("an instant"));
+    let alarm = json!({ "alarms": [{
+        "eventSummary": "Event tea",
+        "eventURL": "/calendars/alice/default/tea.ics",
+        "eventStartTime": "2025-01-15T09:15:00Z",
+    }] });
+    assert_eq!(socket.hear().await, alarm);
+    drop(socket);
     house.stop().await;
 }
