@@ -331,13 +331,14 @@ pub fn pack_line(line: &Line) -> Bytes {
     }
 }
 
+type LineHead = ((i64, Option<i64>), u8);
 type RangRow = (String, i64, (String, String), (u8, String), (i64, i64, u64));
 
 pub fn line(bytes: &[u8]) -> Result<Line, StoreError> {
     const WHAT: &str = "journal";
     let Some((&VERSION, rest)) = bytes.split_first() else { return Err(StoreError::Unreadable(WHAT)) };
     let bad = |_| StoreError::Unreadable(WHAT);
-    let ((head, kind), rest): (((i64, Option<i64>), u8), &[u8]) = postcard::take_from_bytes(rest).map_err(bad)?;
+    let ((head, kind), rest): (LineHead, &[u8]) = postcard::take_from_bytes(rest).map_err(bad)?;
     let event = match kind {
         0 => {
             let (id, at, token): (u64, String, u64) = postcard::from_bytes(rest).map_err(bad)?;

@@ -3,6 +3,7 @@
 pub mod client;
 
 mod first_bell;
+mod imports;
 mod sharing;
 mod tickets;
 
