@@ -4,6 +4,7 @@ pub mod client;
 
 mod first_bell;
 mod imports;
+mod login;
 mod sharing;
 mod tickets;
 
