@@ -80,7 +80,6 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
         sockets_max: config.limits.sockets,
         sockets_per_user_max: config.limits.sockets_per_user,
         queue_bytes_max: config.websocket.queue_bytes,
-        ..hub::Limits::default()
     });
     bus.attach(hub.clone());
     let service = service(kv.clone(), config, clock.clone(), bus);
@@ -107,6 +106,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
             write_deadline: Duration::from_secs(config.websocket.write_seconds),
             ..session::Settings::default()
         },
+        paths_max: config.websocket.registrations,
     });
     let routes = TowerToHyperService::new(warp::service(routes::routes(House { service: service.clone(), door })));
     let settings = accept::Settings {

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::cli::expand::{Question, read};
-use crate::cli::{FAILED, Failure};
+use crate::cli::{FAILED, Failure, say};
 use crate::domain::occurrence;
 use crate::ical::alarms::{self, Policy};
 use crate::ical::recur::budget::Budget;
@@ -44,9 +44,14 @@ impl Alarms {
                     "description": firing.description,
                     "summary": firing.summary,
                 });
-                println!("{shape}");
+                say(format_args!("{shape}"))?;
             } else {
-                println!("{at}  {:<8} {}  {}", firing.action.as_str(), start.unwrap_or_default(), firing.summary);
+                say(format_args!(
+                    "{at}  {:<8} {}  {}",
+                    firing.action.as_str(),
+                    start.unwrap_or_default(),
+                    firing.summary
+                ))?;
             }
         }
         Ok(ExitCode::from(if object.flaws().is_empty() { 0 } else { FAILED }))

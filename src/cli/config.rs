@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::cli::serve::configured;
-use crate::cli::{ConfigFlags, Failure};
+use crate::cli::{ConfigFlags, Failure, say};
 
 #[derive(Subcommand)]
 pub enum Config {
@@ -39,17 +39,17 @@ impl Config {
         match self {
             Config::Check(check) => {
                 configured(&check.flags, &[])?;
-                println!("the configuration is sound");
+                say(format_args!("the configuration is sound"))?;
             }
             Config::Show(show) => {
                 let (_, layers) = configured(&show.flags, &[])?;
                 for (key, (value, origin)) in &layers {
                     if show.json {
-                        println!("{}", json!({ "key": key, "value": value, "origin": origin.to_string() }));
+                        say(format_args!("{}", json!({ "key": key, "value": value, "origin": origin.to_string() })))?;
                     } else if show.origin {
-                        println!("{key} = {value}  # {origin}");
+                        say(format_args!("{key} = {value}  # {origin}"))?;
                     } else {
-                        println!("{key} = {value}");
+                        say(format_args!("{key} = {value}"))?;
                     }
                 }
             }

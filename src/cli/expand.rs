@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::{FAILED, Failure};
+use crate::cli::{FAILED, Failure, say};
 use crate::domain::occurrence::{self, Occurrence};
 use crate::ical::lines::Limits;
 use crate::ical::object::CalendarObject;
@@ -59,10 +59,10 @@ impl Expand {
         occurrences.sort_by_key(|occurrence| occurrence.start_at);
         for occurrence in &occurrences {
             if json {
-                println!("{}", shape(occurrence));
+                say(format_args!("{}", shape(occurrence)))?;
             } else {
                 let cancelled = if occurrence.cancelled { "  (cancelled)" } else { "" };
-                println!("{:<22} {}{cancelled}", occurrence.start.text(), occurrence.summary);
+                say(format_args!("{:<22} {}{cancelled}", occurrence.start.text(), occurrence.summary))?;
             }
         }
         Ok(ExitCode::from(if object.flaws().is_empty() { 0 } else { FAILED }))

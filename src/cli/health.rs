@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::cli::client::{Client, code};
-use crate::cli::{Failure, Server};
+use crate::cli::{Failure, Server, say};
 
 #[derive(Args)]
 pub struct Health {
@@ -16,7 +16,7 @@ pub struct Health {
 impl Health {
     pub async fn run(self) -> Result<ExitCode, Failure> {
         let answer = Client::new(&self.server)?.get("/readyz").await?;
-        println!("{}", String::from_utf8_lossy(&answer.body));
+        say(format_args!("{}", String::from_utf8_lossy(&answer.body)))?;
         Ok(code(answer.status.is_success()))
     }
 }

@@ -10,7 +10,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::cli::client::{Client, encoded};
-use crate::cli::{FAILED, Failure, PARTLY, Server};
+use crate::cli::{FAILED, Failure, PARTLY, Server, say};
 use crate::domain::address::{Address, Kind};
 use crate::system::pace;
 
@@ -62,10 +62,10 @@ impl Import {
             eprintln!("{line}");
         }
         if self.json {
-            println!("{stands}");
+            say(format_args!("{stands}"))?;
         } else {
             let (fine, failed) = (&stands["succeedCount"], &stands["failedCount"]);
-            println!("{}: {fine} imported, {failed} failed", stands["status"].as_str().unwrap_or_default());
+            say(format_args!("{}: {fine} imported, {failed} failed", stands["status"].as_str().unwrap_or_default()))?;
         }
         Ok(ExitCode::from(match (stands["status"].as_str(), stands["failedCount"].as_u64()) {
             (Some("completed"), Some(0)) => 0,

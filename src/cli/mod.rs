@@ -11,6 +11,7 @@ pub mod serve;
 pub mod user;
 pub mod watch;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -87,6 +88,17 @@ pub struct Server {
     pub password: Option<String>,
 }
 
+/// Prints one line. A reader that went away, as in `| head`, is a failure like any other, not a panic.
+pub fn say(line: std::fmt::Arguments<'_>) -> Result<(), Failure> {
+    writeln!(std::io::stdout().lock(), "{line}")?;
+    Ok(())
+}
+
+/// Whether all that went wrong is that nobody reads on.
+pub fn unread(failure: &Failure) -> bool {
+    failure.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -120,7 +132,9 @@ pub fn main() -> ExitCode {
     // A command that reads standard input leaves a thread behind that nothing can wake.
     runtime.shutdown_background();
     outcome.unwrap_or_else(|failure| {
-        eprintln!("campanile: {failure}");
+        if !unread(&failure) {
+            eprintln!("campanile: {failure}");
+        }
         ExitCode::from(FAILED)
     })
 }

@@ -1,7 +1,7 @@
 //! `campanile serve`: the service, until a signal ends it.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use clap::Args;
 use toml::Value;
 
 use crate::app;
-use crate::cli::{ConfigFlags, FAILED, Failure};
+use crate::cli::{ConfigFlags, FAILED, Failure, say};
 use crate::config::{self, Config};
 use crate::system::clock::{Clock, ManualClock, SystemClock};
 use crate::telemetry;
@@ -62,7 +62,7 @@ pub fn configured(flags: &ConfigFlags, listen: &[SocketAddr]) -> Result<(Config,
     Ok((config::read(&layers)?, layers))
 }
 
-fn text(path: &PathBuf) -> Result<String, Failure> {
+fn text(path: &Path) -> Result<String, Failure> {
     Ok(path.to_str().ok_or("the path of the store is not UTF-8")?.to_owned())
 }
 
@@ -84,7 +84,8 @@ impl Serve {
                 return Err(format!("--demo: {refusal}").into());
             }
             if let Some(address) = running.addresses.first() {
-                println!("{}", greeting(*address));
+                // Nobody needs to read it: the service runs on.
+                let _ = say(format_args!("{}", greeting(*address)));
             }
         }
         for address in &running.addresses {

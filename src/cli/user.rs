@@ -13,7 +13,7 @@ use crate::app;
 use crate::bus::local::LocalBus;
 use crate::cli::client::{Client, encoded};
 use crate::cli::serve::configured;
-use crate::cli::{ConfigFlags, Failure, Server};
+use crate::cli::{ConfigFlags, Failure, Server, say};
 use crate::domain::principal::{Principal, login_name};
 use crate::kv::KvError;
 use crate::service::Service;
@@ -200,10 +200,10 @@ impl User {
                 };
                 for user in users.as_array().into_iter().flatten() {
                     if list.json {
-                        println!("{user}");
+                        say(format_args!("{user}"))?;
                     } else {
                         let text = |key: &str| user[key].as_str().unwrap_or_default().to_owned();
-                        println!("{:<20} {:<32} {}", text("name"), text("email"), text("displayName"));
+                        say(format_args!("{:<20} {:<32} {}", text("name"), text("email"), text("displayName")))?;
                     }
                 }
                 door.close().await

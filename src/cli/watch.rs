@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::cli::client::Client;
-use crate::cli::{Failure, Server};
+use crate::cli::{Failure, Server, say, unread};
 use crate::domain::address::Kind;
 use crate::system::pace;
 
@@ -51,7 +51,7 @@ impl Watch {
                     eprintln!("campanile: the service closed the socket; trying again");
                 }
                 // What fails at the first try, such as a wrong password, fails for good.
-                Err(failure) if !connected => return Err(failure),
+                Err(failure) if !connected || unread(&failure) => return Err(failure),
                 Err(failure) => eprintln!("campanile: {failure}; trying again"),
             }
             pace::sleep(wait).await;
@@ -74,9 +74,9 @@ impl Watch {
             let Ok(message) = serde_json::from_str::<Value>(&text) else { continue };
             let news = told(&message);
             if self.json {
-                println!("{}", text.as_str());
+                say(format_args!("{}", text.as_str()))?;
             } else if let Some(line) = &news {
-                println!("{line}");
+                say(format_args!("{line}"))?;
             }
             if let Some(refused) = message.get("notRegistered") {
                 eprintln!("campanile: not registered: {refused}");

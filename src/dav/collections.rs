@@ -1,24 +1,33 @@
 //! Whole collections: deleted, and read as one text. Making them stands in `creation.rs`.
 
 use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderValue};
 use warp::reply::Response;
 
 use crate::dav::dispatch::Request;
 use crate::dav::fault::Fault;
 use crate::dav::headers::{self, Depth};
-use crate::dav::methods;
-use crate::domain::address::Address;
+use crate::dav::objects;
+use crate::domain::address::{Address, Kind};
 use crate::domain::object::{Precondition, Tags};
 use crate::domain::refusal::Refusal;
 use crate::http::problem;
 
-/// A collection as one VCALENDAR, or as its cards one after the other.
-pub async fn get(request: &Request, at: &Address, method: &str) -> Result<Response, Fault> {
-    // Who may not read it, or has the name wrong, is told so whatever the method is.
-    request.house.view(&request.caller.name, at).await?;
-    // HERE the service's merged text of a collection goes out, as `text/calendar` or `text/vcard`, when there is such a use case.
-    // `methods::allowed` then names GET and HEAD for collections.
-    Err(methods::refused(method))
+/// A collection as one VCALENDAR, or as its cards one after the other; for HEAD nothing is merged.
+pub async fn get(request: &Request, at: &Address, head: bool) -> Result<Response, Fault> {
+    let mut response = if head {
+        request.house.view(&request.caller.name, at).await?;
+        problem::empty(StatusCode::OK)
+    } else {
+        Response::new(request.house.export(&request.caller, at).await?.into())
+    };
+    let media = match at.kind() {
+        Kind::Calendar => "text/calendar; charset=utf-8",
+        Kind::AddressBook => "text/vcard; charset=utf-8",
+    };
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    objects::disarm(response.headers_mut());
+    Ok(response)
 }
 
 /// Deletes a collection with everything in it.

@@ -106,7 +106,8 @@ async fn handled(request: &Request) -> Result<Response, Fault> {
         ("PUT", Place::Object(at)) => objects::put(request, at).await,
         ("DELETE", Place::Object(at)) => objects::delete(request, at).await,
         ("DELETE", Place::Collection(at)) => collections::delete(request, at).await,
-        (method @ ("GET" | "HEAD"), Place::Collection(at)) => collections::get(request, at, method).await,
+        ("GET", Place::Collection(at)) => collections::get(request, at, false).await,
+        ("HEAD", Place::Collection(at)) => collections::get(request, at, true).await,
         (method, _) => Err(methods::refused(method)),
     }
 }

@@ -5,7 +5,7 @@ use crate::dav::props::Property;
 use crate::dav::xml::{Element, Name, Space};
 use crate::dav::zone;
 use crate::domain::address::{Address, Kind};
-use crate::service::collections::Face;
+use crate::service::collections::{Face, zone_named};
 
 /// Bytes of one property's text; a longer one is refused.
 const TEXT_MAX: usize = 16_384;
@@ -61,16 +61,16 @@ fn is_timezone(name: &Name) -> bool {
 fn timezone(text: &str) -> Result<String, Unset> {
     let bad = |why: String| Unset::Bad(Some(Condition::ValidCalendarData), why);
     let tzid = zone::tzid(text).ok_or_else(|| bad("there is no VTIMEZONE with a TZID".to_owned()))?;
-    Ok(zone::named(&tzid).ok_or_else(|| bad(format!("no zone named {tzid:?}")))?.to_owned())
+    Ok(zone_named(&tzid).ok_or_else(|| bad(format!("no zone named {tzid:?}")))?.to_owned())
 }
 
-/// RFC 7809 5.2.
+/// RFC 7809 5.2. The empty text takes the zone away.
 fn timezone_id(text: &str) -> Result<String, Unset> {
     if text.trim().is_empty() {
         return Ok(String::new());
     }
     let bad = || Unset::Bad(Some(Condition::ValidTimezone), format!("no zone named {:?}", text.trim()));
-    Ok(zone::named(text).ok_or_else(bad)?.to_owned())
+    Ok(zone_named(text).ok_or_else(bad)?.to_owned())
 }
 
 #[cfg(test)]

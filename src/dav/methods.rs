@@ -21,7 +21,7 @@ pub fn allowed(place: &Place) -> &'static str {
         Place::Root | Place::Principals | Place::Principal(_) | Place::Homes(_) | Place::Home(..) => {
             "OPTIONS, PROPFIND, PROPPATCH"
         }
-        Place::Collection(_) => "OPTIONS, DELETE, PROPFIND, PROPPATCH, MKCOL, MKCALENDAR",
+        Place::Collection(_) => "OPTIONS, GET, HEAD, DELETE, PROPFIND, PROPPATCH, MKCOL, MKCALENDAR",
         Place::Object(_) => "OPTIONS, GET, HEAD, PUT, DELETE, PROPFIND, PROPPATCH",
     }
 }

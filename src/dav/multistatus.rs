@@ -149,3 +149,211 @@ pub fn dress(response: &mut Response, minimal: bool) {
 pub fn applied(response: &mut Response) {
     response.headers_mut().insert(PREFERENCE_APPLIED, HeaderValue::from_static("return=minimal"));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::dav::href::Hrefs;
+    use crate::dav::question;
+    use crate::dav::reader;
+    use crate::domain::access::{Grant, Right};
+    use crate::domain::address::{Address, UserName};
+    use crate::domain::collection::{Collection, CollectionId, Source};
+    use crate::domain::object::{BodyId, Component, Etag, Record};
+    use crate::domain::principal::Principal;
+    use crate::domain::sync::Token;
+    use crate::service::collections::View;
+
+    fn scene(name: &str, prefix: &'static str) -> Scene {
+        let caller = Principal {
+            name: UserName::new(name).unwrap(),
+            email: format!("{name}@example.org"),
+            display_name: "A & B".to_owned(),
+            password_hash: String::new(),
+            timezone: None,
+            administrator: false,
+        };
+        Scene { caller, hrefs: Hrefs::new(prefix), object_max: 1_048_576 }
+    }
+
+    /// Alice's calendar, which bob may write in.
+    fn source() -> Collection {
+        let mut source = Collection::new(Address::parse("/calendars/alice/work").unwrap(), Source::Own, "Work", 7);
+        source.components = vec!["VEVENT".to_owned()];
+        let bob = UserName::new("bob").unwrap();
+        source.grants.push(Grant { user: bob, right: Right::ReadWrite, mirror: "m".to_owned() });
+        source.token = Token(9);
+        source
+    }
+
+    fn owned() -> View {
+        View { shown: source(), source: source(), right: Right::Owner }
+    }
+
+    /// The same through bob's mirror.
+    fn mirrored() -> View {
+        let origin = Source::Delegated(source().address, CollectionId(7));
+        let mut shown = Collection::new(Address::parse("/calendars/bob/m").unwrap(), origin, "Alice's", 8);
+        shown.color = "#00FF00FF".to_owned();
+        View { shown, source: source(), right: Right::ReadWrite }
+    }
+
+    fn record() -> Record {
+        Record {
+            name: Arc::from("a b.ics"),
+            uid: "1".to_owned(),
+            component: Component::Event,
+            etag: Etag(Arc::from("\"0123\"")),
+            size: 42,
+            span: None,
+            modified: "2025-01-15T09:00:00Z".parse().unwrap(),
+            body: BodyId { stamp: 9, part: 0 },
+            due: None,
+            armed: Vec::new(),
+        }
+    }
+
+    /// The row that a question with these elements gets, without the document around it.
+    fn row(scene: &Scene, minimal: bool, body: &str, href: &str, subject: Subject<'_>) -> String {
+        let root = format!(
+            "<D:propfind xmlns:D='DAV:' xmlns:C='urn:ietf:params:xml:ns:caldav' xmlns:CR='urn:ietf:params:xml:ns:carddav' \
+             xmlns:CS='http://calendarserver.org/ns/' xmlns:A='http://apple.com/ns/ical/'>{body}</D:propfind>"
+        );
+        let root = reader::read(root.as_bytes()).unwrap();
+        let mut rows = Multistatus::new(minimal);
+        let head = rows.take().len();
+        assert!(head < 300, "the head declares each prefix once");
+        rows.row(href, &question::question(root.as_ref()).unwrap(), scene, subject);
+        String::from_utf8(rows.take().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn an_etag_row_is_small() {
+        let (view, record) = (owned(), record());
+        let found = row(
+            &scene("alice", ""),
+            false,
+            "<D:prop><D:getetag/></D:prop>",
+            "/c/a%20b.ics",
+            Subject::Object(&view, &record),
+        );
+        let want = "<D:response><D:href>/c/a%20b.ics</D:href><D:propstat><D:prop><D:getetag>\"0123\"</D:getetag></D:prop>\
+                    <D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>";
+        assert_eq!(found, want);
+    }
+
+    #[test]
+    fn what_is_there_and_what_is_not_are_told_apart() {
+        let (view, record) = (owned(), record());
+        let subject = Subject::Object(&view, &record);
+        let alice = scene("alice", "");
+        let rows = [
+            (
+                false,
+                "<D:prop><D:getcontentlength/><D:displayname/><x:y xmlns:x='u:&amp;'/><z xmlns=''/></D:prop>",
+                "<D:getcontentlength>42</D:getcontentlength>|200|<D:displayname/><x:y xmlns:x=\"u:&amp;\"/><z/>|404",
+            ),
+            (
+                true,
+                "<D:prop><D:getcontentlength/><D:displayname/></D:prop>",
+                "<D:getcontentlength>42</D:getcontentlength>|200",
+            ),
+            (false, "<D:prop><D:displayname/></D:prop>", "<D:displayname/>|404"),
+            (true, "<D:prop><D:displayname/></D:prop>", "|200"),
+            (false, "<D:prop/>", "|200"),
+            (
+                false,
+                "<D:allprop/><D:include><D:owner/><D:getetag/><x/></D:include>",
+                "<D:resourcetype/><D:getetag>\"0123\"</D:getetag>\
+                 <D:getcontenttype>text/calendar; charset=utf-8; component=vevent</D:getcontenttype>\
+                 <D:getcontentlength>42</D:getcontentlength>\
+                 <D:getlastmodified>Wed, 15 Jan 2025 09:00:00 GMT</D:getlastmodified>\
+                 <D:owner><D:href>/principals/alice/</D:href></D:owner>|200|<x/>|404",
+            ),
+            (
+                false,
+                "<D:propname/>",
+                "<D:resourcetype/><D:getetag/><D:getcontenttype/><D:getcontentlength/><D:getlastmodified/>\
+                 <D:current-user-principal/><D:principal-collection-set/><D:owner/><D:current-user-privilege-set/>\
+                 <D:supported-report-set/>|200",
+            ),
+        ];
+        for (minimal, body, want) in rows {
+            let mut whole = String::from("<D:response><D:href>/x</D:href>");
+            let parts: Vec<&str> = want.split('|').collect();
+            for pair in parts.chunks(2) {
+                let status = if pair[1] == "200" { "200 OK" } else { "404 Not Found" };
+                let prop = pair[0];
+                whole.push_str(&format!(
+                    "<D:propstat><D:prop>{prop}</D:prop><D:status>HTTP/1.1 {status}</D:status></D:propstat>"
+                ));
+            }
+            whole.push_str("</D:response>");
+            assert_eq!(row(&alice, minimal, body, "/x", subject), whole, "{body}");
+        }
+    }
+
+    #[test]
+    fn values_suit_who_asks() {
+        let (own, mirror) = (owned(), mirrored());
+        let (alice, bob) = (scene("alice", "/dav"), scene("bob", ""));
+        let direct = View { right: Right::Read, ..owned() };
+        let shared =
+            "<D:privilege><D:read/></D:privilege><D:privilege><D:read-current-user-privilege-set/></D:privilege>";
+        let writes = "<D:privilege><D:write-content/></D:privilege><D:privilege><D:bind/></D:privilege>\
+                      <D:privilege><D:unbind/></D:privilege>";
+        let full = format!(
+            "{shared}<D:privilege><D:write/></D:privilege><D:privilege><D:write-properties/></D:privilege>{writes}\
+             <D:privilege><C:read-free-busy/></D:privilege>"
+        );
+        let read = format!("{shared}<D:privilege><C:read-free-busy/></D:privilege>");
+        let token = "http://sabre.io/ns/sync/9";
+        let rows: [(&Scene, Subject<'_>, &str, &str); 16] = [
+            (&alice, Subject::Root, "D:resourcetype", "<D:collection/>"),
+            (&alice, Subject::Root, "D:current-user-principal", "<D:href>/dav/principals/alice/</D:href>"),
+            (&alice, Subject::Principal, "D:resourcetype", "<D:collection/><D:principal/>"),
+            (&alice, Subject::Principal, "D:displayname", "A &amp; B"),
+            (&alice, Subject::Principal, "C:calendar-home-set", "<D:href>/dav/calendars/alice/</D:href>"),
+            (&bob, Subject::Principal, "CR:addressbook-home-set", "<D:href>/addressbooks/bob/</D:href>"),
+            (
+                &bob,
+                Subject::Principal,
+                "C:calendar-user-address-set",
+                "<D:href>mailto:bob@example.org</D:href><D:href>/principals/bob/</D:href>",
+            ),
+            (&alice, Subject::Collection(&own), "D:resourcetype", "<D:collection/><C:calendar/>"),
+            (&alice, Subject::Collection(&own), "D:sync-token", token),
+            (&alice, Subject::Collection(&own), "C:supported-calendar-component-set", "<C:comp name=\"VEVENT\"/>"),
+            (&alice, Subject::Collection(&own), "D:current-user-privilege-set", &full),
+            (&bob, Subject::Collection(&mirror), "D:current-user-privilege-set", &full),
+            (&bob, Subject::Collection(&direct), "D:current-user-privilege-set", &read),
+            (&bob, Subject::Collection(&mirror), "CS:getctag", token),
+            (&bob, Subject::Collection(&mirror), "D:owner", "<D:href>/principals/alice/</D:href>"),
+            (&bob, Subject::Collection(&mirror), "A:calendar-color", "#00FF00FF"),
+        ];
+        for (scene, subject, tag, value) in rows {
+            let found = row(scene, true, &format!("<D:prop><{tag}/></D:prop>"), "/x", subject);
+            assert!(found.contains(&format!("<D:prop><{tag}>{value}</{tag}></D:prop>")), "{tag}: {found}");
+        }
+    }
+
+    #[test]
+    fn text_that_xml_cannot_hold_is_replaced() {
+        let rows = [
+            ("a\u{1}b\u{0}\u{ffff}", "a\u{fffd}b\u{fffd}\u{fffd}"),
+            ("]]><x>\"'&amp;", "]]&gt;&lt;x&gt;\"'&amp;amp;"),
+            ("a\r\n\tb", "a&#13;\n\tb"),
+            ("\u{202e}\u{1f514}", "\u{202e}\u{1f514}"),
+        ];
+        for (text, want) in rows {
+            let mut xml = Xml::default();
+            xml.text("t", text);
+            assert_eq!(xml.as_str(), format!("<t>{want}</t>"));
+            xml.cut(0);
+            xml.empty_with("t", &[("a", text)]);
+            assert_eq!(xml.as_str(), format!("<t a=\"{}\"/>", want.replace('"', "&quot;")));
+        }
+    }
+}

@@ -43,10 +43,7 @@ pub async fn get(request: &Request, at: &ObjectAddress, head: bool) -> Result<Re
     if !fresh {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(values::content_type(record.component)));
         headers.insert(CONTENT_LENGTH, HeaderValue::from(record.size));
-        // What people put into a calendar never runs as a page of this origin.
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
-        headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+        disarm(headers);
     }
     Ok(response)
 }
@@ -75,6 +72,13 @@ pub async fn delete(request: &Request, at: &ObjectAddress) -> Result<Response, F
     let condition = headers::precondition(request.headers())?;
     request.house.delete(&request.caller, at, condition).await?;
     Ok(problem::empty(StatusCode::NO_CONTENT))
+}
+
+/// What people put into a calendar never runs as a page of this origin.
+pub fn disarm(headers: &mut HeaderMap) {
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
+    headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
 }
 
 fn put_etag(headers: &mut HeaderMap, etag: &Etag) {

@@ -1,6 +1,7 @@
 //! What each property says of each place. Writes values only; rows and statuses stand in `multistatus.rs`.
 
 use crate::dav::href::Hrefs;
+use crate::dav::path::Place;
 use crate::dav::props::Property;
 use crate::dav::writer::Xml;
 use crate::domain::access::{Right, right_of};
@@ -43,7 +44,7 @@ impl Scene {
             (Property::ResourceType, _) => resource_type(xml, tag, subject),
             (Property::CurrentUserPrincipal, _) => xml.href_in(tag, &self.hrefs.principal(&self.caller.name)),
             (Property::PrincipalCollections, _) => {
-                xml.href_in(tag, &self.hrefs.of(&crate::dav::path::Place::Principals));
+                xml.href_in(tag, &self.hrefs.of(&Place::Principals));
             }
             (Property::Privileges, _) => self.privileges(xml, tag, subject),
             // None yet: they come with the reports.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::dav::xml::{Name, SPACES};
+use crate::dav::xml::{Name, SPACES, Space};
 
 /// A document, or a part of one, in the making. Tags are written as they stand in the answer: `D:href`.
 ///
@@ -54,7 +54,7 @@ impl Xml {
     /// An element with text and nothing else.
     pub fn text(&mut self, tag: &str, text: &str) {
         self.open(tag);
-        escape(&mut self.out, text);
+        escape(&mut self.out, text, false);
         self.close(tag);
     }
 
@@ -73,7 +73,7 @@ impl Xml {
             self.out.push(' ');
             self.out.push_str(name);
             self.out.push_str("=\"");
-            escape(&mut self.out, value);
+            escape(&mut self.out, value, true);
             self.out.push('"');
         }
         self.out.push_str("/>");
@@ -83,7 +83,7 @@ impl Xml {
     pub fn empty_name(&mut self, name: &Name) {
         match (name.space.prefix(), &name.space) {
             (Some(prefix), _) => self.empty(&format!("{prefix}:{}", name.local)),
-            (None, crate::dav::xml::Space::Other(uri)) => {
+            (None, Space::Other(uri)) => {
                 self.empty_with(&format!("x:{}", name.local), &[("xmlns:x", uri)]);
             }
             (None, _) => self.empty(&name.local),
@@ -109,14 +109,15 @@ impl Xml {
     }
 }
 
-/// Text as XML 1.0 may hold it. Names that came by another face can hold control characters; those become U+FFFD.
-fn escape(out: &mut String, text: &str) {
-    let mut rest = text;
-    let special = |c: char| {
-        matches!(c, '&' | '<' | '>' | '"' | '\r')
-            || (c < ' ' && c != '\t' && c != '\n')
-            || matches!(c, '\u{fffe}' | '\u{ffff}')
+/// Text as XML 1.0 may hold it. Names that came by another face can hold control characters; those become U+FFFD. Quotes may stand bare
+/// outside attributes, where every entity tag has two.
+fn escape(out: &mut String, text: &str, quotes: bool) {
+    let special = |c: char| match c {
+        '&' | '<' | '>' | '\r' | '\u{fffe}' | '\u{ffff}' => true,
+        '"' => quotes,
+        c => c < ' ' && !matches!(c, '\t' | '\n'),
     };
+    let mut rest = text;
     while let Some(at) = rest.find(special) {
         out.push_str(&rest[..at]);
         let mut chars = rest[at..].chars();

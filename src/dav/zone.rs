@@ -1,13 +1,4 @@
-//! The zone that a client gives a calendar: out of a VTIMEZONE, or by its name. Makes no VTIMEZONE and computes no time.
-
-use chrono_tz::Tz;
-
-/// The tz database's name for a zone that is spelled so, or as a path that ends so: `/mozilla.org/20050126_1/Europe/Paris`.
-pub fn named(text: &str) -> Option<&'static str> {
-    let text = text.trim();
-    let ends = text.match_indices('/').map(|(at, _)| &text[at + 1..]);
-    std::iter::once(text).chain(ends).find_map(|name| name.parse::<Tz>().ok()).map(Tz::name)
-}
+//! The name of the zone in a `calendar-timezone`. Does not know which zones there are, and makes no VTIMEZONE.
 
 /// The name in the VTIMEZONE of a `calendar-timezone`, as it is written there; `None` where there is no VTIMEZONE with a name.
 pub fn tzid(text: &str) -> Option<String> {
@@ -33,22 +24,6 @@ pub fn tzid(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn zones_are_found_by_name() {
-        let rows = [
-            ("Europe/Paris", Some("Europe/Paris")),
-            (" UTC ", Some("UTC")),
-            ("/mozilla.org/20050126_1/Europe/Paris", Some("Europe/Paris")),
-            ("/freeassociation.sourceforge.net/America/Argentina/Ushuaia", Some("America/Argentina/Ushuaia")),
-            ("Mars/Olympus", None),
-            ("", None),
-            ("/", None),
-        ];
-        for (text, want) in rows {
-            assert_eq!(named(text), want, "{text}");
-        }
-    }
 
     #[test]
     fn a_vtimezone_says_its_name() {

@@ -29,6 +29,8 @@ pub struct Door {
     pub desk: Arc<dyn Desk>,
     pub clock: Arc<dyn Clock>,
     pub settings: Settings,
+    /// Paths that one socket may register.
+    pub paths_max: usize,
 }
 
 /// A request that asks for a WebSocket, and asks rightly.

@@ -31,7 +31,7 @@ pub async fn side(service: Arc<Service>, door: Arc<Door>, call: Call, on_upgrade
     let version = if on_upgrade.is_some() { Version::HTTP_11 } else { Version::HTTP_2 };
     let response = match (Handshake::read(&call.method, version, &call.headers), on_upgrade) {
         (Ok(handshake), Some(on_upgrade)) => {
-            let dialect = Box::new(Side::new(caller.name.clone()));
+            let dialect = Box::new(Side::new(caller.name.clone(), door.paths_max));
             handshake.accept(&door, on_upgrade, Some(&caller.name), dialect)
         }
         (Ok(_), None) => return problem::empty(StatusCode::UPGRADE_REQUIRED),

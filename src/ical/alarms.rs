@@ -33,10 +33,13 @@ pub fn firings(
     let mut all = Vec::new();
     for series in object.series() {
         let tower = Tower::of(object, series, default, policy);
-        tower.absolute(from, to, budget, &mut all)?;
-        tower.relative(from, to, budget, &mut all)?;
+        let mut rings = Vec::new();
+        tower.absolute(from, to, budget, &mut rings)?;
+        tower.relative(from, to, budget, &mut rings)?;
+        for ring in rings.iter().filter(|ring| ring.at < to) {
+            all.push(tower.firing(ring, budget)?);
+        }
     }
-    all.retain(|firing| firing.at < to);
     all.sort_by(|one, two| (one.at, &one.uid, one.start_at, one.id).cmp(&(two.at, &two.uid, two.start_at, two.id)));
     Ok(all)
 }
@@ -55,15 +58,19 @@ pub fn next_after(
         let tower = Tower::of(object, series, default, policy);
         let mut all = Vec::new();
         tower.absolute(from, DateTime::<Utc>::MAX_UTC, budget, &mut all)?;
-        for (from, to) in window::widening(series, from) {
-            let ended = tower.relative(from, to, budget, &mut all)?;
-            // What rings behind the window's end may have an earlier rival there.
-            let found = all.iter().map(|firing| firing.at).chain(next).min();
-            if ended || found.is_some_and(|found| found < to) {
-                break;
+        if let Some(mut search) = tower.search(from) {
+            while let Some((from, to)) = search.next(series, default, budget)? {
+                let ended = tower.relative(from, to, budget, &mut all)?;
+                // What rings behind the window's end may have an earlier rival there.
+                let found = all.iter().map(|ring| ring.at).chain(next).min();
+                if ended || found.is_some_and(|found| found < to) {
+                    break;
+                }
             }
+        } else {
+            tower.relative(from, DateTime::<Utc>::MAX_UTC, budget, &mut all)?;
         }
-        next = all.into_iter().map(|firing| firing.at).chain(next).min();
+        next = all.into_iter().map(|ring| ring.at).chain(next).min();
     }
     Ok(next)
 }

@@ -1,6 +1,6 @@
 //! The alarms of one series, hung on its instances. Knows neither due queue nor listener; `alarms` asks it.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use sha2::{Digest, Sha256};
 
@@ -12,7 +12,8 @@ use crate::ical::object::CalendarObject;
 use crate::ical::recur::budget::{Budget, Exhausted};
 use crate::ical::recur::instances::{self, Instance};
 use crate::ical::recur::series::{Part, Series};
-use crate::ical::recur::window;
+use crate::ical::recur::window::{self, Search};
+use crate::ical::text;
 use crate::ical::time::{self, End, Length, Time};
 use crate::ical::trigger::{self, Trigger, When};
 
@@ -27,6 +28,23 @@ pub struct Tower<'o> {
     expands: bool,
     /// From this original start on a this-and-future override has silenced the rule.
     quiet: Option<DateTime<Utc>>,
+}
+
+/// One ringing, before anything is said about it: the next instant is asked for often, its words seldom.
+pub struct Ring<'t> {
+    pub at: DateTime<Utc>,
+    bell: &'t Bell<'t>,
+    trigger: &'t Trigger,
+    /// The instance it hangs on; `None` for an instant of its own.
+    instance: Option<Standing>,
+}
+
+/// What something rings for.
+#[derive(Clone, Copy)]
+struct Standing {
+    moment: Option<Moment>,
+    start_at: DateTime<Utc>,
+    end_at: DateTime<Utc>,
 }
 
 /// One component with the alarms of it that may ring.
@@ -70,13 +88,18 @@ impl<'o> Tower<'o> {
         Tower { series, bells, default, reach, expands, quiet }
     }
 
+    /// Where to look for what rings next; `None` where no rule makes anything that rings, and one look is enough.
+    pub fn search(&self, from: DateTime<Utc>) -> Option<Search> {
+        self.reach.filter(|_| self.expands).map(|reach| Search::new(self.series, from, reach))
+    }
+
     /// Adds what rings at an instant of its own.
-    pub fn absolute(
-        &self,
+    pub fn absolute<'t>(
+        &'t self,
         from: DateTime<Utc>,
         to: DateTime<Utc>,
         budget: &mut Budget,
-        all: &mut Vec<Firing>,
+        all: &mut Vec<Ring<'t>>,
     ) -> Result<(), Exhausted> {
         for bell in &self.bells {
             let instants = bell.triggers.iter().filter_map(|trigger| Some((trigger, trigger.absolute(self.default)?)));
@@ -84,14 +107,14 @@ impl<'o> Tower<'o> {
                 for at in repeated(trigger, first, from, to) {
                     budget.spend(1)?;
                     if bell.hears(trigger, at) {
-                        all.push(self.absolute_firing(bell, trigger, at));
+                        all.push(Ring { at, bell, trigger, instance: None });
                     }
                 }
             }
             for at in bell.snoozes.iter().filter(|at| (from..to).contains(at)) {
                 budget.spend(1)?;
                 if let Some(trigger) = bell.triggers.first() {
-                    all.push(self.absolute_firing(bell, trigger, *at));
+                    all.push(Ring { at: *at, bell, trigger, instance: None });
                 }
             }
         }
@@ -100,12 +123,12 @@ impl<'o> Tower<'o> {
 
     /// Adds what hangs on starts and ends and rings at `from` or later: all of it that rings before `to`, perhaps
     /// more. Answers whether that is all there is.
-    pub fn relative(
-        &self,
+    pub fn relative<'t>(
+        &'t self,
         from: DateTime<Utc>,
         to: DateTime<Utc>,
         budget: &mut Budget,
-        all: &mut Vec<Firing>,
+        all: &mut Vec<Ring<'t>>,
     ) -> Result<bool, Exhausted> {
         let Some((low, high)) = self.reach else { return Ok(true) };
         let (first, last) = (time::shifted(from, -high), time::shifted(to, -low));
@@ -118,18 +141,14 @@ impl<'o> Tower<'o> {
         };
         for instance in &instances {
             let Some(bell) = self.bells.iter().find(|bell| std::ptr::eq(bell.part, instance.part)) else { continue };
+            let (start_at, end_at) = (instance.start_at, instance.end_at);
+            let standing = Standing { moment: Some(instance.start.moment()), start_at, end_at };
             for trigger in &bell.triggers {
                 let Some(first) = ring(trigger, instance, self.default) else { continue };
                 for at in repeated(trigger, first, from, DateTime::<Utc>::MAX_UTC) {
                     budget.spend(1)?;
                     if bell.hears(trigger, at) {
-                        all.push(self.firing(
-                            bell,
-                            trigger,
-                            at,
-                            Some(instance.start.moment()),
-                            (instance.start_at, instance.end_at),
-                        ));
+                        all.push(Ring { at, bell, trigger, instance: Some(standing) });
                         // The caller wants the window's; the first behind it is enough to know that there is one.
                         if at >= to {
                             break;
@@ -141,44 +160,46 @@ impl<'o> Tower<'o> {
         Ok(ended)
     }
 
-    fn absolute_firing(&self, bell: &Bell<'_>, trigger: &Trigger, at: DateTime<Utc>) -> Firing {
-        let span = |start: &Time| (start.instant(self.default), bell.part.end_of(start, None, self.default));
-        let own = bell.part.start.as_ref().map(span);
-        if !bell.part.recurs() {
-            let moment = bell.part.start.as_ref().map(Time::moment);
-            return self.firing(bell, trigger, at, moment, own.unwrap_or((at, at)));
-        }
-        self.firing(bell, trigger, at, None, self.nearest(at).or(own).unwrap_or((at, at)))
-    }
-
-    /// The instance that an absolute alarm of a series most likely means: a snooze stands close to its own.
-    fn nearest(&self, at: DateTime<Utc>) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
-        const STEPS: u32 = 1000;
-        let (from, to) = (at - TimeDelta::days(2), at + TimeDelta::days(8));
-        let found = instances::instances(self.series, from, to, self.default, &mut Budget::new(STEPS)).ok()?;
-        let nearest = found.instances.iter().min_by_key(|instance| (instance.start_at - at).abs())?;
-        Some((nearest.start_at, nearest.end_at))
-    }
-
-    fn firing(
-        &self,
-        bell: &Bell<'_>,
-        trigger: &Trigger,
-        at: DateTime<Utc>,
-        occurrence: Option<Moment>,
-        (start_at, end_at): (DateTime<Utc>, DateTime<Utc>),
-    ) -> Firing {
-        Firing {
-            at,
+    /// What a ringing says. Long words cost as much as many instances: they are copied for each.
+    pub fn firing(&self, ring: &Ring<'_>, budget: &mut Budget) -> Result<Firing, Exhausted> {
+        let Ring { at, bell, trigger, .. } = ring;
+        let words = bell.part.summary.len() + trigger.description.len() + self.series.uid.len();
+        budget.spend(text::copy_cost(words))?;
+        let standing = match ring.instance {
+            Some(standing) => standing,
+            None => self.alone(bell, *at, budget)?,
+        };
+        Ok(Firing {
+            at: *at,
             uid: self.series.uid.clone(),
-            id: id(&self.series.uid, occurrence.as_ref(), trigger, at),
-            occurrence,
-            start_at,
-            end_at,
+            id: id(&self.series.uid, standing.moment.as_ref(), trigger, *at),
+            occurrence: standing.moment,
+            start_at: standing.start_at,
+            end_at: standing.end_at,
             action: trigger.action,
             summary: bell.part.summary.clone(),
             description: trigger.description.clone(),
+        })
+    }
+
+    /// What an absolute alarm rings for: its component, or of a series the instance it most likely means, since a
+    /// snooze stands close to its own.
+    fn alone(&self, bell: &Bell<'_>, at: DateTime<Utc>, budget: &mut Budget) -> Result<Standing, Exhausted> {
+        const STEPS: u32 = 1000;
+        let own = bell.part.start.as_ref();
+        let span = |start: &Time| (start.instant(self.default), bell.part.end_of(start, None, self.default));
+        let (start_at, end_at) = own.map_or((at, at), span);
+        if !bell.part.recurs() {
+            return Ok(Standing { moment: own.map(Time::moment), start_at, end_at });
         }
+        let mut little = Budget::new(STEPS);
+        let (from, to) = (time::shifted(at, -2 * 86_400), time::shifted(at, 8 * 86_400));
+        let found = instances::instances(self.series, from, to, self.default, &mut little);
+        budget.spend(little.spent())?;
+        // A rule too dense for that leaves the start of the series.
+        let nearest = found.ok().and_then(|found| found.instances.into_iter().min_by_key(|i| (i.start_at - at).abs()));
+        let (start_at, end_at) = nearest.map_or((start_at, end_at), |nearest| (nearest.start_at, nearest.end_at));
+        Ok(Standing { moment: None, start_at, end_at })
     }
 }
 

@@ -73,10 +73,6 @@ impl Builder {
         self.open.is_empty()
     }
 
-    pub fn depth(&self) -> usize {
-        self.open.len()
-    }
-
     /// The innermost component that is open.
     pub fn innermost(&self) -> Option<&Block> {
         self.open.last()

@@ -301,3 +301,40 @@ fn content_uid(block: &Block) -> String {
     }
     uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn components_stay_as_they_were_sent() {
+        let zone = "BEGIN:VTIMEZONE\nTZID:Here\nBEGIN:STANDARD\nDTSTART:19700101T000000\nTZOFFSETFROM:+0100\nTZOFFSETTO:+0100\nEND:STANDARD\nEND:VTIMEZONE\n";
+        let event = "BEGIN:vevent\nx-odd;A=\"b:c\":d\\,e\nUID:1\nDTSTART;TZID=Here:20250115T0\n 90000\nEND:VEVENT\n";
+        let nameless = "BEGIN:VTODO\r\nSUMMARY:x\r\nEND:VTODO\r\n";
+        let file = format!(
+            "BEGIN:VCALENDAR\nMETHOD:REQUEST\nX-WR-CALNAME:Mine\nPRODID:-//A very\n  long name//EN\nCALSCALE:GREGORIAN\n{zone}{event}{nameless}END:VCALENDAR\n"
+        );
+        let split = calendar(file.as_bytes(), &Limits::default()).unwrap();
+        assert_eq!(split.failures, []);
+        let texts: Vec<&str> = split.items.iter().map(|item| std::str::from_utf8(&item.bytes).unwrap()).collect();
+        let head = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//A very\r\n  long name//EN\r\nCALSCALE:GREGORIAN\r\n";
+        let named = nameless.replace("SUMMARY", &format!("UID:{}\r\nSUMMARY", split.items[1].uid));
+        assert_eq!(
+            texts,
+            [format!("{head}{zone}{event}END:VCALENDAR\r\n"), format!("{head}{named}END:VCALENDAR\r\n"),]
+        );
+        // Imported again it makes the same objects, and so it does after an export.
+        assert_eq!(calendar(file.as_bytes(), &Limits::default()).unwrap(), split);
+        let bodies: Vec<&[u8]> =
+            split.items.iter().map(|item| item.bytes.as_slice()).chain([texts[0].as_bytes()]).collect();
+        let export = String::from_utf8(write::collection("All, of it", &bodies)).unwrap();
+        assert_eq!(
+            export,
+            format!(
+                "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:{}\r\nX-WR-CALNAME:All\\, of it\r\n{zone}{event}{named}{event}END:VCALENDAR\r\n",
+                write::PRODID
+            )
+        );
+    }
+}

@@ -49,6 +49,12 @@ pub fn folded(line: &str) -> String {
     out
 }
 
+/// Steps of a budget that a copy of so many bytes costs: none for everyday texts, many for a novel in each instance.
+pub fn copy_cost(bytes: usize) -> u32 {
+    const BYTES_A_STEP: usize = 512;
+    u32::try_from(bytes / BYTES_A_STEP).unwrap_or(u32::MAX)
+}
+
 /// The parts of a value that are split at unescaped commas.
 pub fn parts(value: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(value);

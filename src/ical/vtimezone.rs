@@ -33,6 +33,8 @@ struct Observance {
 
 /// Observances in one VTIMEZONE; Outlook writes one or two for each year, Lotus a few dozen.
 const OBSERVANCES_MAX: usize = 400;
+/// Two changes a year take 500; what wants more than this stays at the offset that was reached.
+const STEPS: u32 = 5000;
 /// From this year on no changes are worked out; the offset stays.
 const YEAR_MAX: i32 = 2200;
 
@@ -68,7 +70,7 @@ impl Custom {
     fn changes(&self) -> &[(NaiveDateTime, FixedOffset)] {
         self.changes.get_or_init(|| {
             let mut changes = Vec::new();
-            let mut budget = Budget::default();
+            let mut budget = Budget::new(STEPS);
             for observance in &self.observances {
                 let mut onsets = vec![observance.start];
                 onsets.extend(&observance.dates);

@@ -142,12 +142,14 @@ impl Zones {
     /// Resolves every TZID that is used below `root`. The tz database wins over a VTIMEZONE of the same name.
     pub fn of(root: &Block) -> Zones {
         let mut zones = Zones::default();
+        let definitions: HashMap<&str, &Block> =
+            root.blocks("VTIMEZONE").filter_map(|block| Some((block.value("TZID")?, block))).collect();
         for property in root.all_properties() {
             let Some(tzid) = property.param("TZID") else { continue };
             if tzid.is_empty() || zones.found.contains_key(tzid) {
                 continue;
             }
-            if let Some(zone) = resolved(tzid, root) {
+            if let Some(zone) = resolved(tzid, &definitions) {
                 zones.found.insert(tzid.to_owned(), zone);
             }
         }
@@ -159,11 +161,11 @@ impl Zones {
     }
 }
 
-fn resolved(tzid: &str, root: &Block) -> Option<Zone> {
+fn resolved(tzid: &str, definitions: &HashMap<&str, &Block>) -> Option<Zone> {
     if let Some(tz) = named(tzid) {
         return Some(if tz == Tz::UTC { Zone::Utc } else { Zone::Named(tz) });
     }
-    let definition = root.blocks("VTIMEZONE").find(|block| block.value("TZID") == Some(tzid.trim()))?;
+    let definition = definitions.get(tzid.trim())?;
     if let Some(tz) = definition.value("X-LIC-LOCATION").and_then(iana) {
         return Some(Zone::Named(tz));
     }

@@ -73,7 +73,7 @@ impl Ringing {
     pub fn next_after(&self, object: &CalendarObject, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let mut budget = Budget::new(self.steps);
         alarms::next_after(object, after, self.zone, &self.policy, &mut budget).unwrap_or_else(|exhausted| {
-            tracing::warn!(uid = object.uid(), %exhausted, "alarms of an object cannot be planned");
+            tracing::warn!(uid = ?object.uid(), %exhausted, "alarms of an object cannot be planned");
             None
         })
     }

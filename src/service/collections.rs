@@ -9,6 +9,7 @@ use crate::domain::event::Event;
 use crate::domain::object::Component;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
+use crate::ical::zone;
 use crate::kv::Writes;
 use crate::service::Service;
 use crate::service::principals::still_there;
@@ -38,14 +39,19 @@ pub struct Face {
     pub timezone: Option<String>,
 }
 
+/// The tz database's name for a zone as clients spell it: in any case, as a path that ends in it, or as Windows names it.
+pub fn zone_named(name: &str) -> Option<&'static str> {
+    zone::named(name).map(|zone| zone.name())
+}
+
 /// Bytes that a name may have; a description; a colour. A collection's row must hold all of them beside its delegates.
 pub(crate) const NAME_MAX: usize = 1_024;
 const DESCRIPTION_MAX: usize = 4_096;
 const COLOR_MAX: usize = 64;
 
 impl Face {
-    /// Refuses what could not be kept, or not be shown in XML.
-    fn check(&self) -> Result<(), Fault> {
+    /// With its zone by the tz database's name. Refuses what could not be kept, or not be shown in XML.
+    fn settled(mut self) -> Result<Face, Refusal> {
         let rows = [
             ("a name", &self.display_name, NAME_MAX),
             ("a description", &self.description, DESCRIPTION_MAX),
@@ -54,12 +60,12 @@ impl Face {
         for (what, text, max) in rows {
             check_text(what, text.as_deref().unwrap_or_default(), max)?;
         }
-        match self.timezone.as_deref() {
-            Some(zone) if !zone.is_empty() && zone.parse::<chrono_tz::Tz>().is_err() => {
-                Err(Fault::whole(format!("no zone named {zone:?}")))
-            }
-            _ => Ok(()),
+        if let Some(name) = self.timezone.take() {
+            let known = if name.is_empty() { Some("") } else { zone_named(&name) };
+            let known = known.ok_or_else(|| Fault::whole(format!("no zone named {name:?}")))?;
+            self.timezone = Some(known.to_owned());
         }
+        Ok(self)
     }
 
     fn dress(&self, collection: &mut Collection) {
@@ -136,7 +142,7 @@ impl Service {
         if address.user() != &caller.name {
             return Err(Refusal::Forbidden);
         }
-        face.check()?;
+        let face = face.settled()?;
         let takes = |name: &String| Component::from_name(name).is_some_and(|component| component != Component::Card);
         if let Some(other) = components.iter().find(|name| !takes(name)) {
             return Err(Fault::whole(format!("a calendar takes no {other:?}")).into());
@@ -185,7 +191,7 @@ impl Service {
 
     /// Sets name, colour and the like: of the source by its owner or administrators, of a mirror or subscription by its holder.
     pub async fn dress_collection(&self, caller: &Principal, address: &Address, face: Face) -> Result<(), Refusal> {
-        face.check()?;
+        let face = face.settled()?;
         self.view(&caller.name, address).await?;
         let (user, now) = (caller.name.clone(), self.now());
         self.commit(vec![keys::collection(address)], move |seen, stamp| {

@@ -178,7 +178,7 @@ impl Service {
         let mut reads = vec![keys::import(&import.id)];
         if let Ok((source, _)) = &view {
             reads.push(keys::collection(&source.address));
-            for (name, prepared) in batch.iter().filter_map(|candidate| candidate.outcome.as_ref().ok()) {
+            for (name, prepared) in batch.iter().filter_map(|one| one.outcome.as_ref().ok()) {
                 reads.push(keys::object(source.id, name));
                 reads.push(keys::uid(source.id, &prepared.uid));
             }
@@ -292,7 +292,7 @@ impl Service {
     }
 }
 
-/// An item of the file on its way into a commit: the name and the object that it becomes, or why it does not.
+/// An item of the file on its way: under which name it goes in, or why it cannot.
 struct Candidate {
     line: u64,
     uid: String,

@@ -5,6 +5,7 @@ pub mod bearers;
 pub mod clock;
 pub mod collections;
 pub mod demo;
+pub mod export;
 pub mod imports;
 pub mod login;
 pub mod objects;

@@ -198,6 +198,9 @@ fn prepare(
         Kind::Calendar => {
             let object = CalendarObject::read(&bytes, limits)?;
             object.storable().map_err(Refusal::Unstorable)?;
+            if let Some(flaw) = object.flaws().first() {
+                tracing::info!(uid = ?object.uid(), flaw = ?flaw.to_string(), "kept as it came, but part of it shows and rings nothing");
+            }
             let due = ringing.next_after(&object, now);
             // `storable` made sure of both.
             let (Some(uid), Some(component)) = (object.uid(), object.component()) else {

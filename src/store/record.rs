@@ -338,7 +338,7 @@ pub fn line(bytes: &[u8]) -> Result<Line, StoreError> {
     const WHAT: &str = "journal";
     let Some((&VERSION, rest)) = bytes.split_first() else { return Err(StoreError::Unreadable(WHAT)) };
     let bad = |_| StoreError::Unreadable(WHAT);
-    let ((head, kind), rest): (LineHead, &[u8]) = postcard::take_from_bytes(rest).map_err(bad)?;
+    let ((head, kind), rest) = postcard::take_from_bytes::<LineHead>(rest).map_err(bad)?;
     let event = match kind {
         0 => {
             let (id, at, token): (u64, String, u64) = postcard::from_bytes(rest).map_err(bad)?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use campanile::domain::address::UserName;
 use campanile::gateway::hub::{Hub, Limits};
 use campanile::gateway::session;
-use campanile::gateway::side::conversation::Side;
+use campanile::gateway::side::conversation::{PATHS_DEFAULT, Side};
 use campanile::gateway::upgrade::{Door, Handshake, NoHandshake};
 use campanile::http::accept::{self, Peer, Settings};
 use campanile::system::clock::SystemClock;
@@ -40,6 +40,7 @@ async fn start(settings: Settings, limits: Limits) -> Service {
         desk: World::new(),
         clock: Arc::new(SystemClock),
         settings: session::Settings::default(),
+        paths_max: PATHS_DEFAULT,
     });
     let peer = warp::path("peer").and(warp::ext::get::<Peer>()).map(|peer: Peer| peer.0.to_string());
     let socket = warp::path("ws").and(warp::header::headers_cloned()).and(warp::ext::get::<OnUpgrade>()).map(
@@ -47,7 +48,7 @@ async fn start(settings: Settings, limits: Limits) -> Service {
             let alice = UserName::new("alice").unwrap();
             match Handshake::read(&Method::GET, Version::HTTP_11, &headers) {
                 Ok(handshake) => {
-                    let side = Box::new(Side::new(alice.clone()));
+                    let side = Box::new(Side::new(alice.clone(), PATHS_DEFAULT));
                     handshake.with_protocol("v1").accept(&door, on_upgrade, Some(&alice), side)
                 }
                 Err(why) => why.response(),

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use campanile::domain::occurrence::instant;
+use campanile::domain::occurrence::{Occurrence, instant};
 use campanile::ical::alarms::{self, Policy};
 use campanile::ical::lines::Limits;
 use campanile::ical::object::CalendarObject;
 use campanile::ical::recur::budget::Budget;
 use campanile::ical::recur::window;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde_json::Value;
 
@@ -18,9 +18,38 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
 #[test]
 fn expansions_are_golden() {
     check("expand.jsonl", |case| {
-        let found = window::occurrences(&case.object, case.from, case.to, case.zone, &mut Budget::default());
-        let mut found: Vec<String> = found
-            .map_err(|error| error.to_string())?
+        let ask = |from, to| {
+            let found = window::occurrences(&case.object, from, to, case.zone, &mut Budget::default());
+            found.map_err(|error| error.to_string())
+        };
+        let whole = ask(case.from, case.to)?;
+        // However the window is cut, the pieces make the whole: on a start, just behind one, and in between.
+        let starts = whole.iter().enumerate().map(|(number, occurrence)| match number % 3 {
+            0 => occurrence.start_at,
+            1 => occurrence.start_at + TimeDelta::seconds(1),
+            _ => occurrence.start_at - TimeDelta::minutes(40),
+        });
+        let mut cuts: Vec<_> = [case.from, case.to].into_iter().chain(starts).collect();
+        cuts.sort();
+        let mut pieces = Vec::new();
+        for cut in cuts.windows(2).filter(|cut| case.from <= cut[0] && cut[1] <= case.to) {
+            pieces.extend(ask(cut[0], cut[1])?);
+        }
+        let key = |occurrence: &Occurrence| (occurrence.start_at, occurrence.uid.clone(), occurrence.recurrence_id);
+        pieces.sort_by_key(key);
+        let mut sorted = whole.clone();
+        sorted.sort_by_key(key);
+        if pieces != sorted {
+            return Err(format!("{} in pieces, {} as a whole", pieces.len(), whole.len()));
+        }
+        // Asked one after the other, each is followed by the next.
+        for pair in sorted.windows(2).filter(|pair| pair[0].start_at < pair[1].start_at) {
+            let next = window::next_after(&case.object, pair[0].start_at, case.zone, &mut Budget::default());
+            if next.as_ref().map(|next| next.as_ref().map(|next| next.start_at)) != Ok(Some(pair[1].start_at)) {
+                return Err(format!("{next:?} follows {:?} instead of {:?}", pair[0], pair[1]));
+            }
+        }
+        let mut found: Vec<String> = whole
             .iter()
             .map(|occurrence| {
                 let original = occurrence.recurrence_id.as_ref().map(|moment| moment.text()).unwrap_or_default();
@@ -69,7 +98,7 @@ fn alarms_are_golden() {
         }
         // The next one, asked one after the other, walks through the same instants.
         let mut walked = Vec::new();
-        let mut after = case.from - chrono::TimeDelta::seconds(1);
+        let mut after = case.from - TimeDelta::seconds(1);
         loop {
             let next = alarms::next_after(&case.object, after, case.zone, &policy, &mut Budget::default());
             match next.map_err(|error| error.to_string())? {

@@ -214,6 +214,17 @@ fn endless_rules_cost_what_is_asked() {
         next(&event("DTSTART;TZID=Europe/Paris:19700101T090000\nRRULE:FREQ=DAILY"), "2025-01-15T09:00:00Z");
     assert_eq!(found, Ok(Some("2025-01-16T08:00:00Z".to_owned())));
     assert!(spent < 100, "{spent}");
+    // Dense, but not yet: what lies before the first start costs nothing.
+    for rule in ["FREQ=SECONDLY", "FREQ=MINUTELY", "FREQ=HOURLY"] {
+        let text = event(&format!("DTSTART:20260115T090000Z\nRRULE:{rule}"));
+        let (found, spent) = next(&text, "1970-01-01T00:00:00Z");
+        assert_eq!(found, Ok(Some("2026-01-15T09:00:00Z".to_owned())), "{rule}");
+        assert!(spent < 100, "{rule}: {spent}");
+    }
+    let december = event("DTSTART:20241201T000000Z\nRRULE:FREQ=SECONDLY;BYMONTH=12");
+    let (found, spent) = next(&december, "2025-01-15T09:00:00Z");
+    assert_eq!(found, Ok(Some("2025-12-01T00:00:00Z".to_owned())));
+    assert!(spent < 1000, "{spent}");
     // A period of half a million instances is not held in memory.
     let hours: Vec<String> = (0..24).map(|hour| hour.to_string()).collect();
     let minutes: Vec<String> = (0..59).map(|minute| minute.to_string()).collect();
@@ -261,6 +272,9 @@ fn rules_that_never_match_end() {
         assert_eq!(found, Ok(None), "{rule}");
         assert!(spent < 100, "{rule}: {spent}");
     }
+    // A year without such a day, in all years that can be written.
+    let text = event("DTSTART:20250115T090000Z\nRRULE:FREQ=YEARLY;BYYEARDAY=366;BYMONTH=1");
+    assert_eq!(next(&text, "2025-01-15T09:00:00Z").0, Ok(None));
     // Not seen at a glance: it is looked for as long as the budget lasts.
     let text = event("DTSTART:20250115T090000Z\nRRULE:FREQ=HOURLY;INTERVAL=24;BYHOUR=5");
     assert_eq!(next(&text, "2025-01-15T09:00:00Z").0, Err(EXHAUSTED));
@@ -278,7 +292,8 @@ fn edges_of_time_are_met() {
     let found = vec!["2025-03-30T01:30:00Z".to_owned(), "2025-03-31T00:30:00Z".to_owned()];
     assert_eq!(starts(&gap, all.0, all.1), Ok(found));
     let last = event("DTSTART:99991231T235959Z\nRRULE:FREQ=SECONDLY");
-    assert_eq!(next(&last, "2025-01-01T00:00:00Z").0, Ok(None));
+    assert_eq!(next(&last, "2025-01-01T00:00:00Z").0, Ok(Some("9999-12-31T23:59:59Z".to_owned())));
+    assert_eq!(next(&last, "9999-12-31T23:59:59Z").0, Ok(None));
     let first = event("DTSTART:00010101T000000Z\nRRULE:FREQ=YEARLY;INTERVAL=4000000000");
     assert_eq!(next(&first, "2025-01-01T00:00:00Z").0, Ok(None));
     let far = event("DTSTART:20250115T090000Z").replace("TRIGGER:PT0S", "TRIGGER:-P360000D");
@@ -299,6 +314,32 @@ fn edges_of_time_are_met() {
     assert!(spent < 10, "{spent}");
 }
 
+/// What is copied into every instance is paid for, so that the answer stays smaller than a few dozen megabytes.
+#[test]
+fn long_words_are_paid_for() {
+    let long = "x".repeat(500_000);
+    let text = event(&format!("DTSTART:20250115T090000Z\nRRULE:FREQ=DAILY\nSUMMARY:{long}"));
+    assert_eq!(starts(&text, "2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z"), Err(EXHAUSTED));
+    assert_eq!(starts(&text, "2025-01-15T00:00:00Z", "2025-01-31T00:00:00Z").map(|found| found.len()), Ok(16));
+    let object = read(&text).expect("an object");
+    let firings = |to: &str| {
+        alarms::firings(
+            &object,
+            at("2025-01-15T00:00:00Z"),
+            at(to),
+            Tz::UTC,
+            &Policy::default(),
+            &mut Budget::default(),
+        )
+    };
+    assert_eq!(firings("2026-01-01T00:00:00Z").map(|firings| firings.len()), Err(EXHAUSTED));
+    assert_eq!(firings("2025-01-31T00:00:00Z").map(|firings| firings.len()), Ok(16));
+    // The next instant needs no words.
+    let (found, spent) = next(&text, "2040-01-01T00:00:00Z");
+    assert_eq!(found, Ok(Some("2040-01-01T09:00:00Z".to_owned())));
+    assert!(spent < 100, "{spent}");
+}
+
 /// Texts that are broken at random, always in the same way: whatever the answer, there is one, and it is cheap.
 #[test]
 fn broken_texts_are_answered() {
@@ -317,7 +358,7 @@ fn broken_texts_are_answered() {
         usize::try_from(state >> 33).expect("32 bits") % below
     };
     let (mut read, mut rang) = (0, 0);
-    for round in 0..6000 {
+    for round in 0..3000 {
         let mut text = seeds[round % seeds.len()].clone().into_bytes();
         for _ in 0..=random(3) {
             let place = random(text.len());
@@ -350,5 +391,5 @@ fn broken_texts_are_answered() {
             rang += usize::from(first.is_some());
         }
     }
-    assert!(read > 1000 && rang > 200, "{read} read, {rang} rang");
+    assert!(read > 700 && rang > 100, "{read} read, {rang} rang");
 }

@@ -16,7 +16,7 @@ use campanile::gateway::dialect::Leave;
 use campanile::gateway::hub::{BEATS, Full, Hub, Limits, Seat};
 use campanile::gateway::queue::{End, Queue, Turn};
 use campanile::gateway::session::{Ending, Session, Settings};
-use campanile::gateway::side::conversation::Side;
+use campanile::gateway::side::conversation::{PATHS_DEFAULT, Side};
 use campanile::system::clock::SystemClock;
 use campanile::system::pace;
 use futures_util::FutureExt;
@@ -75,7 +75,8 @@ impl Client {
 
     async fn with_desk(hub: &Arc<Hub>, name: &str, room: usize, settings: Settings, desk: Arc<World>) -> Client {
         let seat = hub.join(Some(&user(name))).unwrap();
-        let session = Session::new(Box::new(Side::new(user(name))), seat, desk, Arc::new(SystemClock), settings);
+        let session =
+            Session::new(Box::new(Side::new(user(name), PATHS_DEFAULT)), seat, desk, Arc::new(SystemClock), settings);
         let (stream, far) = tokio::io::duplex(room);
         let session = tokio::spawn(session.run(far, Bytes::new()));
         let mut client = Client { stream, unread: Vec::new(), session };

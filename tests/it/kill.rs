@@ -128,9 +128,12 @@ async fn survive(engine: &str, rounds: usize) {
         imports.extend(begin_import(&http, round).await);
         // Killed after another count of acknowledged writes in each round, so that it falls into every part of the work.
         let enough = 5 + (round as u64 * 13) % 60;
-        while told.load(Ordering::Relaxed) < enough {
-            tokio::task::yield_now().await;
-        }
+        let busy = async {
+            while told.load(Ordering::Relaxed) < enough {
+                tokio::task::yield_now().await;
+            }
+        };
+        pace::within(PATIENCE, busy).await.expect("the service keeps up");
         process.kill();
         for writer in writers {
             writer.await.expect("a writer ends when the process is gone");

@@ -9,7 +9,7 @@ use campanile::domain::event::{Event, Topic};
 use campanile::domain::refusal::Refusal;
 use campanile::domain::sync::{PREFIX, Token};
 use campanile::gateway::dialect::{Ask, Dialect, Frame, Outcome, Readable, Step};
-use campanile::gateway::side::conversation::Side;
+use campanile::gateway::side::conversation::{PATHS_DEFAULT, Side};
 use campanile::system::random::SeededRandom;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -188,7 +188,7 @@ fn no_change_is_lost_and_no_right_outlived_whatever_the_order() {
         let place = |at| Place { id: 100 + at, token: 0, readable: true };
         let mut run = Run {
             seed,
-            side: Side::new(UserName::new("alice").unwrap()),
+            side: Side::new(UserName::new("alice").unwrap(), PATHS_DEFAULT),
             places: (0..COLLECTIONS).map(place).collect(),
             stamp: 0,
             topics: HashSet::new(),

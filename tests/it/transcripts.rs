@@ -20,7 +20,7 @@ use campanile::domain::sync::Token;
 use campanile::gateway::dialect::{Ask, Desk, Dialect, Frame, Outcome, Step};
 use campanile::gateway::hub::{BEATS, Hub, Limits};
 use campanile::gateway::session::Settings;
-use campanile::gateway::side::conversation::Side;
+use campanile::gateway::side::conversation::{PATHS_DEFAULT, Side};
 use campanile::gateway::upgrade::{Door, Handshake};
 use campanile::http::accept;
 use campanile::system::clock::ManualClock;
@@ -219,7 +219,7 @@ impl Pure {
 
 impl Stage for Pure {
     async fn open(&mut self, user: &str) {
-        let side = Side::new(UserName::new(user).unwrap());
+        let side = Side::new(UserName::new(user).unwrap(), PATHS_DEFAULT);
         let (topics, asks, said) = (HashSet::new(), VecDeque::new(), VecDeque::new());
         self.sockets.push(PureSocket { side, topics, asks, said, closed: false });
         let now = self.now;
@@ -300,6 +300,7 @@ impl Live {
             desk,
             clock: Arc::new(clock.clone()),
             settings: Settings::default(),
+            paths_max: PATHS_DEFAULT,
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -343,7 +344,7 @@ fn routes(door: Arc<Door>) -> impl Filter<Extract = (impl warp::Reply,), Error =
                     Ok(handshake) => handshake,
                     Err(why) => return Ok::<_, Infallible>(why.response()),
                 };
-                let side = Box::new(Side::new(user.clone()));
+                let side = Box::new(Side::new(user.clone(), PATHS_DEFAULT));
                 Ok(handshake.accept(&door, on_upgrade, Some(&user), side))
             }
         })
@@ -427,14 +428,13 @@ async fn side_says_the_same_over_a_real_socket() {
 
 #[test]
 fn one_socket_registers_a_thousand_paths_and_no_more() {
-    use campanile::gateway::side::conversation::PATHS_MAX;
     let world = World::new();
     let mut stage = Pure { world: Arc::clone(&world), now: start(), sockets: Vec::new() };
     let said = futures_util::FutureExt::now_or_never(async {
         stage.open("alice").await;
         stage.hear(0).await;
         let mut said = Vec::new();
-        for part in 0..=PATHS_MAX / 100 {
+        for part in 0..=PATHS_DEFAULT / 100 {
             let paths: Vec<String> = (part * 100..part * 100 + 100).map(|n| format!("/calendars/alice/c{n}")).collect();
             paths.iter().enumerate().for_each(|(at, path)| world.readable(path, (part * 100 + at) as u64 + 1, 1));
             let ask = serde_json::json!({ "register": paths[..if part == 10 { 1 } else { 100 }] });

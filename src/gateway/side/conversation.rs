@@ -22,9 +22,9 @@ use crate::gateway::side::registrations::{Checking, Registration, Registrations,
 use crate::gateway::side::request::{self, Path, Request};
 use crate::gateway::side::requests::{Line, Requests, reason};
 
-/// How many paths one socket may register. Beyond it a path is answered `InternalError`, the one reason that does not claim anything about
+/// How many paths one socket may register when nobody says otherwise. Beyond it a path is answered `InternalError`, the one reason that does not claim anything about
 /// the path itself; what is registered stays.
-pub const PATHS_MAX: usize = 1_000;
+pub const PATHS_DEFAULT: usize = 1_000;
 
 /// The extensions that a client can ask for. None is built yet, so none is granted.
 const FEATURES: [&str; 0] = [];
@@ -38,6 +38,7 @@ const SIGNED_OUT: Leave = Leave { code: 1008, reason: "signed out" };
 #[derive(Debug)]
 pub struct Side {
     user: UserName,
+    paths_max: usize,
     display: bool,
     registrations: Registrations,
     requests: Requests,
@@ -59,9 +60,10 @@ enum Purpose {
 }
 
 impl Side {
-    pub fn new(user: UserName) -> Side {
+    pub fn new(user: UserName, paths_max: usize) -> Side {
         Side {
             user,
+            paths_max,
             display: false,
             registrations: Registrations::default(),
             requests: Requests::default(),
@@ -113,7 +115,7 @@ impl Side {
             }
             (true, None) => match path.address {
                 None => self.requests.settle(index, Err("NotFound")),
-                Some(_) if self.registrations.len() + self.finding >= PATHS_MAX => {
+                Some(_) if self.registrations.len() + self.finding >= self.paths_max => {
                     self.requests.settle(index, Err("InternalError"));
                 }
                 Some(address) => {

@@ -60,8 +60,8 @@ impl<'r> Grid<'r> {
                     return Ok(DateTime::from_timestamp(at, 0).map(|at| at.naive_utc()));
                 }
             }
-            // A year is looked through day by day, and costs as its months would.
-            budget.spend(if self.rule.freq == Freq::Yearly { 12 } else { 1 })?;
+            // A year is looked through day by day. At this price a rule that never matches is known to within a budget.
+            budget.spend(if self.rule.freq == Freq::Yearly { 4 } else { 1 })?;
             if !self.open(to) {
                 return Ok(None);
             }
@@ -195,7 +195,8 @@ impl<'r> Grid<'r> {
         let day = clock.date();
         if !self.days.matches(day) {
             let end = match self.days.month_matches(day) {
-                true => day.succ_opt(),
+                // A month of days is looked through at once.
+                true => day.iter_days().skip(1).take(31).find(|next| self.days.matches(*next) || next.day() == 1),
                 false => day.with_day(1).and_then(|first| first.checked_add_months(chrono::Months::new(1))),
             };
             return Some(end.map_or(i64::MAX / 4, midnight));

@@ -88,6 +88,53 @@ pub fn instances<'o>(
     Ok(found)
 }
 
+/// An instant at or after `from` before which no instance begins that begins at `from` or later; close to the first of
+/// them, but exceptions are not looked at. `None` where there is none.
+pub fn first_start(
+    series: &Series,
+    from: DateTime<Utc>,
+    default: Tz,
+    budget: &mut Budget,
+) -> Result<Option<DateTime<Utc>>, Exhausted> {
+    let (shift_back, shift_on) = Changes::of(series, default).shifts(default);
+    let mut first: Option<DateTime<Utc>> = None;
+    let mut hold = |at: DateTime<Utc>| {
+        if at >= from {
+            first = Some(first.map_or(at, |first| first.min(at)));
+        }
+    };
+    for part in series.masters.iter().chain(&series.overrides) {
+        let Some(start) = &part.start else { continue };
+        hold(start.instant(default));
+    }
+    for master in &series.masters {
+        let Some(start) = &master.start else { continue };
+        let zone = start.zone(default);
+        let original = time::shifted(from, -shift_on);
+        let end = NaiveDate::from_ymd_opt(9999, 12, 31).unwrap_or_default().into();
+        for rule in &master.rules {
+            let to = rule.until.map_or(end, |until| last_reading(&until, start, &zone).min(end));
+            let to = to.checked_add_signed(TimeDelta::seconds(1)).unwrap_or(to);
+            let mut steps = steps::starts(rule, start.local(), lowest(&zone, original), to);
+            while let Some(local) = steps.next(budget)? {
+                let at = zone.to_utc(local);
+                if at >= original {
+                    hold(time::shifted(at, shift_back).max(from));
+                    break;
+                }
+            }
+        }
+        for date in &master.rdates {
+            let (Date::Time(at) | Date::Period(at, _)) = date;
+            let at = like(at, start).instant(default);
+            if at >= original {
+                hold(time::shifted(at, shift_back).max(from));
+            }
+        }
+    }
+    Ok(first)
+}
+
 /// What stands without any rule being expanded: masters that do not recur, and single overrides.
 pub fn standing<'o>(series: &'o Series, default: Tz) -> Vec<Instance<'o>> {
     let changes = Changes::of(series, default);

@@ -2,7 +2,7 @@
 
 use std::ops::{Bound, RangeBounds};
 
-use chrono::NaiveDateTime;
+use chrono::{NaiveDateTime, TimeDelta, Timelike};
 
 use crate::ical::recur::budget::{Budget, Exhausted};
 use crate::ical::recur::grid::Grid;
@@ -30,12 +30,13 @@ enum Source<'r> {
     Nothing,
 }
 
-/// The same for EXRULE, which takes DTSTART out only where it names it.
-pub fn exceptions(rule: &Rule, start: NaiveDateTime, from: NaiveDateTime, to: NaiveDateTime) -> Steps<'_> {
-    Steps { first: false, floor: Bound::Included(start), ..starts(rule, start, from, to) }
-}
-
+/// The starts of a rule between two clock readings, DTSTART first.
 pub fn starts(rule: &Rule, start: NaiveDateTime, from: NaiveDateTime, to: NaiveDateTime) -> Steps<'_> {
+    // Starts stand on whole seconds, and so do the ends of what is searched; windows may not.
+    let to = match to.nanosecond() {
+        0 => to,
+        _ => to.with_nanosecond(0).and_then(|to| to.checked_add_signed(TimeDelta::seconds(1))).unwrap_or(to),
+    };
     // With COUNT the starts before the window must be counted, save where each period has just one.
     let even = rule.is_bare() && rule.freq <= Freq::Weekly;
     let seek = if rule.count.is_none() || even { from } else { start };
@@ -57,6 +58,11 @@ pub fn starts(rule: &Rule, start: NaiveDateTime, from: NaiveDateTime, to: NaiveD
     };
     let first = rule.count.is_none() || !matches!(&source, Source::Grid(grid) if grid.skipped() > 0);
     Steps { source, start, from, to, first, floor: Bound::Excluded(start), left, ended: false }
+}
+
+/// The same for EXRULE, which takes DTSTART out only where it names it.
+pub fn exceptions(rule: &Rule, start: NaiveDateTime, from: NaiveDateTime, to: NaiveDateTime) -> Steps<'_> {
+    Steps { first: false, floor: Bound::Included(start), ..starts(rule, start, from, to) }
 }
 
 impl Steps<'_> {

@@ -1,6 +1,6 @@
 //! Questions about the occurrences of a whole object: those in a window, those that overlap one, the next. Knows no alarm.
 
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use crate::domain::object::Span;
@@ -11,6 +11,7 @@ use crate::ical::recur::instances::{self, Instance};
 use crate::ical::recur::rule::{Freq, Rule};
 use crate::ical::recur::series::Series;
 use crate::ical::recur::steps;
+use crate::ical::text;
 use crate::ical::time::{self, End};
 
 /// The occurrences with `from <= start < to`, sorted by start. Dates and floating times stand in `default`.
@@ -26,7 +27,10 @@ pub fn occurrences(
     let mut all = Vec::new();
     for series in object.series() {
         let found = instances::instances(series, from, to, default, budget)?;
-        all.extend(found.instances.iter().map(|instance| occurrence(series, instance)));
+        for instance in &found.instances {
+            budget.spend(text::copy_cost(series.uid.len() + instance.part.summary.len()))?;
+            all.push(occurrence(series, instance));
+        }
     }
     all.sort_by_key(|occurrence| occurrence.start_at);
     Ok(all)
@@ -57,7 +61,8 @@ pub fn next_after(
 ) -> Result<Option<Occurrence>, Exhausted> {
     let mut best: Option<Occurrence> = None;
     for series in object.series() {
-        for (from, to) in widening(series, strictly(after)) {
+        let mut search = Search::new(series, strictly(after), (0, 0));
+        while let Some((from, to)) = search.next(series, default, budget)? {
             let found = instances::instances(series, from, to, default, budget)?;
             if let Some(first) = found.instances.first() {
                 if best.as_ref().is_none_or(|best| first.start_at < best.start_at) {
@@ -78,24 +83,36 @@ pub fn strictly(after: DateTime<Utc>) -> DateTime<Utc> {
     after.checked_add_signed(TimeDelta::nanoseconds(1)).unwrap_or(after)
 }
 
-/// Windows one behind the other up to the end of what can be written, each four times as wide as the last. The first
-/// is some periods of the series' finest rule wide: so a rule of seconds is not walked for a day, nor one of years
-/// asked about day by day.
-pub fn widening(series: &Series, from: DateTime<Utc>) -> impl Iterator<Item = (DateTime<Utc>, DateTime<Utc>)> + use<> {
-    let end = NaiveDate::from_ymd_opt(9999, 12, 31).unwrap_or_default().and_time(NaiveTime::MIN).and_utc();
-    let rules = series.masters.iter().flat_map(|master| &master.rules);
-    let mut seconds = rules.map(width).min().unwrap_or(i64::MAX);
-    let mut from = from;
-    std::iter::from_fn(move || {
-        if from >= end {
-            return None;
-        }
-        let to = time::shifted(from, seconds).min(end);
-        let window = (from, to);
-        from = to;
-        seconds = seconds.saturating_mul(4);
-        Some(window)
-    })
+/// From one instant up to, but not at, another.
+pub type Window = (DateTime<Utc>, DateTime<Utc>);
+
+/// Windows in which to look for what comes next, one behind the other. Each begins where the rules have their next
+/// start, and is some periods of the finest rule wide; the further ones widen, for where exceptions leave nothing. So a
+/// rule of seconds is not walked for a day, nor one of years asked about day by day.
+pub struct Search {
+    from: DateTime<Utc>,
+    /// Seconds between a start and the earliest and latest thing that hangs on it.
+    reach: (i64, i64),
+    seconds: i64,
+}
+
+impl Search {
+    pub fn new(series: &Series, from: DateTime<Utc>, reach: (i64, i64)) -> Search {
+        let rules = series.masters.iter().flat_map(|master| &master.rules);
+        Search { from, reach, seconds: rules.map(width).min().unwrap_or(i64::MAX) }
+    }
+
+    /// The next window; `None` where nothing begins any more that could reach it.
+    pub fn next(&mut self, series: &Series, default: Tz, budget: &mut Budget) -> Result<Option<Window>, Exhausted> {
+        let from = self.from;
+        let Some(first) = instances::first_start(series, time::shifted(from, -self.reach.1), default, budget)? else {
+            return Ok(None);
+        };
+        let to = time::shifted(time::shifted(first, self.reach.0).max(from), self.seconds);
+        self.seconds = self.seconds.saturating_mul(4);
+        self.from = to;
+        Ok((from < to).then_some((from, to)))
+    }
 }
 
 fn width(rule: &Rule) -> i64 {

@@ -2,6 +2,7 @@
 
 pub mod client;
 
+mod dav;
 mod first_bell;
 mod imports;
 mod login;
