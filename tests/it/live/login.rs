@@ -163,7 +163,10 @@ async fn who_administers_reads_nothing_of_others(house: &House) {
         (r#"{"name":"bob@campanile.example","password":"x","email":"new@campanile.example"}"#.to_owned(), 400),
         (json!({ "name": "new", "password": "x", "email": format!("{}@x", "n".repeat(2_000)) }).to_string(), 400),
         (json!({ "name": "new", "password": "x", "email": "new@x", "timezone": "Mars/Olympus" }).to_string(), 400),
-        (json!({ "name": "new", "password": "x", "email": "new@x", "displayName": "\u{0}" }).to_string(), 400),
+        (
+            json!({ "name": "new", "password": "x", "email": "new@x", "displayName": "n".repeat(2_000) }).to_string(),
+            400,
+        ),
     ] {
         assert_eq!(admin.post("/api/users", &body).await.status, status, "{body}");
     }
