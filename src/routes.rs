@@ -14,6 +14,7 @@ use crate::dav::dispatch;
 use crate::domain::refusal::Refusal;
 use crate::gateway::upgrade::Door;
 use crate::gateway::ws;
+use crate::http::body;
 use crate::http::call::{Call, call};
 use crate::http::problem;
 use crate::service::Service;
@@ -126,7 +127,7 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
 
 /// A path of the JSON face that is not on this page, or a method that it does not know.
 async fn nothing_there<B: Buf>(call: Call, body: impl Stream<Item = Result<B, warp::Error>>) -> Response {
-    files::drain(body).await;
+    body::drain(&call, body).await;
     if call.method == Method::OPTIONS {
         return problem::empty(StatusCode::NO_CONTENT);
     }

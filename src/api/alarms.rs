@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use warp::reply::Response;
 
-use crate::api::{House, answer, read_json};
+use crate::api::{House, answer, caller_and_json};
 use crate::domain::alarm::{Rung, State};
 use crate::domain::event::Rang;
 use crate::domain::occurrence;
@@ -95,8 +95,7 @@ pub async fn snooze<B: Buf>(
 ) -> Response {
     answer(
         async {
-            let caller = auth::caller(&house, &call).await?;
-            let wanted: Snooze = read_json(stream).await?;
+            let (caller, wanted): (_, Snooze) = caller_and_json(&house, &call, stream).await?;
             Ok(problem::json(StatusCode::OK, &rung_shape(&house.snooze(&caller, number(&id)?, wanted.until).await?)))
         }
         .await,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use warp::reply::Response;
 
-use crate::api::{House, address, answer, read_json};
+use crate::api::{House, address, answer, caller_and_json};
 use crate::domain::access::Right;
 use crate::domain::address::{Address, Kind};
 use crate::domain::collection::Source;
@@ -88,8 +88,7 @@ impl Wanted {
 pub async fn make<B: Buf>(house: House, call: Call, stream: impl Stream<Item = Result<B, warp::Error>>) -> Response {
     answer(
         async {
-            let caller = auth::caller(&house, &call).await?;
-            let wanted: Wanted = read_json(stream).await?;
+            let (caller, wanted): (_, Wanted) = caller_and_json(&house, &call, stream).await?;
             let id = wanted.id.clone().unwrap_or_else(|| random::uuid(house.random()).to_string());
             let at = Address::new(Kind::Calendar, caller.name.as_str(), &id)
                 .ok_or_else(|| Fault::whole(format!("{id:?} cannot be the name of a calendar")))?;
@@ -129,8 +128,7 @@ pub async fn patch<B: Buf>(
 ) -> Response {
     answer(
         async {
-            let caller = auth::caller(&house, &call).await?;
-            let wanted: Wanted = read_json(stream).await?;
+            let (caller, wanted): (_, Wanted) = caller_and_json(&house, &call, stream).await?;
             if wanted.id.is_some() || wanted.components.is_some() {
                 return Err(Refusal::from(Fault::whole("id and components cannot be changed")));
             }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use warp::reply::Response;
 
-use crate::api::{House, answer, read_json};
+use crate::api::{House, answer, caller_and_json};
 use crate::domain::alarm::Rung;
 use crate::domain::occurrence;
 use crate::domain::refusal::{Fault, Refusal};
@@ -50,17 +50,19 @@ fn shape(rung: &Rung) -> Value {
 pub async fn turn<B: Buf>(house: House, call: Call, stream: impl Stream<Item = Result<B, warp::Error>>) -> Response {
     answer(
         async {
-            auth::caller(&house, &call).await?;
+            let (_, asked): (_, Turn) = caller_and_json(&house, &call, stream).await?;
             if !house.clock_is_manual() {
                 return Err(Refusal::NotFound);
             }
-            let asked: Turn = read_json(stream).await?;
             let target = match (asked.set, asked.advance) {
                 (Some(target), None) => target,
                 (None, Some(text)) => house.now_and(&text)?,
                 _ => return Err(Fault::whole("give either set or advance").into()),
             };
-            let turn = house.turn_clock(target).await?;
+            // On a task of its own: a client that goes away does not leave the turn half done.
+            let turner = house.clone();
+            let turn = tokio::spawn(async move { turner.turn_clock(target).await }).await;
+            let turn = turn.unwrap_or_else(|_| Err(house.fault("a turn of the clock panicked")))?;
             let body = json!({
                 "now": occurrence::instant(&house.now()),
                 "fired": turn.fired.iter().map(shape).collect::<Vec<_>>(),

@@ -1,7 +1,7 @@
 //! `POST /api/files`: a file is uploaded and waits for its import. Raw bytes, or the first file of a multipart form.
 
 use bytes::{Buf, Bytes};
-use futures_util::{Stream, StreamExt};
+use futures_util::Stream;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
@@ -31,9 +31,19 @@ async fn keep_file<B: Buf>(
     call: &Call,
     stream: impl Stream<Item = Result<B, warp::Error>>,
 ) -> Result<String, Refusal> {
-    let caller = auth::caller(house, call).await?;
-    let declared = declared(call)?;
-    house.check_upload(&declared)?;
+    let admitted = async {
+        let caller = auth::caller(house, call).await?;
+        let declared = declared(call)?;
+        house.check_upload(&declared)?;
+        Ok::<_, Refusal>((caller, declared))
+    };
+    let (caller, declared) = match admitted.await {
+        Ok(admitted) => admitted,
+        Err(refusal) => {
+            body::drain(call, stream).await;
+            return Err(refusal);
+        }
+    };
     let boundary = call.header(CONTENT_TYPE.as_str()).and_then(|text| multer::parse_boundary(text).ok());
     // Read up to what anybody may keep, so that the answer can tell the real size.
     let bytes = match body::collect(stream, house.settings().uploads.user_bytes + FORM_EXTRA).await {
@@ -92,10 +102,4 @@ pub fn twake_problem(refusal: &Refusal) -> Response {
     });
     members.insert("error".to_owned(), error);
     problem::with_members(refusal, members)
-}
-
-/// Reads a stream to its end, for handlers that answer without wanting the body.
-pub async fn drain<B: Buf>(stream: impl Stream<Item = Result<B, warp::Error>>) {
-    futures_util::pin_mut!(stream);
-    while let Some(Ok(_)) = stream.next().await {}
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use warp::reply::Response;
 
 use crate::api::files::twake_problem;
-use crate::api::{House, answer, read_json};
+use crate::api::{House, answer, caller_and_json};
 use crate::domain::import::Import;
 use crate::domain::occurrence;
 use crate::domain::refusal::{Fault, Refusal};
@@ -27,8 +27,7 @@ struct Asked {
 /// Takes up an import: 202 and its id; the end is told by a push.
 pub async fn ask<B: Buf>(house: House, call: Call, stream: impl Stream<Item = Result<B, warp::Error>>) -> Response {
     let outcome = async {
-        let caller = auth::caller(&house, &call).await?;
-        let asked: Asked = read_json(stream).await?;
+        let (caller, asked): (_, Asked) = caller_and_json(&house, &call, stream).await?;
         let must = |value: Option<String>, name: &str| {
             let value = value.filter(|value| !value.is_empty());
             value.ok_or_else(|| Refusal::from(Fault::whole(format!("{name} must be present"))))

@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::{Deserialize, Deserializer};
 use warp::reply::Response;
 
-use crate::api::{House, answer, read_json, users};
+use crate::api::{House, answer, caller_and_json, users};
 use crate::http::auth;
 use crate::http::call::Call;
 use crate::http::problem;
@@ -36,8 +36,7 @@ fn given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<String>>, D
 pub async fn patch<B: Buf>(house: House, call: Call, stream: impl Stream<Item = Result<B, warp::Error>>) -> Response {
     answer(
         async {
-            let mut caller = auth::caller(&house, &call).await?;
-            let wanted: Wanted = read_json(stream).await?;
+            let (mut caller, wanted): (_, Wanted) = caller_and_json(&house, &call, stream).await?;
             if let Some(zone) = wanted.timezone {
                 caller = house.set_timezone(&caller.name, zone.as_deref()).await?;
             }

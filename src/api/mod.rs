@@ -20,10 +20,11 @@ use serde::de::DeserializeOwned;
 use warp::reply::Response;
 
 use crate::domain::address::{Address, Kind, UserName};
-use crate::domain::principal;
+use crate::domain::principal::{self, Principal};
 use crate::domain::refusal::{Fault, Refusal};
+use crate::http::auth;
 use crate::http::body;
-use crate::http::call::decoded;
+use crate::http::call::{Call, decoded};
 use crate::http::problem;
 use crate::service::Service;
 
@@ -38,13 +39,32 @@ fn answer(outcome: Result<Response, Refusal>) -> Response {
     outcome.unwrap_or_else(|refusal| problem::problem(&refusal))
 }
 
-/// A JSON body, its fault located.
-async fn read_json<T: DeserializeOwned, B: Buf>(
+/// Who calls, and the body that they sent. Who is not let in has sent theirs in vain, yet gets to read why.
+async fn caller_and_body<B: Buf>(
+    house: &House,
+    call: &Call,
     stream: impl Stream<Item = Result<B, warp::Error>>,
-) -> Result<T, Refusal> {
-    parse_json(&body::collect(stream, JSON_MAX).await?)
+) -> Result<(Principal, Bytes), Refusal> {
+    match auth::caller(house, call).await {
+        Ok(caller) => Ok((caller, body::collect(stream, JSON_MAX).await?)),
+        Err(refusal) => {
+            body::drain(call, stream).await;
+            Err(refusal)
+        }
+    }
 }
 
+/// Who calls, and the JSON that they sent.
+async fn caller_and_json<T: DeserializeOwned, B: Buf>(
+    house: &House,
+    call: &Call,
+    stream: impl Stream<Item = Result<B, warp::Error>>,
+) -> Result<(Principal, T), Refusal> {
+    let (caller, bytes) = caller_and_body(house, call, stream).await?;
+    Ok((caller, parse_json(&bytes)?))
+}
+
+/// A JSON body, its fault located.
 fn parse_json<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Refusal> {
     serde_json::from_slice(bytes).map_err(|error| {
         let line = error.line() as u64;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 use warp::reply::Response;
 
-use crate::api::{House, address, answer, calendars, person, read_json};
+use crate::api::{House, address, answer, calendars, caller_and_json, person};
 use crate::domain::access::Right;
 use crate::domain::address::{Address, Kind};
 use crate::domain::refusal::{Fault, Refusal};
@@ -50,8 +50,7 @@ pub async fn share<B: Buf>(
 ) -> Response {
     answer(
         async {
-            let caller = auth::caller(&house, &call).await?;
-            let share: Share = read_json(stream).await?;
+            let (caller, share): (_, Share) = caller_and_json(&house, &call, stream).await?;
             let right = granted(&share.right, Right::Administration)?;
             let whom = person(&whom)?;
             let mirror = house.share(&caller, &address(Kind::Calendar, &user, &id)?, &whom, right).await?;
@@ -83,8 +82,7 @@ pub async fn public<B: Buf>(
 ) -> Response {
     answer(
         async {
-            let caller = auth::caller(&house, &call).await?;
-            let public: Public = read_json(stream).await?;
+            let (caller, public): (_, Public) = caller_and_json(&house, &call, stream).await?;
             let right = public.right.as_deref().map(|text| granted(text, Right::ReadWrite)).transpose()?;
             let at = address(Kind::Calendar, &user, &id)?;
             house.set_public(&caller, &at, right).await?;
@@ -102,8 +100,7 @@ pub async fn subscribe<B: Buf>(
 ) -> Response {
     answer(
         async {
-            let caller = auth::caller(&house, &call).await?;
-            let wanted: Subscription = read_json(stream).await?;
+            let (caller, wanted): (_, Subscription) = caller_and_json(&house, &call, stream).await?;
             let source = Address::parse(&wanted.source)
                 .ok_or_else(|| Fault::whole(format!("{:?} is no path of a calendar", wanted.source)))?;
             let at = house.subscribe(&caller, &source, wanted.name).await?;

@@ -7,10 +7,9 @@ use serde::Deserialize;
 use serde_json::json;
 use warp::reply::Response;
 
-use crate::api::{House, answer, parse_json, person};
+use crate::api::{House, answer, caller_and_body, parse_json, person};
 use crate::domain::occurrence;
 use crate::http::auth;
-use crate::http::body;
 use crate::http::call::{Call, decoded};
 use crate::http::problem;
 
@@ -21,14 +20,11 @@ struct Wanted {
     user: Option<String>,
 }
 
-const BODY_MAX: u64 = 65_536;
-
 /// An empty body asks for a token with the usual life.
 pub async fn issue<B: Buf>(house: House, call: Call, stream: impl Stream<Item = Result<B, warp::Error>>) -> Response {
     answer(
         async {
-            let caller = auth::caller(&house, &call).await?;
-            let bytes = body::collect(stream, BODY_MAX).await?;
+            let (caller, bytes) = caller_and_body(&house, &call, stream).await?;
             let wanted: Wanted = if bytes.is_empty() { Wanted::default() } else { parse_json(&bytes)? };
             let whom = wanted.user.as_deref().map(person).transpose()?;
             let (token, until) = house.issue_bearer(&caller, whom.as_ref(), wanted.expires_in).await?;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use warp::reply::Response;
 
-use crate::api::{House, answer, person, read_json};
+use crate::api::{House, answer, caller_and_body, parse_json, person};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
 use crate::http::auth;
@@ -26,9 +26,8 @@ pub fn shape(principal: &Principal) -> Value {
     })
 }
 
-async fn administrator(house: &House, call: &Call) -> Result<Principal, Refusal> {
-    let caller = auth::caller(house, call).await?;
-    if caller.administrator { Ok(caller) } else { Err(Refusal::Forbidden) }
+fn administrator(caller: &Principal) -> Result<(), Refusal> {
+    if caller.administrator { Ok(()) } else { Err(Refusal::Forbidden) }
 }
 
 #[derive(Deserialize)]
@@ -46,7 +45,7 @@ struct Wanted {
 pub async fn list(house: House, call: Call) -> Response {
     answer(
         async {
-            administrator(&house, &call).await?;
+            administrator(&auth::caller(&house, &call).await?)?;
             let users = house.users().await?;
             Ok(problem::json(StatusCode::OK, &Value::Array(users.iter().map(shape).collect())))
         }
@@ -57,8 +56,9 @@ pub async fn list(house: House, call: Call) -> Response {
 pub async fn add<B: Buf>(house: House, call: Call, stream: impl Stream<Item = Result<B, warp::Error>>) -> Response {
     answer(
         async {
-            administrator(&house, &call).await?;
-            let wanted: Wanted = read_json(stream).await?;
+            let (caller, bytes) = caller_and_body(&house, &call, stream).await?;
+            administrator(&caller)?;
+            let wanted: Wanted = parse_json(&bytes)?;
             let newcomer = Newcomer {
                 display_name: wanted.display_name.unwrap_or_else(|| wanted.name.clone()),
                 name: wanted.name,
@@ -77,7 +77,7 @@ pub async fn add<B: Buf>(house: House, call: Call, stream: impl Stream<Item = Re
 pub async fn remove(name: String, house: House, call: Call) -> Response {
     answer(
         async {
-            administrator(&house, &call).await?;
+            administrator(&auth::caller(&house, &call).await?)?;
             house.remove_user(&person(&name)?).await?;
             Ok(problem::empty(StatusCode::NO_CONTENT))
         }
@@ -100,12 +100,12 @@ pub async fn set_password<B: Buf>(
 ) -> Response {
     answer(
         async {
-            let caller = auth::caller(&house, &call).await?;
+            let (caller, bytes) = caller_and_body(&house, &call, stream).await?;
             let name = person(&name)?;
             if caller.name != name && !caller.administrator {
                 return Err(Refusal::Forbidden);
             }
-            let wanted: Password = read_json(stream).await?;
+            let wanted: Password = parse_json(&bytes)?;
             house.set_password(&name, wanted.password).await?;
             Ok(problem::empty(StatusCode::NO_CONTENT))
         }

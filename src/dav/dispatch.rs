@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 use futures_util::Stream;
-use http::header::{CONTENT_ENCODING, EXPECT, LOCATION};
+use http::header::{CONTENT_ENCODING, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use warp::reply::Response;
 
@@ -54,7 +54,7 @@ pub async fn answer<B: Buf>(
     stream: impl Stream<Item = Result<B, warp::Error>>,
 ) -> Response {
     if let Some(root) = path::well_known(&call.path) {
-        drain(&call, stream).await;
+        body::drain(&call, stream).await;
         let mut response = problem::empty(StatusCode::MOVED_PERMANENTLY);
         response.headers_mut().insert(LOCATION, HeaderValue::from_static(root));
         return response;
@@ -80,7 +80,7 @@ async fn admitted<B: Buf>(
     let caller = match auth::caller(&house, &call).await {
         Ok(caller) => caller,
         Err(refusal) => {
-            drain(&call, stream).await;
+            body::drain(&call, stream).await;
             return Err(refusal.into());
         }
     };
@@ -131,13 +131,5 @@ async fn read<B: Buf>(
         // It broke off or did not come: that says nothing about the object.
         Err(Refusal::Invalid(why)) => Err(Fault::Malformed(why.to_string())),
         Err(refusal) => Err(refusal.into()),
-    }
-}
-
-/// Reads on to the end of a body that nobody wants. One that the client only offers is not asked for.
-async fn drain<B: Buf>(call: &Call, stream: impl Stream<Item = Result<B, warp::Error>>) {
-    if !call.headers.contains_key(EXPECT) {
-        // What it was, or why it broke off, makes no difference to the answer.
-        let _ = body::collect(stream, 0).await;
     }
 }

@@ -150,3 +150,147 @@ pub fn list_changes(before: Option<&Collection>, after: Option<&Collection>, sub
     }
     news
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::address::Kind;
+
+    fn at(path: &str) -> Address {
+        Address::parse(path).expect("an address")
+    }
+
+    /// Alice's calendar `trip` with these shares and this public right; the mirrors are called `m`.
+    fn trip(shares: &[(&str, Right)], public: Option<Right>) -> Collection {
+        let mut made = Collection::new(at("/calendars/alice/trip"), Source::Own, "Trip", 7);
+        let grant = |(name, right): &(&str, Right)| {
+            let user = UserName::new(name).expect("a name");
+            Grant { user, right: *right, mirror: "m".to_owned() }
+        };
+        made.grants = shares.iter().map(grant).collect();
+        made.public = public;
+        made
+    }
+
+    fn leaf(path: &str, source: fn(Address, CollectionId) -> Source) -> Collection {
+        Collection::new(at(path), source(at("/calendars/alice/trip"), CollectionId(7)), "Trip", 8)
+    }
+
+    fn with(collection: &Collection, change: impl Fn(&mut Collection)) -> Collection {
+        let mut changed = collection.clone();
+        change(&mut changed);
+        changed
+    }
+
+    /// What is told, one line each: to whom, which key, which path.
+    fn told(before: Option<&Collection>, after: Option<&Collection>, subscribers: &[&str]) -> Vec<String> {
+        let subscribers: Vec<Address> = subscribers.iter().map(|path| at(path)).collect();
+        let news = list_changes(before, after, &subscribers);
+        news.iter().map(|line| format!("{} {} {}", line.user, line.change.as_str(), line.address)).collect()
+    }
+
+    #[test]
+    fn what_comes_or_goes_is_told() {
+        let (mirror, subscription) = ("/calendars/bob/m", "/calendars/carol/sub-7");
+        let shared = trip(&[("bob", Right::Read), ("dave", Right::Administration)], Some(Right::Read));
+        let book = Collection::new(at("/addressbooks/alice/trip"), Source::Own, "Trip", 9);
+        assert_eq!(book.address.kind(), Kind::AddressBook);
+        let made: [(Collection, &str, &str); 4] = [
+            (trip(&[], None), "alice created /calendars/alice/trip", "alice deleted /calendars/alice/trip"),
+            (book, "alice created /addressbooks/alice/trip", "alice deleted /addressbooks/alice/trip"),
+            (leaf(mirror, Source::Delegated), "bob delegated /calendars/bob/m", "bob deleted /calendars/bob/m"),
+            (
+                leaf(subscription, Source::Subscribed),
+                "carol subscribed /calendars/carol/sub-7",
+                "carol deleted /calendars/carol/sub-7",
+            ),
+        ];
+        for (collection, comes, goes) in &made {
+            assert_eq!(told(None, Some(collection), &[]), [*comes]);
+            assert_eq!(told(Some(collection), None, &[]), [*goes]);
+        }
+        assert_eq!(told(None, None, &[]), [""; 0]);
+        // Delegates first, then the owner of their going, then subscribers, then the owner.
+        assert_eq!(
+            told(Some(&shared), None, &[subscription, "/calendars/erin/sub-7"]),
+            [
+                "bob deleted /calendars/bob/m",
+                "dave deleted /calendars/dave/m",
+                "alice updated /calendars/alice/trip",
+                "carol deleted /calendars/carol/sub-7",
+                "erin deleted /calendars/erin/sub-7",
+                "alice deleted /calendars/alice/trip",
+            ]
+        );
+        // Without delegates the owner hears only that it went.
+        assert_eq!(
+            told(Some(&trip(&[], Some(Right::Read))), None, &[subscription]),
+            ["carol deleted /calendars/carol/sub-7", "alice deleted /calendars/alice/trip"]
+        );
+    }
+
+    #[test]
+    fn what_changes_is_told_to_those_whom_it_concerns() {
+        const ALICE: &str = "alice updated /calendars/alice/trip";
+        const BOB: &str = "bob updated /calendars/bob/m";
+        const CAROL: &str = "carol updated /calendars/carol/sub-7";
+        let private = trip(&[], None);
+        let bob = |right| trip(&[("bob", right)], None);
+        let open = |right| trip(&[("bob", Right::Read)], Some(right));
+        let (reads, writes) = (bob(Right::Read), bob(Right::ReadWrite));
+        let (readable, writable) = (open(Right::Read), open(Right::ReadWrite));
+        let rows: Vec<(&str, &Collection, Collection, Vec<&str>)> = vec![
+            ("nothing", &reads, reads.clone(), vec![]),
+            ("the name", &reads, with(&reads, |c| c.display_name = "Journey".to_owned()), vec![ALICE]),
+            ("the description", &reads, with(&reads, |c| c.description = "South".to_owned()), vec![ALICE]),
+            ("the colour", &reads, with(&reads, |c| c.color = "#FF0000FF".to_owned()), vec![ALICE]),
+            ("the zone", &reads, with(&reads, |c| c.timezone = Some("Europe/Paris".to_owned())), vec![]),
+            ("the content", &reads, with(&reads, |c| (c.token, c.objects) = (Token(99), 3)), vec![]),
+            ("who subscribes", &reads, with(&reads, |c| c.subscriptions = 99), vec![]),
+            ("a grant", &private, bob(Right::Read), vec!["bob delegated /calendars/bob/m", ALICE]),
+            (
+                "two grants at once: the owner hears of it once",
+                &private,
+                trip(&[("bob", Right::Read), ("dave", Right::ReadWrite)], None),
+                vec!["bob delegated /calendars/bob/m", "dave delegated /calendars/dave/m", ALICE],
+            ),
+            ("more of a right", &reads, bob(Right::ReadWrite), vec![BOB, ALICE]),
+            ("less of a right", &writes, bob(Right::Read), vec![BOB, ALICE]),
+            ("all of a right", &reads, private.clone(), vec!["bob deleted /calendars/bob/m", ALICE]),
+            (
+                "one goes, another comes",
+                &reads,
+                trip(&[("dave", Right::Read)], None),
+                vec!["bob deleted /calendars/bob/m", "dave delegated /calendars/dave/m", ALICE],
+            ),
+            ("open to all", &reads, open(Right::Read), vec![BOB, CAROL, ALICE]),
+            ("open for writing", &readable, open(Right::ReadWrite), vec![BOB, CAROL, ALICE]),
+            ("open for reading only", &writable, open(Right::Read), vec![BOB, CAROL, ALICE]),
+            (
+                "closed: subscriptions end",
+                &readable,
+                reads.clone(),
+                vec![BOB, "carol deleted /calendars/carol/sub-7", ALICE],
+            ),
+            (
+                "closed, and the delegate gone too",
+                &readable,
+                private.clone(),
+                vec!["bob deleted /calendars/bob/m", "carol deleted /calendars/carol/sub-7", ALICE],
+            ),
+            (
+                "a new name and a new right in one: the owner hears of it once",
+                &reads,
+                with(&bob(Right::ReadWrite), |c| c.display_name = "Journey".to_owned()),
+                vec![BOB, ALICE],
+            ),
+        ];
+        for (what, before, after, lines) in rows {
+            assert_eq!(told(Some(before), Some(&after), &["/calendars/carol/sub-7"]), lines, "{what}");
+        }
+        // A mirror that its holder renames is the holder's news alone.
+        let mirror = leaf("/calendars/bob/m", Source::Delegated);
+        let renamed = with(&mirror, |c| c.display_name = "Alice's trip".to_owned());
+        assert_eq!(told(Some(&mirror), Some(&renamed), &[]), [BOB]);
+    }
+}

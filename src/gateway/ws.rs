@@ -1,4 +1,4 @@
-//! `GET /ws`: a ticket, then a socket that speaks Side. Only a ticket opens it; everything else is 401 without a body.
+//! `GET /ws`: a ticket, then a socket that speaks Side. Only a ticket opens it; whatever is refused has no body.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use http::{StatusCode, Version};
 use hyper::upgrade::OnUpgrade;
 use warp::reply::Response;
 
+use crate::domain::refusal::Refusal;
 use crate::gateway::side::conversation::Side;
 use crate::gateway::upgrade::{Door, Handshake};
 use crate::http::call::Call;
@@ -16,8 +17,15 @@ use crate::service::login::Credentials;
 pub async fn side(service: Arc<Service>, door: Arc<Door>, call: Call, on_upgrade: Option<OnUpgrade>) -> Response {
     // The first value counts; the ticket is used up by this, whatever becomes of the upgrade.
     let ticket = call.parameter("ticket").map_or(Credentials::None, Credentials::Ticket);
-    let Ok(caller) = service.authenticate(&ticket, call.peer).await else {
-        return problem::empty(StatusCode::UNAUTHORIZED);
+    let caller = match service.authenticate(&ticket, call.peer).await {
+        Ok(caller) => caller,
+        Err(Refusal::Unauthenticated | Refusal::Expired) => return problem::empty(StatusCode::UNAUTHORIZED),
+        // Trouble of our own is no fault of the ticket's: the client is told to come again.
+        Err(trouble) => {
+            let mut response = problem::empty(problem::status(&trouble));
+            problem::dress(&trouble, &mut response);
+            return response;
+        }
     };
     // Only HTTP/1.1 connections can be upgraded, so only they carry this.
     let version = if on_upgrade.is_some() { Version::HTTP_11 } else { Version::HTTP_2 };

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, pin_mut};
+use http::header::EXPECT;
 
 use crate::domain::refusal::{Fault, Refusal};
+use crate::http::call::Call;
 use crate::system::pace;
 
 /// A sender that is silent for this long has gone.
@@ -35,5 +37,14 @@ pub async fn collect<B: Buf>(body: impl Stream<Item = Result<B, warp::Error>>, l
                 }
             }
         }
+    }
+}
+
+/// Reads on to the end of a body that nobody wants, within the same bounds: a connection that is closed with unread bytes is reset, and the
+/// client never reads the answer. A body that the client only offers is not asked for.
+pub async fn drain<B: Buf>(call: &Call, body: impl Stream<Item = Result<B, warp::Error>>) {
+    if !call.headers.contains_key(EXPECT) {
+        // What it was, or why it broke off, makes no difference to the answer.
+        let _ = collect(body, 0).await;
     }
 }

@@ -20,13 +20,12 @@ pub struct Call {
 }
 
 impl Call {
-    /// The first value of a query parameter, decoded.
+    /// The first value of a query parameter, decoded. Only the first counts, even where it cannot be read.
     pub fn parameter(&self, name: &str) -> Option<String> {
-        self.query.split('&').find_map(|pair| {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let plus = |text: &str| text.replace('+', " ");
-            (decoded(&plus(key))? == name).then(|| decoded(&plus(value)))?
-        })
+        let plain = |text: &str| decoded(&text.replace('+', " "));
+        let pairs = self.query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let (_, value) = pairs.into_iter().find(|(key, _)| plain(key).as_deref() == Some(name))?;
+        plain(value)
     }
 
     /// A header's text, if it is there once and plain.

@@ -59,6 +59,7 @@ impl Service {
             self.note_heard(struck).await?;
         }
         manual.set(target);
+        turn.settled &= self.settle(PATIENCE).await?;
         self.sweep().await?;
         turn.settled &= self.settle(PATIENCE).await?;
         Ok(turn)

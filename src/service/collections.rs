@@ -6,11 +6,13 @@ use crate::domain::access::{Right, right_of};
 use crate::domain::address::{Address, Kind, UserName};
 use crate::domain::collection::{Collection, CollectionId, ListNews, Source, list_changes};
 use crate::domain::event::Event;
+use crate::domain::object::Component;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::ical::zone;
 use crate::kv::Writes;
 use crate::service::Service;
+use crate::service::principals::still_there;
 use crate::store::journal::Pen;
 use crate::store::{collections, keys};
 
@@ -42,9 +44,22 @@ pub fn zone_named(name: &str) -> Option<&'static str> {
     zone::named(name).map(|zone| zone.name())
 }
 
+/// Bytes that a name may have; a description; a colour. A collection's row must hold all of them beside its delegates.
+pub(crate) const NAME_MAX: usize = 1_024;
+const DESCRIPTION_MAX: usize = 4_096;
+const COLOR_MAX: usize = 64;
+
 impl Face {
-    /// With its zone by the tz database's name.
+    /// With its zone by the tz database's name. Refuses what could not be kept.
     fn settled(mut self) -> Result<Face, Refusal> {
+        let rows = [
+            ("a name", &self.display_name, NAME_MAX),
+            ("a description", &self.description, DESCRIPTION_MAX),
+            ("a color", &self.color, COLOR_MAX),
+        ];
+        for (what, text, max) in rows {
+            check_text(what, text.as_deref().unwrap_or_default(), max)?;
+        }
         if let Some(name) = self.timezone.take() {
             let known = if name.is_empty() { Some("") } else { zone_named(&name) };
             let known = known.ok_or_else(|| Fault::whole(format!("no zone named {name:?}")))?;
@@ -66,6 +81,14 @@ impl Face {
             collection.timezone = (!zone.is_empty()).then(|| zone.clone());
         }
     }
+}
+
+/// A text that people read: so long at most.
+pub(crate) fn check_text(what: &str, text: &str, max: usize) -> Result<(), Fault> {
+    if text.len() > max {
+        return Err(Fault::whole(format!("{what} has at most {max} bytes")));
+    }
+    Ok(())
 }
 
 impl Service {
@@ -115,22 +138,38 @@ impl Service {
         if address.user() != &caller.name {
             return Err(Refusal::Forbidden);
         }
+        let face = face.settled()?;
+        let takes = |name: &String| Component::from_name(name).is_some_and(|component| component != Component::Card);
+        if let Some(other) = components.iter().find(|name| !takes(name)) {
+            return Err(Fault::whole(format!("a calendar takes no {other:?}")).into());
+        }
         let limit = self.settings.limits.collections_per_home;
         if self.store.home(address.kind(), &caller.name).await?.len() >= limit {
             return Err(Refusal::Full(format!("a home holds at most {limit} collections")));
         }
-        self.make(address, components, face.settled()?).await
+        self.make(address, components, face, true).await
     }
 
     pub(crate) async fn make_first_collection(&self, address: &Address, shown: &str) -> Result<(), Refusal> {
         let face = Face { display_name: Some(shown.to_owned()), ..Face::default() };
-        self.make(address, Vec::new(), face).await.map(drop)
+        self.make(address, Vec::new(), face, false).await.map(drop)
     }
 
-    async fn make(&self, address: &Address, components: Vec<String>, face: Face) -> Result<Collection, Refusal> {
+    /// `inhabited`: whether the person must be there already. The first collections come before them.
+    async fn make(
+        &self,
+        address: &Address,
+        components: Vec<String>,
+        face: Face,
+        inhabited: bool,
+    ) -> Result<Collection, Refusal> {
         let (address, now) = (address.clone(), self.now());
+        let reads = vec![keys::collection(&address), keys::user(address.user())];
         let (_, made) = self
-            .commit(vec![keys::collection(&address)], move |seen, stamp| {
+            .commit(reads, move |seen, stamp| {
+                if inhabited {
+                    still_there(seen.get(1))?;
+                }
                 if collections::seen(seen.first())?.is_some() {
                     return Err(Refusal::Exists);
                 }

@@ -18,12 +18,15 @@ use crate::kv::{Stamp, Writes};
 use crate::service::Service;
 use crate::service::collections::standing;
 use crate::service::objects::{Prepared, check_component, check_uid, lay, seal, seen_object};
+use crate::service::principals::still_there;
 use crate::store::journal::Pen;
 use crate::store::{imports, keys, record};
 use crate::system::random;
 
 /// Items that one commit takes.
 const ITEMS_A_COMMIT: usize = 64;
+/// Imports of one person that may wait or be under way; one more is refused until one of them has ended.
+const WAITING_MAX: usize = 100;
 /// Bytes of items after which a commit takes no more: room for others in the group.
 const BYTES_A_COMMIT: usize = 131_072;
 
@@ -37,6 +40,13 @@ impl Service {
             Media::Card => Kind::AddressBook,
         };
         let target = Address::new(kind, target.0, target.1).ok_or_else(|| Fault::whole("Invalid target path"))?;
+        let mut waiting = 0;
+        for id in self.store.imports_open().await? {
+            waiting += usize::from(self.store.import(&id).await?.is_some_and(|import| import.user == caller.name));
+        }
+        if waiting >= WAITING_MAX {
+            return Err(Refusal::TooOften { limit: "too many imports of yours wait", retry_seconds: 5 });
+        }
         let import = Import {
             id: random::uuid(&*self.random).to_string(),
             user: caller.name.clone(),
@@ -49,7 +59,8 @@ impl Service {
             counts: Counts::default(),
         };
         let kept = import.clone();
-        self.commit(Vec::new(), move |_, _| {
+        self.commit(vec![keys::user(&caller.name)], move |seen, _| {
+            still_there(seen.first())?;
             let mut writes = Vec::new();
             imports::write(&mut writes, &kept);
             Ok((writes, ()))
@@ -73,7 +84,11 @@ impl Service {
     pub async fn work_imports(&self) -> Result<(), Refusal> {
         for id in self.store.imports_open().await? {
             if let Some(import) = self.store.import(&id).await?.filter(|import| !import.status.ended()) {
-                self.work_import(import).await?;
+                match self.work_import(import).await {
+                    // Whoever asked for it was removed meanwhile, and it with them.
+                    Ok(()) | Err(Refusal::NotFound) => {}
+                    Err(refusal) => return Err(refusal),
+                }
             }
         }
         Ok(())
@@ -144,7 +159,10 @@ impl Service {
                         Ok(prepared) => {
                             let holder = self.store.get(keys::uid(source.id, &prepared.uid)).await?;
                             let holder = holder.and_then(|name| String::from_utf8(name.to_vec()).ok());
-                            let name = holder.unwrap_or_else(|| object_name(&item.uid, source.address.kind()));
+                            let name = match holder {
+                                Some(name) => name,
+                                None => self.free_name(source, &item.uid).await?,
+                            };
                             Ok((Arc::from(name), prepared))
                         }
                         Err(refusal @ (Refusal::Fault { .. } | Refusal::Busy { .. })) => return Err(refusal),
@@ -219,26 +237,34 @@ impl Service {
         Ok(import)
     }
 
+    /// The name that a new item is stored under. Clients name their objects as they like, so the plain name may be another's.
+    async fn free_name(&self, source: &Collection, uid: &str) -> Result<String, Refusal> {
+        let kind = source.address.kind();
+        if let Some(name) = plain_name(uid, kind)
+            && self.store.object(source.id, &name).await?.is_none()
+        {
+            return Ok(name);
+        }
+        Ok(hashed_name(uid, kind))
+    }
+
     async fn end_import(&self, import: Import) -> Result<(), Refusal> {
-        self.finish(import, Status::Completed).await
+        self.finish(import, None).await
     }
 
     async fn fail_import(&self, import: Import, why: &str) -> Result<(), Refusal> {
-        let failure = Failure { line: 1, uid: None, why: why.to_owned() };
-        let id = import.id.clone();
-        self.commit(Vec::new(), move |_, _| {
-            let mut writes = Vec::new();
-            imports::write_failure(&mut writes, &id, 0, &failure);
-            Ok((writes, ()))
-        })
-        .await?;
-        self.finish(import, Status::Failed).await
+        self.finish(import, Some(Failure { line: 1, uid: None, why: why.to_owned() })).await
     }
 
-    /// The last commit of an import: its end, and the event that tells it.
-    async fn finish(&self, import: Import, status: Status) -> Result<(), Refusal> {
-        let shown = self.store.collection(&import.target).await?;
-        let origin = shown.map(|shown| shown.origin().1);
+    /// The last commit of an import: its end, and the event that tells it. With a failure, it failed as a whole.
+    async fn finish(&self, import: Import, failure: Option<Failure>) -> Result<(), Refusal> {
+        let status = if failure.is_some() { Status::Failed } else { Status::Completed };
+        // Who may not even read a collection cannot make the sockets of those who do speak.
+        let origin = match self.view(&import.user, &import.target).await {
+            Ok(view) => Some(view.source.id),
+            Err(Refusal::NotFound | Refusal::Forbidden) => None,
+            Err(refusal) => return Err(refusal),
+        };
         let now = self.now();
         self.commit(vec![keys::import(&import.id)], move |seen, stamp| {
             let mut ended = match seen.first() {
@@ -251,6 +277,9 @@ impl Service {
             ended.status = status;
             let mut writes = Vec::new();
             imports::write(&mut writes, &ended);
+            if let Some(failure) = &failure {
+                imports::write_failure(&mut writes, &ended.id, ended.counts.failed, failure);
+            }
             if let Some(collection) = origin {
                 let counts = (status == Status::Completed).then(|| (ended.counts.succeeded(), ended.counts.failed));
                 let (address, import) = (ended.target.clone(), ended.id);
@@ -299,12 +328,14 @@ fn lay_item(
     Ok(if created { Laid::Created } else { Laid::Updated })
 }
 
-/// The name that an imported item is stored under: its UID where that is plain, else a hash of it.
-fn object_name(uid: &str, kind: Kind) -> String {
+/// The UID as a name, where it is plain.
+fn plain_name(uid: &str, kind: Kind) -> Option<String> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'@' | b'-');
-    if (1..=200).contains(&uid.len()) && uid.bytes().all(plain) && !uid.starts_with('.') {
-        return format!("{uid}{}", kind.suffix());
-    }
+    let fits = (1..=200).contains(&uid.len()) && uid.bytes().all(plain) && !uid.starts_with('.');
+    fits.then(|| format!("{uid}{}", kind.suffix()))
+}
+
+fn hashed_name(uid: &str, kind: Kind) -> String {
     let digest = Sha256::digest(uid.as_bytes());
     let hex: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
     format!("{hex}{}", kind.suffix())

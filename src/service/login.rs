@@ -120,7 +120,8 @@ impl Service {
         if found.is_some() && self.doorkeeper.remembers(&proof) {
             return found.ok_or(Refusal::Unauthenticated);
         }
-        self.doorkeeper.tries.admit(login)?;
+        // By what was typed, in one spelling: who counts by account tells which mail address belongs to which name.
+        self.doorkeeper.tries.admit(&login.trim().to_lowercase())?;
         let _turn = self.doorkeeper.hashing.acquire().await;
         let (password, hash) = (password.to_owned(), hash.to_owned());
         let right = tokio::task::spawn_blocking(move || verify(&password, &hash)).await.unwrap_or(false);

@@ -48,8 +48,10 @@ pub struct Service {
     relay: Relay,
     belfry: Belfry,
     doorkeeper: Doorkeeper,
-    nudges: Nudges,
+    nudges: Arc<Nudges>,
     turning: tokio::sync::Mutex<()>,
+    /// People are added and removed one after another.
+    people: tokio::sync::Mutex<()>,
 }
 
 /// Wakes the jobs that wait for something to do.
@@ -77,8 +79,9 @@ impl Service {
             relay: Relay::new(bus),
             belfry: Belfry::default(),
             doorkeeper,
-            nudges: Nudges::default(),
+            nudges: Arc::default(),
             turning: tokio::sync::Mutex::new(()),
+            people: tokio::sync::Mutex::new(()),
         })
     }
 
@@ -116,7 +119,9 @@ impl Service {
         reads: Vec<Bytes>,
         decide: impl Fn(&[Option<Bytes>], Stamp) -> Verdict<T, Refusal> + Send + Sync + 'static,
     ) -> Result<(Stamp, T), Refusal> {
+        let mut unheard = Unheard { service: self, answered: false };
         let outcome = self.store.commit(reads, decide).await;
+        unheard.answered = true;
         match outcome {
             Ok(done) => {
                 self.nudges.journal.notify_one();
@@ -125,6 +130,27 @@ impl Service {
             Err(Declined::Refused(refusal)) => Err(refusal),
             Err(Declined::Failed(error)) => Err(error.into()),
         }
+    }
+}
+
+/// A commit whose caller may go away before it is answered: a client hung up. That does not undo it, so what follows is seen to here.
+struct Unheard<'a> {
+    service: &'a Service,
+    answered: bool,
+}
+
+impl Drop for Unheard<'_> {
+    fn drop(&mut self) {
+        let runtime = if self.answered { None } else { tokio::runtime::Handle::try_current().ok() };
+        let Some(runtime) = runtime else { return };
+        let (store, nudges) = (self.service.store.clone(), self.service.nudges.clone());
+        runtime.spawn(async move {
+            // Commits are answered in their order: when this one is, the other is on disk. Should it be refused, the jobs look in vain.
+            let _ = store.commit::<(), Refusal>(Vec::new(), |_, _| Ok((Vec::new(), ()))).await;
+            for nudge in [&nudges.journal, &nudges.due, &nudges.imports] {
+                nudge.notify_one();
+            }
+        });
     }
 }
 

@@ -9,6 +9,7 @@ use crate::domain::principal::{Principal, login_name};
 use crate::domain::refusal::{Fault, Refusal};
 use crate::service::Service;
 use crate::service::collections::zone_named;
+use crate::service::collections::{NAME_MAX, check_text};
 use crate::service::login;
 use crate::store::journal::Pen;
 use crate::store::{keys, record};
@@ -25,6 +26,9 @@ pub struct Newcomer {
     pub administrator: bool,
 }
 
+/// The longest mail address, in bytes. RFC 5321 section 4.5.3.1.3, without its brackets.
+const MAIL_MAX: usize = 254;
+
 /// Everybody gets these: the calendar that invitations will go to, and the book that clients collect addresses in.
 const FIRST_COLLECTIONS: [(Kind, &str, &str); 2] =
     [(Kind::Calendar, "default", "Calendar"), (Kind::AddressBook, "collected", "Collected contacts")];
@@ -34,9 +38,19 @@ impl Service {
     pub async fn add_user(&self, newcomer: Newcomer) -> Result<Principal, Refusal> {
         let name = login_name(&newcomer.name)
             .ok_or_else(|| Fault::whole(format!("{:?} cannot be a login name", newcomer.name)))?;
-        if !newcomer.email.contains('@') {
+        // A login name may look like a mail address, and then it must be one's own: mail addresses sign people in too.
+        let odd = |c: char| c.is_whitespace() || c.is_control();
+        if !newcomer.email.contains('@') || newcomer.email.len() > MAIL_MAX || newcomer.email.contains(odd) {
             return Err(Fault::whole(format!("{:?} is no mail address", newcomer.email)).into());
         }
+        if name.as_str().contains('@') && name.as_str() != newcomer.email.to_lowercase() {
+            return Err(Fault::whole(format!(
+                "{:?} looks like a mail address, but is not this person's",
+                name.as_str()
+            ))
+            .into());
+        }
+        check_text("a name", &newcomer.display_name, NAME_MAX)?;
         if let Some(zone) = &newcomer.timezone {
             zone_named(zone).ok_or_else(|| Fault::whole(format!("no zone named {zone:?}")))?;
         }
@@ -48,10 +62,16 @@ impl Service {
             timezone: newcomer.timezone.as_deref().and_then(zone_named).map(str::to_owned),
             administrator: newcomer.administrator,
         };
-        if self.store.principal(&name).await?.is_some() {
+        let _turn = self.people.lock().await;
+        let taken = self.store.user_of_mail(&principal.email).await?.is_some();
+        if taken || self.store.principal(&name).await?.is_some() {
             return Err(Refusal::Exists);
         }
-        // The collections come first: a crash between leaves a home without a person, which the next try takes over.
+        // What a removal that broke off has left is not for whoever comes next.
+        if self.has_traces(&name).await? {
+            self.clear_traces(&name).await?;
+        }
+        // The collections come first: a crash between leaves a home without a person, which the next try makes anew.
         for (kind, at, shown) in FIRST_COLLECTIONS {
             if let Some(address) = Address::new(kind, name.as_str(), at) {
                 match self.make_first_collection(&address, shown).await {
@@ -76,7 +96,7 @@ impl Service {
         Ok(principal)
     }
 
-    /// Gives a person another password; their open sockets close.
+    /// Gives a person another password; their open sockets close, and tickets drawn with the old one open none.
     pub async fn set_password(&self, name: &UserName, password: String) -> Result<(), Refusal> {
         let hash = self.hash_password(password).await?;
         let (row, now) = (keys::user(name), self.now());
@@ -89,7 +109,8 @@ impl Service {
             Ok((writes, ()))
         })
         .await?;
-        Ok(())
+        let tickets = self.store.tickets().await?;
+        self.remove(tickets.into_iter().filter(|(_, ticket)| ticket.user == *name).map(|(key, _)| key).collect()).await
     }
 
     /// Sets the zone that a person's floating and all-day events stand in; `None` takes it away. Their alarms are planned anew.
@@ -118,33 +139,72 @@ impl Service {
         Ok(self.store.principals().await?)
     }
 
-    /// Removes a person with all that is theirs; their open sockets close.
+    /// Removes a person with all that is theirs; their open sockets close. Called again, it finishes what was broken off.
     pub async fn remove_user(&self, name: &UserName) -> Result<(), Refusal> {
-        let principal = self.store.principal(name).await?.ok_or(Refusal::NotFound)?;
-        for kind in [Kind::Calendar, Kind::AddressBook] {
-            for collection in self.store.home(kind, name).await? {
-                self.delete_collection_as(name, Right::Owner, &collection.address).await?;
+        let _turn = self.people.lock().await;
+        match self.store.principal(name).await? {
+            // The person goes first: from then on nothing new can come to be theirs.
+            Some(principal) => {
+                let now = self.now();
+                self.commit(vec![keys::user(name)], move |seen, stamp| {
+                    if seen.first().is_none_or(Option::is_none) {
+                        return Err(Refusal::NotFound);
+                    }
+                    let mut writes = vec![(keys::user(&principal.name), None), (keys::mail(&principal.email), None)];
+                    Pen::new(now, stamp.0).tell(&mut writes, Event::SignedOut { user: principal.name.clone() });
+                    Ok((writes, ()))
+                })
+                .await?;
             }
+            None if self.has_traces(name).await? => {}
+            None => return Err(Refusal::NotFound),
         }
-        // Tokens and tickets name people, not rows: a later person of that name must not inherit them.
-        let mut passes = Vec::new();
+        self.clear_traces(name).await
+    }
+
+    /// Whether anything is left of somebody: their home is the last that goes.
+    async fn has_traces(&self, name: &UserName) -> Result<bool, Refusal> {
+        Ok(!self.store.home(Kind::Calendar, name).await?.is_empty()
+            || !self.store.home(Kind::AddressBook, name).await?.is_empty())
+    }
+
+    /// Takes away all that names somebody who is gone: rows name people by their login name, and a later person of that name must not
+    /// inherit any of it.
+    async fn clear_traces(&self, name: &UserName) -> Result<(), Refusal> {
+        let mut gone = Vec::new();
         for (key, bytes) in self.store.all(&keys::bearers()).await? {
             if record::bearer(&bytes)?.0 == *name {
-                passes.push(key);
+                gone.push(key);
             }
         }
-        passes.extend(self.store.tickets().await?.into_iter().filter(|(_, t)| t.user == *name).map(|(key, _)| key));
-        let now = self.now();
-        self.commit(vec![keys::user(name)], move |seen, stamp| {
-            if seen.first().is_none_or(Option::is_none) {
-                return Err(Refusal::NotFound);
+        gone.extend(self.store.tickets().await?.into_iter().filter(|(_, t)| t.user == *name).map(|(key, _)| key));
+        for import in self.store.imports().await?.into_iter().filter(|import| import.user == *name) {
+            gone.extend([keys::import_open(&import.id), keys::import(&import.id)]);
+            self.remove_all(&keys::import_failures(&import.id)).await?;
+        }
+        self.remove(gone).await?;
+        for upload in self.store.uploads(Some(name)).await? {
+            self.remove_upload(&upload).await?;
+        }
+        for id in self.store.granted(name).await? {
+            while let Some(source) = self.store.collection_by_id(id).await? {
+                let owner = source.address.user().clone();
+                match self.revoke_share(&owner, source, name).await {
+                    Ok(false) => {}
+                    Ok(true) | Err(Refusal::NotFound) => break,
+                    Err(refusal) => return Err(refusal),
+                }
             }
-            let mut writes = vec![(keys::user(&principal.name), None), (keys::mail(&principal.email), None)];
-            writes.extend(passes.iter().map(|key| (key.clone(), None)));
-            Pen::new(now, stamp.0).tell(&mut writes, Event::SignedOut { user: principal.name.clone() });
-            Ok((writes, ()))
-        })
-        .await?;
+            self.remove(vec![keys::granted(name, id)]).await?;
+        }
+        for kind in [Kind::Calendar, Kind::AddressBook] {
+            for collection in self.store.home(kind, name).await? {
+                match self.delete_collection_as(name, Right::Owner, &collection.address).await {
+                    Ok(()) | Err(Refusal::NotFound) => {}
+                    Err(refusal) => return Err(refusal),
+                }
+            }
+        }
         Ok(())
     }
 
@@ -155,5 +215,13 @@ impl Service {
         let salt = random::bytes(&*self.random);
         let hashed = tokio::task::spawn_blocking(move || login::hash(&password, salt)).await;
         hashed.ok().flatten().ok_or_else(|| self.fault("a password could not be hashed"))
+    }
+}
+
+/// Refuses where the person that a decision writes for was removed since they signed in.
+pub(crate) fn still_there(row: Option<&Option<Bytes>>) -> Result<(), Refusal> {
+    match row {
+        Some(Some(_)) => Ok(()),
+        _ => Err(Refusal::Unauthenticated),
     }
 }

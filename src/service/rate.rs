@@ -1,6 +1,6 @@
 //! How often somebody may do something in a minute of pace. Counts in fixed windows; forgets by itself.
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,33 +8,42 @@ use crate::domain::refusal::Refusal;
 use crate::system::pace;
 
 const WINDOW: Duration = Duration::from_secs(60);
-/// Past this many names the window begins anew for all: a flood of names must not grow the map without end.
-const NAMES_MAX: usize = 100_000;
+/// Names share this many counts, so that a flood of names costs no memory and makes nobody's count begin anew. Who meets whom is a
+/// secret of this process: filling somebody's count without their name takes the limit times this many tries a minute.
+const COUNTS: usize = 65_536;
 
 pub struct Rate {
     limit: u32,
     what: &'static str,
-    window: Mutex<(Instant, HashMap<String, u32>)>,
+    hasher: RandomState,
+    window: Mutex<Window>,
+}
+
+struct Window {
+    since: Instant,
+    counts: Box<[u32]>,
 }
 
 impl Rate {
     /// `limit` a minute and name; 0 means no limit.
     pub fn new(limit: u32, what: &'static str) -> Rate {
-        Rate { limit, what, window: Mutex::new((pace::now(), HashMap::new())) }
+        let counts = if limit == 0 { 0 } else { COUNTS };
+        let window = Window { since: pace::now(), counts: vec![0; counts].into_boxed_slice() };
+        Rate { limit, what, hasher: RandomState::new(), window: Mutex::new(window) }
     }
 
     /// Counts one more for `name`, or says when to try again.
     pub fn admit(&self, name: &str) -> Result<(), Refusal> {
-        if self.limit == 0 {
-            return Ok(());
-        }
+        let at = self.hasher.hash_one(name) as usize % COUNTS;
         let now = pace::now();
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.duration_since(window.0) >= WINDOW || window.1.len() >= NAMES_MAX {
-            *window = (now, HashMap::new());
+        if now.duration_since(window.since) >= WINDOW {
+            window.since = now;
+            window.counts.fill(0);
         }
-        let rest = WINDOW.saturating_sub(now.duration_since(window.0));
-        let count = window.1.entry(name.to_owned()).or_default();
+        let rest = WINDOW.saturating_sub(now.duration_since(window.since));
+        // Without a limit there are no counts.
+        let Some(count) = window.counts.get_mut(at) else { return Ok(()) };
         if *count >= self.limit {
             return Err(Refusal::TooOften { limit: self.what, retry_seconds: rest.as_secs() + 1 });
         }

@@ -78,8 +78,9 @@ impl Service {
         loop {
             let mut entries: Vec<Entry> = Vec::new();
             let mut more = false;
+            let mut read = *cursors;
             for shard in 0..SHARDS {
-                let cursor = &mut cursors[usize::from(shard)];
+                let cursor = &mut read[usize::from(shard)];
                 let page = self.store.journal_after(shard, cursor.0, cursor.1, SCAN_MAX).await?;
                 more |= page.len() == SCAN_MAX;
                 if let Some(last) = page.last() {
@@ -93,10 +94,17 @@ impl Service {
             for entry in entries {
                 self.relay.publish(entry.line.event, entry.stamp, entry.part, false);
             }
+            // Only now: a round that broke off is read again.
+            *cursors = read;
             if !more {
                 return Ok(());
             }
         }
+    }
+
+    /// How far each shard was told.
+    pub(crate) async fn told(&self) -> [(u64, u32); SHARDS as usize] {
+        *self.relay.cursors.lock().await
     }
 
     /// Tells what is in the journal, then waits until every listener has it, or `patience` is over.

@@ -7,7 +7,8 @@ use crate::domain::event::{Event, ListChange};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::service::Service;
-use crate::service::collections::{standing, tell, touch_subscriptions};
+use crate::service::collections::{NAME_MAX, check_text, standing, tell, touch_subscriptions};
+use crate::service::principals::still_there;
 use crate::store::journal::Pen;
 use crate::store::{collections, keys};
 use crate::system::random;
@@ -21,95 +22,130 @@ impl Service {
         whom: &UserName,
         right: Right,
     ) -> Result<Address, Refusal> {
+        for _ in 0..TRIES {
+            if let Some(mirror) = self.try_share(caller, address, whom, right).await? {
+                return Ok(mirror);
+            }
+        }
+        Err(Refusal::Busy { limit: "the shares of this collection keep changing", retry_seconds: 1 })
+    }
+
+    /// `None` where this person's share was made or taken back since it was read: then the mirror is another one.
+    async fn try_share(
+        &self,
+        caller: &Principal,
+        address: &Address,
+        whom: &UserName,
+        right: Right,
+    ) -> Result<Option<Address>, Refusal> {
         let source = self.administered(caller, address).await?;
         if whom == source.address.user() {
             return Err(Fault::whole("a collection cannot be shared with its owner").into());
         }
-        let mirror = random::uuid(&*self.random).to_string();
-        let mirror_address = |name: &str| {
-            Address::new(source.address.kind(), whom.as_str(), name)
-                .ok_or_else(|| Refusal::from(Fault::whole("no such user")))
-        };
-        let standing_mirror = source.grants.iter().find(|grant| grant.user == *whom).map(|grant| grant.mirror.clone());
-        let at = mirror_address(standing_mirror.as_deref().unwrap_or(&mirror))?;
+        let known = mirror_of(&source, whom);
+        let name = known.clone().unwrap_or_else(|| random::uuid(&*self.random).to_string());
+        let at = Address::new(source.address.kind(), whom.as_str(), &name)
+            .ok_or_else(|| Refusal::from(Fault::whole("no such user")))?;
         let reads = vec![keys::collection(&source.address), keys::user(whom), keys::collection(&at)];
         let (user, whom, now) = (caller.name.clone(), whom.clone(), self.now());
         let limit = self.settings.limits.shares_per_collection;
         let made_at = at.clone();
-        self.commit(reads, move |seen, stamp| {
-            let before = standing(seen.first(), source.id)?;
-            if right_of(&user, &before) < Right::Administration {
-                return Err(Refusal::Forbidden);
-            }
-            if seen.get(1).is_none_or(Option::is_none) {
-                return Err(Fault::whole(format!("no user named {:?}", whom.as_str())).into());
-            }
-            let mut after = before.clone();
-            let full = after.grants.len() >= limit;
-            match after.grants.iter_mut().find(|grant| grant.user == whom) {
-                Some(grant) => grant.right = right,
-                None if full => return Err(Refusal::Full(format!("a collection has at most {limit} delegates"))),
-                None => after.grants.push(Grant { user: whom.clone(), right, mirror: made_at.name().to_owned() }),
-            }
-            let mut writes = Vec::new();
-            let mut pen = Pen::new(now, stamp.0);
-            let mut news = list_changes(Some(&before), Some(&after), &[]);
-            if after.grants != before.grants {
-                collections::write(&mut writes, &after);
-                pen.tell(&mut writes, Event::RightsChanged { collection: after.id, address: after.address.clone() });
-            }
-            // A delegate who hid the mirror gets it back with the next grant.
-            if seen.get(2).is_none_or(Option::is_none) {
-                let origin = Source::Delegated(after.address.clone(), after.id);
-                let mut mirror = Collection::new(made_at.clone(), origin, &after.display_name, stamp.0);
-                mirror.color.clone_from(&after.color);
-                mirror.components.clone_from(&after.components);
-                collections::write_new(&mut writes, &mirror);
-                news.retain(|news| news.address != made_at);
-                news.insert(
-                    0,
-                    ListNews { user: whom.clone(), change: ListChange::Delegated, address: made_at.clone() },
-                );
-            }
-            tell(&mut pen, &mut writes, news);
-            Ok((writes, ()))
-        })
-        .await?;
-        Ok(at)
+        let (_, done) = self
+            .commit(reads, move |seen, stamp| {
+                let before = standing(seen.first(), source.id)?;
+                if right_of(&user, &before) < Right::Administration {
+                    return Err(Refusal::Forbidden);
+                }
+                if seen.get(1).is_none_or(Option::is_none) {
+                    return Err(Fault::whole(format!("no user named {:?}", whom.as_str())).into());
+                }
+                if mirror_of(&before, &whom) != known {
+                    return Ok((Vec::new(), false));
+                }
+                let mut after = before.clone();
+                let full = after.grants.len() >= limit;
+                match after.grants.iter_mut().find(|grant| grant.user == whom) {
+                    Some(grant) => grant.right = right,
+                    None if full => return Err(Refusal::Full(format!("a collection has at most {limit} delegates"))),
+                    None => after.grants.push(Grant { user: whom.clone(), right, mirror: made_at.name().to_owned() }),
+                }
+                let mut writes = Vec::new();
+                let mut pen = Pen::new(now, stamp.0);
+                let mut news = list_changes(Some(&before), Some(&after), &[]);
+                if after.grants != before.grants {
+                    collections::write(&mut writes, &after);
+                    collections::write_granted(&mut writes, &whom, after.id, true);
+                    let event = Event::RightsChanged { collection: after.id, address: after.address.clone() };
+                    pen.tell(&mut writes, event);
+                }
+                // A delegate who hid the mirror gets it back with the next grant.
+                if seen.get(2).is_none_or(Option::is_none) {
+                    let origin = Source::Delegated(after.address.clone(), after.id);
+                    let mut mirror = Collection::new(made_at.clone(), origin, &after.display_name, stamp.0);
+                    mirror.color.clone_from(&after.color);
+                    mirror.components.clone_from(&after.components);
+                    collections::write_new(&mut writes, &mirror);
+                    news.retain(|news| news.address != made_at);
+                    let shown =
+                        ListNews { user: whom.clone(), change: ListChange::Delegated, address: made_at.clone() };
+                    news.insert(0, shown);
+                }
+                tell(&mut pen, &mut writes, news);
+                Ok((writes, true))
+            })
+            .await?;
+        Ok(done.then_some(at))
     }
 
     /// Takes a share back; the mirror goes with it.
     pub async fn unshare(&self, caller: &Principal, address: &Address, whom: &UserName) -> Result<(), Refusal> {
-        let source = self.administered(caller, address).await?;
-        let grant = source.grants.iter().find(|grant| grant.user == *whom).ok_or(Refusal::NotFound)?;
-        let at = source.mirror(grant).ok_or(Refusal::NotFound)?;
+        for _ in 0..TRIES {
+            let source = self.administered(caller, address).await?;
+            if self.revoke_share(&caller.name, source, whom).await? {
+                return Ok(());
+            }
+        }
+        Err(Refusal::Busy { limit: "the shares of this collection keep changing", retry_seconds: 1 })
+    }
+
+    /// `false` where this person's share was made anew since it was read: then the mirror is another one.
+    pub(crate) async fn revoke_share(
+        &self,
+        user: &UserName,
+        source: Collection,
+        whom: &UserName,
+    ) -> Result<bool, Refusal> {
+        let known = mirror_of(&source, whom).ok_or(Refusal::NotFound)?;
+        let at = Address::new(source.address.kind(), whom.as_str(), &known).ok_or(Refusal::NotFound)?;
         let reads = vec![keys::collection(&source.address), keys::collection(&at)];
-        let (user, whom, now) = (caller.name.clone(), whom.clone(), self.now());
-        self.commit(reads, move |seen, stamp| {
-            let before = standing(seen.first(), source.id)?;
-            if right_of(&user, &before) < Right::Administration {
-                return Err(Refusal::Forbidden);
-            }
-            let mut after = before.clone();
-            after.grants.retain(|grant| grant.user != whom);
-            if after.grants == before.grants {
-                return Err(Refusal::NotFound);
-            }
-            let mut writes = Vec::new();
-            let mut pen = Pen::new(now, stamp.0);
-            collections::write(&mut writes, &after);
-            let mut news = list_changes(Some(&before), Some(&after), &[]);
-            match collections::seen(seen.get(1))?.filter(|mirror| mirror.origin().1 == before.id) {
-                Some(mirror) => collections::remove(&mut writes, &mirror),
-                // Hidden already: its holder hears nothing more of it.
-                None => news.retain(|news| news.address != at),
-            }
-            pen.tell(&mut writes, Event::RightsChanged { collection: after.id, address: after.address.clone() });
-            tell(&mut pen, &mut writes, news);
-            Ok((writes, ()))
-        })
-        .await?;
-        Ok(())
+        let (user, whom, now) = (user.clone(), whom.clone(), self.now());
+        let (_, done) = self
+            .commit(reads, move |seen, stamp| {
+                let before = standing(seen.first(), source.id)?;
+                if right_of(&user, &before) < Right::Administration {
+                    return Err(Refusal::Forbidden);
+                }
+                if mirror_of(&before, &whom).ok_or(Refusal::NotFound)? != known {
+                    return Ok((Vec::new(), false));
+                }
+                let mut after = before.clone();
+                after.grants.retain(|grant| grant.user != whom);
+                let mut writes = Vec::new();
+                let mut pen = Pen::new(now, stamp.0);
+                collections::write(&mut writes, &after);
+                collections::write_granted(&mut writes, &whom, after.id, false);
+                let mut news = list_changes(Some(&before), Some(&after), &[]);
+                match collections::seen(seen.get(1))?.filter(|mirror| mirror.origin().1 == before.id) {
+                    Some(mirror) => collections::remove(&mut writes, &mirror),
+                    // Hidden already: its holder hears nothing more of it.
+                    None => news.retain(|news| news.address != at),
+                }
+                pen.tell(&mut writes, Event::RightsChanged { collection: after.id, address: after.address.clone() });
+                tell(&mut pen, &mut writes, news);
+                Ok((writes, true))
+            })
+            .await?;
+        Ok(done)
     }
 
     /// Opens a collection to everybody who signs in, or closes it; closing ends all subscriptions.
@@ -122,8 +158,9 @@ impl Service {
         for _ in 0..TRIES {
             let source = self.administered(caller, address).await?;
             let subscribers = self.store.subscribers(source.id).await?;
+            let mirrors: Vec<Address> = source.grants.iter().filter_map(|grant| source.mirror(grant)).collect();
             let mut reads = vec![keys::collection(&source.address)];
-            reads.extend(subscribers.iter().map(keys::collection));
+            reads.extend(subscribers.iter().chain(&mirrors).map(keys::collection));
             let (user, now) = (caller.name.clone(), self.now());
             let (_, done) = self
                 .commit(reads, move |seen, stamp| {
@@ -131,27 +168,32 @@ impl Service {
                     if right_of(&user, &before) < Right::Administration {
                         return Err(Refusal::Forbidden);
                     }
-                    if before.subscriptions != source.subscriptions {
+                    if before.subscriptions != source.subscriptions || before.grants != source.grants {
                         return Ok((Vec::new(), false));
                     }
                     let mut after = before.clone();
                     after.public = public;
                     let mut writes = Vec::new();
                     if after != before {
+                        let mut shown = Vec::new();
+                        for row in seen.iter().skip(1) {
+                            shown.extend(collections::seen(Some(row))?.filter(|leaf| leaf.origin().1 == before.id));
+                        }
                         if public.is_none() {
-                            for row in &seen[1..] {
-                                if let Some(leaf) = collections::seen(Some(row))?.filter(|l| l.origin().1 == before.id)
-                                {
-                                    collections::remove(&mut writes, &leaf);
-                                }
-                            }
+                            let subscribed = |leaf: &&Collection| matches!(leaf.source, Source::Subscribed(..));
+                            shown.iter().filter(subscribed).for_each(|leaf| collections::remove(&mut writes, leaf));
                             after.subscriptions = stamp.0;
                         }
                         let mut pen = Pen::new(now, stamp.0);
                         collections::write(&mut writes, &after);
                         let event = Event::RightsChanged { collection: after.id, address: after.address.clone() };
                         pen.tell(&mut writes, event);
-                        tell(&mut pen, &mut writes, list_changes(Some(&before), Some(&after), &subscribers));
+                        // Who hid their mirror hears nothing of it.
+                        let mut news = list_changes(Some(&before), Some(&after), &subscribers);
+                        let stands =
+                            |at: &Address| *at == after.address || shown.iter().any(|leaf| leaf.address == *at);
+                        news.retain(|news| stands(&news.address));
+                        tell(&mut pen, &mut writes, news);
                     }
                     Ok((writes, true))
                 })
@@ -170,6 +212,7 @@ impl Service {
         source: &Address,
         name: Option<String>,
     ) -> Result<Address, Refusal> {
+        check_text("a name", name.as_deref().unwrap_or_default(), NAME_MAX)?;
         let view = self.view(&caller.name, source).await?;
         let source = view.source;
         if source.address.user() == &caller.name {
@@ -183,13 +226,14 @@ impl Service {
         // The name follows from the source, so that one person cannot subscribe to it twice.
         let leaf = format!("sub-{:x}", source.id.0);
         let at = Address::new(source.address.kind(), caller.name.as_str(), &leaf).ok_or(Refusal::NotFound)?;
-        let reads = vec![keys::collection(&source.address), keys::collection(&at)];
+        let reads = vec![keys::collection(&source.address), keys::collection(&at), keys::user(&caller.name)];
         let (user, now, made_at) = (caller.name.clone(), self.now(), at.clone());
         self.commit(reads, move |seen, stamp| {
             let head = standing(seen.first(), source.id)?;
             if right_of(&user, &head) < Right::Read {
                 return Err(Refusal::Forbidden);
             }
+            still_there(seen.get(2))?;
             if seen.get(1).is_some_and(Option::is_some) {
                 return Err(Refusal::Exists);
             }
@@ -216,6 +260,11 @@ impl Service {
         }
         Ok(view.source)
     }
+}
+
+/// The name of the mirror that goes with somebody's share.
+fn mirror_of(source: &Collection, whom: &UserName) -> Option<String> {
+    source.grants.iter().find(|grant| grant.user == *whom).map(|grant| grant.mirror.clone())
 }
 
 /// How often a decision that rests on a scanned range is tried anew when the range moved meanwhile.

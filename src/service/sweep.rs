@@ -63,10 +63,10 @@ impl Service {
         Ok(())
     }
 
-    /// Journal lines go in the order in which they were written, up to the first that is young enough.
+    /// Journal lines go in the order in which they were written, up to the first that is young enough or was not told yet.
     async fn sweep_journal(&self) -> Result<(), Refusal> {
         let before = self.now() - TimeDelta::seconds(self.settings.journal.keep_seconds);
-        for shard in 0..keys::SHARDS {
+        for (shard, told) in (0..keys::SHARDS).zip(self.told().await) {
             let range = Range::prefix(&keys::journal_shard(shard));
             loop {
                 let rows = self.store.some(range.clone(), SLICE).await?;
@@ -75,7 +75,8 @@ impl Service {
                 for (key, bytes) in rows {
                     let line = record::line(&bytes)?;
                     // An armed alarm keeps its line until it rang.
-                    if line.written.max(line.not_before.unwrap_or(line.written)) >= before {
+                    let young = line.written.max(line.not_before.unwrap_or(line.written)) >= before;
+                    if young || keys::journal_place(&key).is_none_or(|place| place > told) {
                         break;
                     }
                     old.push(key);

@@ -23,8 +23,13 @@ impl Service {
             valid_until: generated_on + TimeDelta::seconds(LIFE_SECONDS),
         };
         let value = random::uuid(&*self.random).to_string();
-        let (row, kept) = (value.clone(), ticket.clone());
-        self.commit(Vec::new(), move |_, _| {
+        let (row, kept, proven) = (value.clone(), ticket.clone(), caller.password_hash.clone());
+        self.commit(vec![keys::user(&caller.name)], move |seen, _| {
+            // Somebody whose password was changed since they signed in is not let in with the old one.
+            let Some(Some(bytes)) = seen.first() else { return Err(Refusal::Unauthenticated) };
+            if record::principal(bytes)?.password_hash != proven {
+                return Err(Refusal::Unauthenticated);
+            }
             let mut writes = Vec::new();
             tickets::write(&mut writes, &row, &kept);
             Ok((writes, ()))

@@ -8,6 +8,7 @@ use crate::domain::import::{Media, Upload};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::service::Service;
+use crate::service::principals::still_there;
 use crate::store::imports::CHUNKS_A_COMMIT;
 use crate::store::keys::{self, CHUNK};
 use crate::store::record;
@@ -43,6 +44,14 @@ impl Service {
             size: bytes.len() as u64,
             stored: self.now(),
         };
+        // The row comes first: it counts at once, and whatever a crash leaves goes with it. Nobody is told the id before all is there,
+        // and a file with gaps is not imported.
+        let (row, kept) = (keys::upload(&upload.user, &upload.id), record::pack_upload(&upload));
+        self.commit(vec![keys::user(&caller.name)], move |seen, _| {
+            still_there(seen.first())?;
+            Ok((vec![(row.clone(), Some(kept.clone()))], ()))
+        })
+        .await?;
         let chunks: Vec<(u32, Bytes)> = (0..bytes.len())
             .step_by(CHUNK)
             .enumerate()
@@ -54,9 +63,6 @@ impl Service {
                 move || slice.iter().map(|(n, chunk)| (keys::upload_bytes(&id, *n), Some(chunk.clone()))).collect();
             self.commit(Vec::new(), move |_, _| Ok((rows(), ()))).await?;
         }
-        // The row that makes it visible comes last: half a file is never imported.
-        let row = keys::upload(&upload.user, &upload.id);
-        self.commit(Vec::new(), move |_, _| Ok((vec![(row.clone(), Some(record::pack_upload(&upload)))], ()))).await?;
         Ok(id)
     }
 
@@ -71,6 +77,13 @@ impl Service {
             }
             self.remove_upload(upload).await?;
             total -= upload.size;
+        }
+        // What imports still read cannot give way.
+        if total + size > self.settings.uploads.user_bytes {
+            return Err(Refusal::TooOften {
+                limit: "imports under way need all your room for uploads",
+                retry_seconds: 5,
+            });
         }
         Ok(())
     }

@@ -27,6 +27,12 @@ impl Store {
         self.all(&keys::home(kind, user)).await?.iter().map(|(_, bytes)| record::collection(bytes)).collect()
     }
 
+    /// The collections of others that a person has a share of, whether its mirror is hidden or not.
+    pub async fn granted(&self, user: &UserName) -> Result<Vec<CollectionId>, StoreError> {
+        let rows = self.all(&keys::granted_to(user)).await?;
+        Ok(rows.iter().filter_map(|(key, _)| keys::granted_id(key)).collect())
+    }
+
     /// The addresses of all subscriptions to a collection.
     pub async fn subscribers(&self, source: CollectionId) -> Result<Vec<Address>, StoreError> {
         let rows = self.all(&keys::subscribers(source)).await?;
@@ -40,6 +46,12 @@ impl Store {
         let rows = self.all(&keys::hearers(source)).await?;
         Ok(rows.iter().filter_map(|(key, _)| keys::leaf_address(key)).collect())
     }
+}
+
+/// Notes that a person has a share of a collection, or has it no more: a grant stands in the collection alone, and must be found when
+/// the person goes.
+pub fn write_granted(writes: &mut Writes, user: &UserName, source: CollectionId, has: bool) {
+    writes.push((keys::granted(user, source), has.then(Bytes::new)));
 }
 
 /// Reads a head row that a decision was handed.
@@ -69,7 +81,10 @@ pub fn remove(writes: &mut Writes, collection: &Collection) {
         writes.push((keys::hearer(collection.origin().1, &collection.address), None));
     }
     match &collection.source {
-        Source::Own => writes.push((keys::tomb(collection.id), Some(Bytes::new()))),
+        Source::Own => {
+            writes.push((keys::tomb(collection.id), Some(Bytes::new())));
+            collection.grants.iter().for_each(|grant| write_granted(writes, &grant.user, collection.id, false));
+        }
         Source::Subscribed(_, source) => writes.push((keys::subscriber(*source, &collection.address), None)),
         Source::Delegated(..) => {}
     }

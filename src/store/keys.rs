@@ -20,6 +20,8 @@ const COLLECTION: u8 = 0x20; //      kind, user 0 name                   → Col
 const COLLECTION_AT: u8 = 0x21; //   id                                  → kind, user 0 name
 const SUBSCRIBER: u8 = 0x22; //      source id, user 0 name              → nothing
 const TOMB: u8 = 0x23; //            id                                  → nothing; the sweep purges what hangs on it
+const GRANTED: u8 = 0x24; //         user 0 source id                    → nothing
+const HEARER: u8 = 0x25; //          source id, user 0 name              → nothing; this mirror's holder hears the alarms
 const OBJECT: u8 = 0x30; //          collection id, name                 → Record
 const BODY: u8 = 0x31; //            collection id, stamp, part, chunk   → at most CHUNK bytes
 const UID: u8 = 0x32; //             collection id, hash of the UID      → name
@@ -27,7 +29,6 @@ const CHANGE: u8 = 0x40; //          collection id, stamp, part          → wha
 const JOURNAL: u8 = 0x50; //         shard, stamp, part                  → Line
 const ARMED: u8 = 0x51; //           shard, instant, stamp, part         → collection id; the journal line holds the alarm
 const RUNG: u8 = 0x54; //            user 0 instant, id                  → Rung
-const HEARER: u8 = 0x24; //          source id, user 0 name              → nothing; this mirror's holder hears the alarms
 const DUE: u8 = 0x60; //             shard, instant, collection id, name → nothing
 const IMPORT: u8 = 0x70; //          id                                  → Import
 const IMPORT_FAILURE: u8 = 0x71; //  import id, number                   → Failure
@@ -131,6 +132,20 @@ pub fn hearer(source: CollectionId, at: &Address) -> Bytes {
 
 pub fn hearers(source: CollectionId) -> Bytes {
     key(HEARER, &[&source.0.to_be_bytes()])
+}
+
+pub fn granted(user: &UserName, source: CollectionId) -> Bytes {
+    key(GRANTED, &[user.as_str().as_bytes(), &[0], &source.0.to_be_bytes()])
+}
+
+pub fn granted_to(user: &UserName) -> Bytes {
+    key(GRANTED, &[user.as_str().as_bytes(), &[0]])
+}
+
+/// The collection that a row of the grants names.
+pub fn granted_id(key: &[u8]) -> Option<CollectionId> {
+    let id = key.get(key.len().checked_sub(8)?..)?;
+    Some(CollectionId(u64::from_be_bytes(id.try_into().ok()?)))
 }
 
 pub fn tomb(id: CollectionId) -> Bytes {
@@ -318,6 +333,21 @@ pub fn upload_chunks(id: &str) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_family_has_a_byte_of_its_own() {
+        let text = include_str!("keys.rs");
+        let mut bytes: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("const ")?.split_once(": u8 = 0x"))
+            .map(|(_, rest)| &rest[..2])
+            .collect();
+        let all = bytes.len();
+        bytes.sort_unstable();
+        bytes.dedup();
+        assert!(all > 20);
+        assert_eq!(bytes.len(), all);
+    }
 
     #[test]
     fn instants_sort_as_bytes_and_come_back() {

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::bus::{Face, Notice};
-use crate::domain::address::{Address, UserName};
+use crate::domain::address::{Address, Kind, UserName};
 use crate::domain::collection::CollectionId;
-use crate::domain::event::{Event, Rang, Topic};
+use crate::domain::event::{Event, ListChange, Rang, Topic};
 use crate::domain::refusal::Refusal;
 use crate::domain::sync::Token;
 use crate::gateway::dialect::{Ask, Dialect, Frame, Leave, Outcome, Outgoing, Readable, Step};
@@ -364,9 +364,19 @@ impl Dialect for Side {
                 }
             }
             Event::ListChanged { user, change, address } => {
-                if *user == self.user {
+                if *user != self.user {
+                    return;
+                }
+                // The list is one of calendars: an address book in it would only confuse the browser's code.
+                if address.kind() == Kind::Calendar {
                     let frame = notice.frame(Face::Side, || push::list_changed(*change, address));
                     steps.push(Step::Say(Outgoing::news(frame, notice)));
+                }
+                // Another thing stands there now, or nothing: a mirror that was hidden or shown again, a calendar made anew.
+                if *change != ListChange::Updated {
+                    for label in self.registrations.at(address) {
+                        self.rights_changed(&label, steps);
+                    }
                 }
             }
             Event::Rang { user, alarm } => {

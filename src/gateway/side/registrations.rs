@@ -146,6 +146,12 @@ impl Registrations {
         self.collections.get(&collection).map_or(&[], Vec::as_slice)
     }
 
+    /// The paths that name an address, however they spell it.
+    pub fn at(&self, address: &Address) -> Vec<Arc<str>> {
+        let named = |r: &Registration| r.address == *address;
+        self.paths.iter().filter(|(_, r)| named(r)).map(|(label, _)| Arc::clone(label)).collect()
+    }
+
     /// The paths whose look-up failed through no fault of the client.
     pub fn to_retry(&self) -> Vec<Arc<str>> {
         let due = |r: &Registration| matches!(r.state, State::Suspended { retry: true });

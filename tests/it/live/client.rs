@@ -129,6 +129,7 @@ pub struct Socket {
 impl Socket {
     pub async fn open(base: &str, ticket: &str) -> Result<Socket, tungstenite::Error> {
         let stream = TcpStream::connect(base).await?;
+        stream.set_nodelay(true)?;
         let url = format!("ws://{base}/ws?ticket={ticket}");
         Ok(Socket { stream: tokio_tungstenite::client_async(url, stream).await?.0 })
     }

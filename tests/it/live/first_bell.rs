@@ -40,5 +40,6 @@ async fn a_change_an_alarm_and_an_import_reach_a_side_client() {
     let ended = json!({ "status": "completed", "succeedCount": 1_000, "failedCount": 0 });
     assert_eq!(heard.last().expect("a push"), &json!({ "/calendars/alice/default": { "imports": { id: ended } } }));
     assert!(heard.len() < 64, "an import of a thousand events is not a thousand pushes: {}", heard.len());
+    drop(socket);
     house.stop().await;
 }

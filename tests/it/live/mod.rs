@@ -5,6 +5,10 @@ pub mod client;
 mod alarms;
 mod dav;
 mod first_bell;
+mod imports;
+mod login;
+mod sharing;
+mod tickets;
 
 use std::sync::Arc;
 
@@ -65,10 +69,21 @@ impl House {
 
     /// A socket opened with a fresh ticket; its greeting is heard already.
     pub async fn socket(&self, user: &str) -> Socket {
-        let ticket = self.http(user).post("/ws/ticket", "").await.json();
-        let mut socket = Socket::open(&self.base, ticket["value"].as_str().expect("a ticket")).await.expect("it opens");
+        let mut socket = Socket::open(&self.base, &self.ticket(user).await).await.expect("it opens");
         assert_eq!(socket.hear().await, serde_json::json!({ "calendarListRegistered": true }));
         socket
+    }
+
+    /// A client that signs in with nothing but what its requests carry.
+    pub fn anonymous(&self) -> Http {
+        Http::anonymous(&self.base)
+    }
+
+    /// A fresh ticket's value.
+    pub async fn ticket(&self, user: &str) -> String {
+        let drawn = self.http(user).post("/ws/ticket", "").await;
+        assert_eq!(drawn.status, 200, "{drawn:?}");
+        drawn.json()["value"].as_str().expect("a ticket").to_owned()
     }
 
     pub fn base(&self) -> &str {
@@ -89,14 +104,30 @@ impl House {
 
     /// Turns nothing, but lets an import come to its end.
     pub async fn import(&self, user: &str, target: &str, media: &str, file: &str) -> serde_json::Value {
-        let http = self.http(user);
+        let file = self.upload(user, media, file).await;
+        let id = self.ask_import(user, &file, target).await;
+        self.imported(user, &id).await
+    }
+
+    /// Uploads a file; answers its id.
+    pub async fn upload(&self, user: &str, media: &str, file: &str) -> String {
         let upload = format!("/api/files?name=f&size={}&mimetype={media}", file.len());
-        let kept: Reply = http.post(&upload, file).await;
+        let kept: Reply = self.http(user).post(&upload, file).await;
         assert_eq!(kept.status, 201, "{kept:?}");
-        let asked = serde_json::json!({ "fileId": kept.json()["_id"], "target": format!("{target}.json") });
-        let taken = http.post("/api/import", &asked.to_string()).await;
+        kept.json()["_id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Asks for an import; answers its id.
+    pub async fn ask_import(&self, user: &str, file: &str, target: &str) -> String {
+        let asked = serde_json::json!({ "fileId": file, "target": format!("{target}.json") });
+        let taken = self.http(user).post("/api/import", &asked.to_string()).await;
         assert_eq!(taken.status, 202, "{taken:?}");
-        let id = taken.json()["importId"].as_str().expect("an id").to_owned();
+        taken.json()["importId"].as_str().expect("an id").to_owned()
+    }
+
+    /// How an import stands once it has ended.
+    pub async fn imported(&self, user: &str, id: &str) -> serde_json::Value {
+        let http = self.http(user);
         loop {
             let stands = http.get(&format!("/api/imports/{id}")).await.json();
             if matches!(stands["status"].as_str(), Some("completed" | "failed")) {
