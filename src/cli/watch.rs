@@ -12,8 +12,8 @@ use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::cli::client::Client;
-use crate::cli::{Failure, Server, say, unread};
-use crate::domain::address::Kind;
+use crate::cli::{Failure, Server, collection, say, unread};
+use crate::domain::address::{Address, Kind};
 use crate::system::pace;
 
 /// The wait before the first new try after the service went away; it doubles up to the longest.
@@ -25,7 +25,8 @@ pub struct Watch {
     #[command(flatten)]
     server: Server,
     /// The collections to watch; all of the user's calendars and the book "collected" when none is named
-    paths: Vec<String>,
+    #[arg(value_parser = collection)]
+    paths: Vec<Address>,
     /// Print the messages as they came, acknowledgements too
     #[arg(long)]
     json: bool,
@@ -61,7 +62,10 @@ impl Watch {
 
     /// One socket; `true` when enough was seen.
     async fn listen(&self, client: &Client, seen: &mut u64, connected: &mut bool) -> Result<bool, Failure> {
-        let paths = if self.paths.is_empty() { all_paths(client).await? } else { self.paths.clone() };
+        let paths = match self.paths.as_slice() {
+            [] => all_paths(client).await?,
+            paths => paths.iter().map(Address::to_string).collect(),
+        };
         let ticket = client.send(Method::POST, "/ws/ticket", None, Bytes::new()).await?.ok()?.json()?;
         let value = ticket["value"].as_str().ok_or("the service gave no ticket")?;
         let url = format!("ws://{}/ws?ticket={value}", client.authority());
