@@ -66,9 +66,10 @@ impl Import {
             let (fine, failed) = (&stands["succeedCount"], &stands["failedCount"]);
             say(format_args!("{}: {fine} imported, {failed} failed", stands["status"].as_str().unwrap_or_default()))?;
         }
-        Ok(ExitCode::from(match (stands["status"].as_str(), stands["failedCount"].as_u64()) {
-            (Some("completed"), Some(0)) => 0,
-            (Some("completed"), _) => PARTLY,
+        let count = |key: &str| stands[key].as_u64();
+        Ok(ExitCode::from(match (stands["status"].as_str(), count("succeedCount"), count("failedCount")) {
+            (Some("completed"), _, Some(0)) => 0,
+            (Some("completed"), Some(1..), _) => PARTLY,
             _ => FAILED,
         }))
     }
