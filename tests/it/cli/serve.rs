@@ -7,7 +7,7 @@ use campanile::kv::engine::Engine;
 use campanile::kv::format::{FORMAT, format_line};
 use campanile::kv::sled::Sled;
 
-use crate::cli::{Folder, Process, Service, command, line_with, run};
+use crate::cli::{Folder, Process, Service, command, ended, line_with, run};
 use crate::live::client::Socket;
 
 #[tokio::test]
@@ -65,6 +65,12 @@ async fn what_cannot_start_says_why_in_one_line() {
     assert_eq!(ran.out, "");
     ran.says(&["--demo: this store holds users of its own"]);
     assert_eq!(ran.code, Some(1));
+
+    // The wrong engine is not taken for an empty store, and leaves the right one as it is.
+    let mut command = command(&["user", "list", "--data", &other]);
+    command.env("CAMPANILE_STORE__ENGINE", "redb");
+    ended(command).await.failed(1, &["another engine keeps them (store.engine)", &other]);
+    assert!(run(&["user", "list", "--data", &other]).await.fine().starts_with("zoe "));
 
     let file = folder.file("file", "not a directory");
     serve(&["--data", &file]).await.failed(1, &["cannot open the store", &file]);
