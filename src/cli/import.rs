@@ -42,7 +42,8 @@ impl Import {
         let client = Client::new(&self.server)?;
         let upload = format!("/api/files?name={}&size={}&mimetype={media}", encoded(&name), bytes.len());
         let kept = client.send(Method::POST, &upload, Some(media), Bytes::from(bytes)).await?.ok()?.json()?;
-        let asked = json!({ "fileId": kept["_id"], "target": format!("{}.json", self.into) }).to_string();
+        let asked =
+            json!({ "fileId": kept["_id"], "target": format!("{}.json", encoded(&self.into.to_string())) }).to_string();
         let import =
             client.send(Method::POST, "/api/import", Some("application/json"), asked.into()).await?.ok()?.json()?;
         let id = import["importId"].as_str().ok_or("the service gave no id")?.to_owned();
