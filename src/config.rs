@@ -39,6 +39,8 @@ impl std::fmt::Display for Origin {
 pub enum ConfigError {
     #[error("cannot read {path}: {why}")]
     Unreadable { path: PathBuf, why: std::io::Error },
+    #[error("${name}: cannot read {path}: {why}")]
+    Secret { name: String, path: PathBuf, why: std::io::Error },
     #[error("{origin}: {why}")]
     Malformed { origin: String, why: String },
     #[error("{origin}: no setting named {key}")]
@@ -191,8 +193,8 @@ pub fn layers(
         let (rest, text) = match rest.strip_suffix("_FILE") {
             Some(rest) => {
                 let read = std::fs::read_to_string(&text);
-                let path = PathBuf::from(&text);
-                (rest, read.map_err(|why| ConfigError::Unreadable { path, why })?.trim_end().to_owned())
+                let (name, path) = (name.clone(), PathBuf::from(&text));
+                (rest, read.map_err(|why| ConfigError::Secret { name, path, why })?.trim_end().to_owned())
             }
             None => (rest, text),
         };
@@ -244,27 +246,43 @@ fn set(layers: &mut Layers, key: &str, value: Value, origin: Origin) -> Result<(
 
 /// Reads the layers as one configuration, and refuses what could not work.
 pub fn read(layers: &Layers) -> Result<Config, ConfigError> {
-    let mut table = Table::new();
+    let mut defaults = Table::new();
+    for (key, value) in flat(&parse(DEFAULTS, "the defaults")?) {
+        put(&mut defaults, &key, value);
+    }
+    let mut table = defaults.clone();
     for (key, (value, origin)) in layers {
-        // Each value alone first, so that an error can name its key and where it came from.
         let invalid = |why: String| ConfigError::Invalid { key: key.clone(), origin: origin.clone(), why };
-        match key.split_once('.') {
-            Some((section, name)) => {
-                let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
-                if let Value::Table(section) = section {
-                    section.insert(name.to_owned(), value.clone());
-                }
-            }
-            None => {
-                table.insert(key.clone(), value.clone());
-            }
+        // Each value alone first, so that an error can name its key and where it came from.
+        if *origin != Origin::Default {
+            let mut alone = defaults.clone();
+            put(&mut alone, key, value.clone());
+            typed(alone).map_err(|error| invalid(error.message().to_owned()))?;
         }
         check(key, value).map_err(invalid)?;
+        put(&mut table, key, value.clone());
     }
-    Value::Table(table).try_into().map_err(|why: toml::de::Error| ConfigError::Malformed {
-        origin: "the configuration".to_owned(),
-        why: why.to_string().trim_end().to_owned(),
-    })
+    typed(table)
+        .map_err(|why| ConfigError::Malformed { origin: "the configuration".to_owned(), why: why.message().to_owned() })
+}
+
+/// Puts a value in the place that its dotted key names.
+fn put(table: &mut Table, key: &str, value: Value) {
+    match key.split_once('.') {
+        Some((section, name)) => {
+            let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+            if let Value::Table(section) = section {
+                section.insert(name.to_owned(), value);
+            }
+        }
+        None => {
+            table.insert(key.to_owned(), value);
+        }
+    }
+}
+
+fn typed(table: Table) -> Result<Config, toml::de::Error> {
+    Value::Table(table).try_into()
 }
 
 /// What the type of a value cannot tell.
@@ -282,6 +300,7 @@ fn check(key: &str, value: &Value) -> Result<(), String> {
             "http.header_seconds" | "websocket.ping_seconds" | "websocket.write_seconds" | "limits.logins_at_once",
             Value::Integer(0),
         ) => Err("must be at least 1".to_owned()),
+        ("listener", Value::Array(all)) if all.is_empty() => Err("must name at least one address".to_owned()),
         (_, Value::Integer(number)) if *number < 0 => Err("must not be negative".to_owned()),
         _ => Ok(()),
     }

@@ -29,10 +29,11 @@ pub struct Simulate {
 impl Alarms {
     pub fn run(self) -> Result<ExitCode, Failure> {
         let Alarms::Simulate(simulate) = self;
-        let Question { file, from, to, tz, json } = simulate.question;
-        let object = read(&file)?;
+        let object = read(&simulate.question)?;
+        let Question { from, to, tz, json, .. } = simulate.question;
         let policy = Policy { require_accepted: false, user_email: simulate.email.unwrap_or_default() };
-        for firing in alarms::firings(&object, from, to, tz, &policy, &mut Budget::default())? {
+        let found = alarms::firings(&object, from, to, tz, &policy, &mut Budget::default());
+        for firing in found.map_err(|exhausted| simulate.question.costly(exhausted))? {
             let at = occurrence::instant(&firing.at);
             let start = firing.occurrence.map(|moment| moment.text());
             if json {

@@ -1,6 +1,6 @@
 //! `campanile expand`: the occurrences of a calendar file in a window. Needs no service and no store.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
@@ -8,11 +8,11 @@ use chrono_tz::Tz;
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::{FAILED, Failure, say};
+use crate::cli::{FAILED, Failure, Misuse, say};
 use crate::domain::occurrence::{self, Occurrence};
 use crate::ical::lines::Limits;
 use crate::ical::object::CalendarObject;
-use crate::ical::recur::budget::Budget;
+use crate::ical::recur::budget::{Budget, Exhausted};
 use crate::ical::recur::window;
 
 /// A file and a window, as `expand` and `alarms simulate` take them.
@@ -40,8 +40,19 @@ pub struct Expand {
     question: Question,
 }
 
-/// Reads a file of one calendar; its faults name the line.
-pub fn read(file: &Path) -> Result<CalendarObject, Failure> {
+impl Question {
+    /// Names the file where a question about it costs too much.
+    pub fn costly(&self, exhausted: Exhausted) -> Failure {
+        format!("{}: {exhausted}", self.file.display()).into()
+    }
+}
+
+/// Reads the file of a question, which holds one calendar; its faults name the line.
+pub fn read(question: &Question) -> Result<CalendarObject, Failure> {
+    if question.from > question.to {
+        return Err(Misuse("--from is behind --to").into());
+    }
+    let file = question.file.as_path();
     let bytes = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let limits = Limits { object_bytes: bytes.len().max(1), ..Limits::default() };
     let object = CalendarObject::read(&bytes, &limits).map_err(|fault| format!("{}: {fault}", file.display()))?;
@@ -53,9 +64,10 @@ pub fn read(file: &Path) -> Result<CalendarObject, Failure> {
 
 impl Expand {
     pub fn run(self) -> Result<ExitCode, Failure> {
-        let Question { file, from, to, tz, json } = self.question;
-        let object = read(&file)?;
-        let mut occurrences = window::occurrences(&object, from, to, tz, &mut Budget::default())?;
+        let object = read(&self.question)?;
+        let Question { from, to, tz, json, .. } = self.question;
+        let found = window::occurrences(&object, from, to, tz, &mut Budget::default());
+        let mut occurrences = found.map_err(|exhausted| self.question.costly(exhausted))?;
         occurrences.sort_by_key(|occurrence| occurrence.start_at);
         for occurrence in &occurrences {
             if json {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::cli::client::{Client, encoded};
-use crate::cli::{Failure, Server};
+use crate::cli::{Failure, Server, collection};
 use crate::domain::address::Address;
 
 #[derive(Args)]
@@ -14,14 +14,16 @@ pub struct Export {
     #[command(flatten)]
     server: Server,
     /// The collection, such as /calendars/alice/default
-    path: String,
+    #[arg(value_parser = collection)]
+    path: Address,
 }
 
 impl Export {
     pub async fn run(self) -> Result<ExitCode, Failure> {
-        let address = Address::parse(&self.path).ok_or_else(|| format!("{}: no path of a collection", self.path))?;
-        let answer = Client::new(&self.server)?.get(&encoded(&address.to_string())).await?.ok()?;
-        std::io::stdout().write_all(&answer.body)?;
+        let answer = Client::new(&self.server)?.get(&encoded(&self.path.to_string())).await?.ok()?;
+        let mut out = std::io::stdout().lock();
+        out.write_all(&answer.body)?;
+        out.flush()?;
         Ok(ExitCode::SUCCESS)
     }
 }

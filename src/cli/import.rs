@@ -10,7 +10,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::cli::client::{Client, encoded};
-use crate::cli::{FAILED, Failure, PARTLY, Server, say};
+use crate::cli::{FAILED, Failure, PARTLY, Server, collection, say};
 use crate::domain::address::{Address, Kind};
 use crate::system::pace;
 
@@ -24,8 +24,8 @@ pub struct Import {
     /// The file: .ics or .vcf
     file: PathBuf,
     /// The collection that it goes into, such as /calendars/alice/default
-    #[arg(long, value_name = "PATH")]
-    into: String,
+    #[arg(long, value_name = "PATH", value_parser = collection)]
+    into: Address,
     /// Print the outcome as JSON
     #[arg(long)]
     json: bool,
@@ -33,8 +33,7 @@ pub struct Import {
 
 impl Import {
     pub async fn run(self) -> Result<ExitCode, Failure> {
-        let target = Address::parse(&self.into).ok_or_else(|| format!("{}: no path of a collection", self.into))?;
-        let media = match target.kind() {
+        let media = match self.into.kind() {
             Kind::Calendar => "text/calendar",
             Kind::AddressBook => "text/vcard",
         };
@@ -43,7 +42,8 @@ impl Import {
         let client = Client::new(&self.server)?;
         let upload = format!("/api/files?name={}&size={}&mimetype={media}", encoded(&name), bytes.len());
         let kept = client.send(Method::POST, &upload, Some(media), Bytes::from(bytes)).await?.ok()?.json()?;
-        let asked = json!({ "fileId": kept["_id"], "target": format!("{target}.json") }).to_string();
+        let asked =
+            json!({ "fileId": kept["_id"], "target": format!("{}.json", encoded(&self.into.to_string())) }).to_string();
         let import =
             client.send(Method::POST, "/api/import", Some("application/json"), asked.into()).await?.ok()?.json()?;
         let id = import["importId"].as_str().ok_or("the service gave no id")?.to_owned();
@@ -67,9 +67,10 @@ impl Import {
             let (fine, failed) = (&stands["succeedCount"], &stands["failedCount"]);
             say(format_args!("{}: {fine} imported, {failed} failed", stands["status"].as_str().unwrap_or_default()))?;
         }
-        Ok(ExitCode::from(match (stands["status"].as_str(), stands["failedCount"].as_u64()) {
-            (Some("completed"), Some(0)) => 0,
-            (Some("completed"), _) => PARTLY,
+        let count = |key: &str| stands[key].as_u64();
+        Ok(ExitCode::from(match (stands["status"].as_str(), count("succeedCount"), count("failedCount")) {
+            (Some("completed"), _, Some(0)) => 0,
+            (Some("completed"), Some(1..), _) => PARTLY,
             _ => FAILED,
         }))
     }

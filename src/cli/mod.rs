@@ -18,6 +18,8 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
+use crate::domain::address::Address;
+
 /// Exit codes, as `--help` tells them.
 pub const FAILED: u8 = 1;
 pub const USAGE: u8 = 2;
@@ -88,6 +90,16 @@ pub struct Server {
     pub password: Option<String>,
 }
 
+/// A command line that means nothing, found only after it was read: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Misuse(pub &'static str);
+
+/// Reads the path of a collection.
+pub fn collection(text: &str) -> Result<Address, &'static str> {
+    Address::parse(text).ok_or("no path of a collection like /calendars/alice/default")
+}
+
 /// Prints one line. A reader that went away, as in `| head`, is a failure like any other, not a panic.
 pub fn say(line: std::fmt::Arguments<'_>) -> Result<(), Failure> {
     writeln!(std::io::stdout().lock(), "{line}")?;
@@ -135,6 +147,6 @@ pub fn main() -> ExitCode {
         if !unread(&failure) {
             eprintln!("campanile: {failure}");
         }
-        ExitCode::from(FAILED)
+        ExitCode::from(if failure.is::<Misuse>() { USAGE } else { FAILED })
     })
 }

@@ -15,6 +15,7 @@ use crate::cli::client::{Client, encoded};
 use crate::cli::serve::configured;
 use crate::cli::{ConfigFlags, Failure, Server, say};
 use crate::domain::principal::{Principal, login_name};
+use crate::domain::refusal::Refusal;
 use crate::kv::KvError;
 use crate::service::Service;
 use crate::service::principals::Newcomer;
@@ -135,6 +136,14 @@ impl Door {
     }
 }
 
+/// What the store says of a user, by the name that was asked for.
+fn about<T>(name: &str, outcome: Result<T, Refusal>) -> Result<T, Failure> {
+    outcome.map_err(|refusal| match refusal {
+        Refusal::NotFound => format!("no user named {name:?}").into(),
+        other => other.into(),
+    })
+}
+
 fn show(principal: &Principal) -> Value {
     json!({
         "name": principal.name.as_str(),
@@ -186,8 +195,8 @@ impl User {
                         client.send(Method::PUT, &path, JSON, body.into()).await?.ok()?;
                     }
                     Door::Store(service, _) => {
-                        let name = login_name(&passwd.name).ok_or("no such user")?;
-                        service.set_password(&name, password).await?;
+                        let name = about(&passwd.name, login_name(&passwd.name).ok_or(Refusal::NotFound))?;
+                        about(&passwd.name, service.set_password(&name, password).await)?;
                     }
                 }
                 door.close().await
@@ -216,7 +225,8 @@ impl User {
                         client.send(Method::DELETE, &path, None, Bytes::new()).await?.ok()?;
                     }
                     Door::Store(service, _) => {
-                        service.remove_user(&login_name(&remove.name).ok_or("no such user")?).await?;
+                        let name = about(&remove.name, login_name(&remove.name).ok_or(Refusal::NotFound))?;
+                        about(&remove.name, service.remove_user(&name).await)?;
                     }
                 }
                 door.close().await

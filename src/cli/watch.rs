@@ -12,8 +12,8 @@ use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::cli::client::Client;
-use crate::cli::{Failure, Server, say, unread};
-use crate::domain::address::Kind;
+use crate::cli::{Failure, Server, collection, say, unread};
+use crate::domain::address::{Address, Kind};
 use crate::system::pace;
 
 /// The wait before the first new try after the service went away; it doubles up to the longest.
@@ -25,7 +25,8 @@ pub struct Watch {
     #[command(flatten)]
     server: Server,
     /// The collections to watch; all of the user's calendars and the book "collected" when none is named
-    paths: Vec<String>,
+    #[arg(value_parser = collection)]
+    paths: Vec<Address>,
     /// Print the messages as they came, acknowledgements too
     #[arg(long)]
     json: bool,
@@ -42,16 +43,16 @@ impl Watch {
         let client = Client::new(&self.server)?;
         let mut seen = 0;
         let mut wait = FIRST_WAIT;
-        let mut connected = false;
+        let mut watching = false;
         loop {
-            match self.listen(&client, &mut seen, &mut connected).await {
+            match self.listen(&client, &mut seen, &mut watching).await {
                 Ok(true) => return Ok(ExitCode::SUCCESS),
                 Ok(false) => {
                     wait = FIRST_WAIT;
                     eprintln!("campanile: the service closed the socket; trying again");
                 }
-                // What fails at the first try, such as a wrong password, fails for good.
-                Err(failure) if !connected || unread(&failure) => return Err(failure),
+                // What fails before anything was watched, such as a wrong password or path, fails for good.
+                Err(failure) if !watching || unread(&failure) => return Err(failure),
                 Err(failure) => eprintln!("campanile: {failure}; trying again"),
             }
             pace::sleep(wait).await;
@@ -60,13 +61,15 @@ impl Watch {
     }
 
     /// One socket; `true` when enough was seen.
-    async fn listen(&self, client: &Client, seen: &mut u64, connected: &mut bool) -> Result<bool, Failure> {
-        let paths = if self.paths.is_empty() { all_paths(client).await? } else { self.paths.clone() };
+    async fn listen(&self, client: &Client, seen: &mut u64, watching: &mut bool) -> Result<bool, Failure> {
+        let paths = match self.paths.as_slice() {
+            [] => all_paths(client).await?,
+            paths => paths.iter().map(Address::to_string).collect(),
+        };
         let ticket = client.send(Method::POST, "/ws/ticket", None, Bytes::new()).await?.ok()?.json()?;
         let value = ticket["value"].as_str().ok_or("the service gave no ticket")?;
         let url = format!("ws://{}/ws?ticket={value}", client.authority());
         let (mut socket, _) = tokio_tungstenite::client_async(url, client.connect().await?).await?;
-        *connected = true;
         socket.send(Message::text(json!({ "register": paths }).to_string())).await?;
         socket.send(Message::text(json!({ "enableDisplayNotification": true }).to_string())).await?;
         while let Some(message) = socket.next().await {
@@ -78,6 +81,7 @@ impl Watch {
             } else if let Some(line) = &news {
                 say(format_args!("{line}"))?;
             }
+            *watching |= message.get("registered").is_some();
             if let Some(refused) = message.get("notRegistered") {
                 eprintln!("campanile: not registered: {refused}");
                 if self.paths.len() == refused.as_object().map_or(0, serde_json::Map::len) {

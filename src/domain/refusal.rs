@@ -12,8 +12,8 @@ pub enum Refusal {
     Forbidden,
     #[error("nothing is there")]
     NotFound,
-    /// The name is taken by a collection.
-    #[error("there is already a collection of that name")]
+    /// A collection has the name, or a person the login name or the mail address.
+    #[error("that name or address is taken already")]
     Exists,
     #[error("a precondition of the request does not hold")]
     Precondition,

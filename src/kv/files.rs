@@ -45,7 +45,10 @@ impl Mark {
         let is_made = path.exists();
         if is_made && !has_rows {
             let path = path.display();
-            return Err(format!("all rows are lost; restore a backup, or remove {path} to begin with nothing"));
+            return Err(format!(
+                "no rows, where there were some: another engine keeps them (store.engine), or they are lost; restore a backup, or \
+                 remove {path} to begin with nothing"
+            ));
         }
         Ok(Mark { path, is_made: AtomicBool::new(is_made) })
     }
