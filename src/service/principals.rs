@@ -183,6 +183,7 @@ impl Service {
             self.remove_all(&keys::import_failures(&import.id)).await?;
         }
         self.remove(gone).await?;
+        self.remove_all(&keys::rung_for(name)).await?;
         for upload in self.store.uploads(Some(name)).await? {
             self.remove_upload(&upload).await?;
         }
