@@ -27,6 +27,8 @@ use crate::system::random;
 const ITEMS_A_COMMIT: usize = 64;
 /// Imports of one person that may wait or be under way; one more is refused until one of them has ended.
 const WAITING_MAX: usize = 100;
+/// Failed items of one import that are told one by one; beyond them they are only counted.
+const FAILURES_MAX: u64 = 1_000;
 /// Bytes of items after which a commit takes no more: room for others in the group.
 const BYTES_A_COMMIT: usize = 131_072;
 
@@ -129,12 +131,13 @@ impl Service {
         import.status = Status::Running;
         import.total = (split.items.len() + split.failures.len()) as u64;
         import.counts.failed = split.failures.len() as u64;
-        let (kept, failures) = (import.clone(), split.failures.clone());
+        let listed = split.failures.len().min(FAILURES_MAX as usize);
+        let (kept, failures) = (import.clone(), split.failures[..listed].to_vec());
         self.commit(vec![keys::import(&import.id)], move |_, _| {
             let mut writes = Vec::new();
             imports::write(&mut writes, &kept);
-            for (number, failure) in failures.iter().enumerate() {
-                imports::write_failure(&mut writes, &kept.id, number as u64, failure);
+            for (number, failure) in (0..).zip(&failures) {
+                imports::write_failure(&mut writes, &kept.id, number, failure);
             }
             Ok((writes, ()))
         })
@@ -219,7 +222,9 @@ impl Service {
                         Ok(Laid::Unchanged) => after.counts.unchanged += 1,
                         Err(why) => {
                             let failure = Failure { line: *line, uid: Some(uid.clone()), why };
-                            imports::write_failure(&mut writes, &after.id, after.counts.failed, &failure);
+                            if after.counts.failed < FAILURES_MAX {
+                                imports::write_failure(&mut writes, &after.id, after.counts.failed, &failure);
+                            }
                             after.counts.failed += 1;
                         }
                     }

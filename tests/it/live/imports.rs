@@ -311,6 +311,14 @@ async fn what_is_sound_goes_in_beside_what_is_not(house: &House) {
     }
     assert_eq!(alice.get(&format!("{DEFAULT}/broken.ics")).await.status, 404);
 
+    // A file of nothing but broken items is counted to its end, and told up to a bound.
+    let broken = "BEGIN:VEVENT\r\nSUMMARY:no start\r\nEND:VEVENT\r\n".repeat(2_500);
+    let file = format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\n{broken}END:VCALENDAR\r\n");
+    let stands = house.import("alice", DEFAULT, ICS, &file).await;
+    assert_eq!(counts(&stands).map(Value::to_string).join(" "), "0 2500 0 0 0");
+    let errors = alice.get(&format!("/api/imports/{}/errors", stands["id"].as_str().expect("an id"))).await;
+    assert_eq!(errors.text().lines().count(), 1_000);
+
     // A name that another object has already is no obstacle, and neither is an odd UID.
     assert_eq!(
         alice.put(&format!("{DEFAULT}/taken.ics"), &plain_event("somebody", "20250301T100000Z")).await.status,
