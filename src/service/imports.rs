@@ -42,11 +42,8 @@ impl Service {
             Media::Card => Kind::AddressBook,
         };
         let target = Address::new(kind, target.0, target.1).ok_or_else(|| Fault::whole("Invalid target path"))?;
-        let mut waiting = 0;
-        for id in self.store.imports_open().await? {
-            waiting += usize::from(self.store.import(&id).await?.is_some_and(|import| import.user == caller.name));
-        }
-        if waiting >= WAITING_MAX {
+        let waiting = self.imports_waiting().await?;
+        if waiting.iter().filter(|import| import.user == caller.name).count() >= WAITING_MAX {
             return Err(Refusal::TooOften { limit: "too many imports of yours wait", retry_seconds: 5 });
         }
         let import = Import {
@@ -82,21 +79,26 @@ impl Service {
         Ok(self.store.import_failures(id).await?)
     }
 
-    /// Does all imports that wait, each from where it stands.
-    pub async fn work_imports(&self) -> Result<(), Refusal> {
+    /// The imports that have not ended, in the order in which they were asked for.
+    pub async fn imports_waiting(&self) -> Result<Vec<Import>, Refusal> {
+        let mut waiting = Vec::new();
         for id in self.store.imports_open().await? {
-            if let Some(import) = self.store.import(&id).await?.filter(|import| !import.status.ended()) {
-                match self.work_import(import).await {
-                    // Whoever asked for it was removed meanwhile, and it with them.
-                    Ok(()) | Err(Refusal::NotFound) => {}
-                    Err(refusal) => return Err(refusal),
-                }
-            }
+            waiting.extend(self.store.import(&id).await?.filter(|import| !import.status.ended()));
         }
-        Ok(())
+        waiting.sort_by(|one, other| (one.asked, &one.id).cmp(&(other.asked, &other.id)));
+        Ok(waiting)
     }
 
-    async fn work_import(&self, import: Import) -> Result<(), Refusal> {
+    /// Does one import from where it stands to its end.
+    pub async fn work_import(&self, import: Import) -> Result<(), Refusal> {
+        match self.work(import).await {
+            // Whoever asked for it was removed meanwhile, and it with them.
+            Err(Refusal::NotFound) => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    async fn work(&self, import: Import) -> Result<(), Refusal> {
         let Some(upload) = self.store.upload(&import.user, &import.file).await? else {
             return self.fail_import(import, "the uploaded file is gone").await;
         };
