@@ -143,11 +143,19 @@ impl Service {
         if let Some(other) = components.iter().find(|name| !takes(name)) {
             return Err(Fault::whole(format!("a calendar takes no {other:?}")).into());
         }
-        let limit = self.settings.limits.collections_per_home;
-        if self.store.home(address.kind(), &caller.name).await?.len() >= limit {
-            return Err(Refusal::Full(format!("a home holds at most {limit} collections")));
-        }
+        self.check_room(address.kind(), &caller.name, false).await?;
         self.make(address, components, face, true).await
+    }
+
+    /// Whether one more goes into a home. Mirrors, which others put there, have a count of their own, or they would take its owner's room.
+    pub(crate) async fn check_room(&self, kind: Kind, user: &UserName, mirror: bool) -> Result<(), Refusal> {
+        let limit = self.settings.limits.collections_per_home;
+        let home = self.store.home(kind, user).await?;
+        if home.iter().filter(|held| matches!(held.source, Source::Delegated(..)) == mirror).count() >= limit {
+            let what = if mirror { "shares" } else { "collections" };
+            return Err(Refusal::Full(format!("a home holds at most {limit} {what}")));
+        }
+        Ok(())
     }
 
     pub(crate) async fn make_first_collection(&self, address: &Address, shown: &str) -> Result<(), Refusal> {

@@ -27,6 +27,8 @@ use crate::system::random;
 const ITEMS_A_COMMIT: usize = 64;
 /// Imports of one person that may wait or be under way; one more is refused until one of them has ended.
 const WAITING_MAX: usize = 100;
+/// Failed items of one import that are told one by one; beyond them they are only counted.
+const FAILURES_MAX: u64 = 1_000;
 /// Bytes of items after which a commit takes no more: room for others in the group.
 const BYTES_A_COMMIT: usize = 131_072;
 
@@ -40,11 +42,8 @@ impl Service {
             Media::Card => Kind::AddressBook,
         };
         let target = Address::new(kind, target.0, target.1).ok_or_else(|| Fault::whole("Invalid target path"))?;
-        let mut waiting = 0;
-        for id in self.store.imports_open().await? {
-            waiting += usize::from(self.store.import(&id).await?.is_some_and(|import| import.user == caller.name));
-        }
-        if waiting >= WAITING_MAX {
+        let waiting = self.imports_waiting().await?;
+        if waiting.iter().filter(|import| import.user == caller.name).count() >= WAITING_MAX {
             return Err(Refusal::TooOften { limit: "too many imports of yours wait", retry_seconds: 5 });
         }
         let import = Import {
@@ -80,21 +79,26 @@ impl Service {
         Ok(self.store.import_failures(id).await?)
     }
 
-    /// Does all imports that wait, each from where it stands.
-    pub async fn work_imports(&self) -> Result<(), Refusal> {
+    /// The imports that have not ended, in the order in which they were asked for.
+    pub async fn imports_waiting(&self) -> Result<Vec<Import>, Refusal> {
+        let mut waiting = Vec::new();
         for id in self.store.imports_open().await? {
-            if let Some(import) = self.store.import(&id).await?.filter(|import| !import.status.ended()) {
-                match self.work_import(import).await {
-                    // Whoever asked for it was removed meanwhile, and it with them.
-                    Ok(()) | Err(Refusal::NotFound) => {}
-                    Err(refusal) => return Err(refusal),
-                }
-            }
+            waiting.extend(self.store.import(&id).await?.filter(|import| !import.status.ended()));
         }
-        Ok(())
+        waiting.sort_by(|one, other| (one.asked, &one.id).cmp(&(other.asked, &other.id)));
+        Ok(waiting)
     }
 
-    async fn work_import(&self, import: Import) -> Result<(), Refusal> {
+    /// Does one import from where it stands to its end.
+    pub async fn work_import(&self, import: Import) -> Result<(), Refusal> {
+        match self.work(import).await {
+            // Whoever asked for it was removed meanwhile, and it with them.
+            Err(Refusal::NotFound) => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    async fn work(&self, import: Import) -> Result<(), Refusal> {
         let Some(upload) = self.store.upload(&import.user, &import.file).await? else {
             return self.fail_import(import, "the uploaded file is gone").await;
         };
@@ -129,12 +133,13 @@ impl Service {
         import.status = Status::Running;
         import.total = (split.items.len() + split.failures.len()) as u64;
         import.counts.failed = split.failures.len() as u64;
-        let (kept, failures) = (import.clone(), split.failures.clone());
+        let listed = split.failures.len().min(FAILURES_MAX as usize);
+        let (kept, failures) = (import.clone(), split.failures[..listed].to_vec());
         self.commit(vec![keys::import(&import.id)], move |_, _| {
             let mut writes = Vec::new();
             imports::write(&mut writes, &kept);
-            for (number, failure) in failures.iter().enumerate() {
-                imports::write_failure(&mut writes, &kept.id, number as u64, failure);
+            for (number, failure) in (0..).zip(&failures) {
+                imports::write_failure(&mut writes, &kept.id, number, failure);
             }
             Ok((writes, ()))
         })
@@ -219,7 +224,9 @@ impl Service {
                         Ok(Laid::Unchanged) => after.counts.unchanged += 1,
                         Err(why) => {
                             let failure = Failure { line: *line, uid: Some(uid.clone()), why };
-                            imports::write_failure(&mut writes, &after.id, after.counts.failed, &failure);
+                            if after.counts.failed < FAILURES_MAX {
+                                imports::write_failure(&mut writes, &after.id, after.counts.failed, &failure);
+                            }
                             after.counts.failed += 1;
                         }
                     }

@@ -43,6 +43,9 @@ impl Service {
             return Err(Fault::whole("a collection cannot be shared with its owner").into());
         }
         let known = mirror_of(&source, whom);
+        if known.is_none() {
+            self.check_room(source.address.kind(), whom, true).await?;
+        }
         let name = known.clone().unwrap_or_else(|| random::uuid(&*self.random).to_string());
         let at = Address::new(source.address.kind(), whom.as_str(), &name)
             .ok_or_else(|| Refusal::from(Fault::whole("no such user")))?;
@@ -218,10 +221,7 @@ impl Service {
         if source.address.user() == &caller.name {
             return Err(Fault::whole("this collection is your own").into());
         }
-        let limit = self.settings.limits.collections_per_home;
-        if self.store.home(source.address.kind(), &caller.name).await?.len() >= limit {
-            return Err(Refusal::Full(format!("a home holds at most {limit} collections")));
-        }
+        self.check_room(source.address.kind(), &caller.name, false).await?;
         let origin = Source::Subscribed(source.address.clone(), source.id);
         // The name follows from the source, so that one person cannot subscribe to it twice.
         let leaf = format!("sub-{:x}", source.id.0);

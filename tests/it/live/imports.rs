@@ -311,6 +311,14 @@ async fn what_is_sound_goes_in_beside_what_is_not(house: &House) {
     }
     assert_eq!(alice.get(&format!("{DEFAULT}/broken.ics")).await.status, 404);
 
+    // A file of nothing but broken items is counted to its end, and told up to a bound.
+    let broken = "BEGIN:VEVENT\r\nSUMMARY:no start\r\nEND:VEVENT\r\n".repeat(2_500);
+    let file = format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\n{broken}END:VCALENDAR\r\n");
+    let stands = house.import("alice", DEFAULT, ICS, &file).await;
+    assert_eq!(counts(&stands).map(Value::to_string).join(" "), "0 2500 0 0 0");
+    let errors = alice.get(&format!("/api/imports/{}/errors", stands["id"].as_str().expect("an id"))).await;
+    assert_eq!(errors.text().lines().count(), 1_000);
+
     // A name that another object has already is no obstacle, and neither is an odd UID.
     assert_eq!(
         alice.put(&format!("{DEFAULT}/taken.ics"), &plain_event("somebody", "20250301T100000Z")).await.status,
@@ -383,14 +391,9 @@ async fn an_import_goes_on_where_a_restart_broke_it_off() {
     let upload = house.upload("alice", ICS, &file).await;
     let id = house.ask_import("alice", &upload, DEFAULT).await;
     let alice = house.http("alice");
-    let broken_off = loop {
-        let stands = alice.get(&format!("/api/imports/{id}")).await.json();
-        match stands["done"].as_u64() {
-            Some(0) | None => tokio::task::yield_now().await,
-            Some(_) => break stands,
-        }
-    };
-    assert_eq!(broken_off["status"], "running", "{broken_off}");
+    while alice.get(&format!("/api/imports/{id}")).await.json()["done"] == 0 {
+        tokio::task::yield_now().await;
+    }
     house = house.reopen("2025-01-15T09:10:00Z").await;
     let stands = house.imported("alice", &id).await;
     assert_eq!(counts(&stands).map(Value::to_string).join(" "), "1500 0 1500 0 0");
@@ -400,4 +403,24 @@ async fn an_import_goes_on_where_a_restart_broke_it_off() {
     house = house.reopen("2025-01-15T09:20:00Z").await;
     assert_eq!(house.imported("alice", &id).await, stands);
     house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_for_anothers_large_file() {
+    let house = House::open().await;
+    let large: String = (0..6_000).map(|n| plain_event(&format!("e{n}"), "20250301T100000Z")).collect();
+    let (large, small) = (
+        house.upload("alice", ICS, &large).await,
+        house.upload("bob", ICS, &plain_event("small", "20250301T100000Z")).await,
+    );
+    let first = house.ask_import("alice", &large, DEFAULT).await;
+    let behind = house.ask_import("alice", &large, "/calendars/alice/team").await;
+    let other = house.ask_import("bob", &small, "/calendars/bob/default").await;
+    assert_eq!(house.imported("bob", &other).await["succeedCount"], 1);
+    let house = &house;
+    let stands = |id: String| async move {
+        house.http("alice").get(&format!("/api/imports/{id}")).await.json()["status"].clone()
+    };
+    assert_ne!(stands(first).await, "completed");
+    assert_eq!(stands(behind).await, "queued", "one of each person at a time");
 }

@@ -665,3 +665,26 @@ async fn a_change_is_told_and_rings_even_if_its_writer_hung_up() {
     drop(socket);
     house.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_share_takes_no_room_from_what_is_ones_own() {
+    let house = House::open_with(&[("limits.collections_per_home", "3")]).await;
+    let (alice, bob) = (house.http("alice"), house.http("bob"));
+    // Alice has default, team and holidays; bob has default and the mirror of team.
+    let full = alice.post("/api/calendars", r#"{"id":"trip"}"#).await;
+    assert_eq!((full.status, &full.json()["detail"]), (403, &json!("a home holds at most 3 collections")));
+    for calendar in ["default", "holidays"] {
+        let share = alice.put_json(&format!("/api/calendars/alice/{calendar}/shares/bob"), r#"{"right":"read"}"#).await;
+        assert_eq!(share.status, 201, "{share:?}");
+    }
+    let carol = house.http("carol");
+    let share = carol.put_json("/api/calendars/carol/default/shares/bob", r#"{"right":"read"}"#).await;
+    assert_eq!((share.status, &share.json()["detail"]), (403, &json!("a home holds at most 3 shares")));
+    for (id, status) in [("one", 201), ("two", 201), ("three", 403)] {
+        let made = bob.post("/api/calendars", &json!({ "id": id }).to_string()).await;
+        assert_eq!(made.status, status, "{id}: {made:?}");
+    }
+    let subscribed = bob.post("/api/subscriptions", r#"{"source":"/calendars/alice/team"}"#).await;
+    assert_eq!(subscribed.status, 403, "{subscribed:?}");
+    house.stop().await;
+}
