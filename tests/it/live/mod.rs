@@ -4,6 +4,7 @@ pub mod client;
 
 mod dav;
 mod first_bell;
+mod hostile;
 
 use std::sync::Arc;
 
