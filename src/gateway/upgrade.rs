@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CONNECTION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    ALLOW, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{Method, Response, StatusCode, Version};
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -49,7 +49,7 @@ pub enum NoHandshake {
     NoUpgrade,
     /// Another version of the protocol than 13.
     Version,
-    /// No sound key, or not HTTP/1.1.
+    /// No sound key, a body, or not HTTP/1.1.
     Malformed,
 }
 
@@ -82,6 +82,11 @@ impl Handshake {
         }
         if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
             return Err(NoHandshake::Version);
+        }
+        // A handshake has no body: whoever sends one wants its bytes to be taken for something else on the way.
+        let brings = headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
+        if brings || headers.contains_key(TRANSFER_ENCODING) {
+            return Err(NoHandshake::Malformed);
         }
         let key = headers.get(SEC_WEBSOCKET_KEY).and_then(|key| key.to_str().ok()).map(str::trim);
         let key = key.filter(|key| version == Version::HTTP_11 && key.len() == KEY_LENGTH);

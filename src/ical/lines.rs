@@ -47,6 +47,9 @@ impl Default for Limits {
     }
 }
 
+/// The byte order mark, as UTF-8 spells it.
+const MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// One parameter. RFC 5545 3.2, with the escapes of RFC 6868 undone and the quotes gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Param {
@@ -102,9 +105,7 @@ pub struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     pub fn new(bytes: &'a [u8], limits: &Limits) -> Lines<'a> {
-        // Outlook and Windows editors write a byte order mark; RFC 5545 3.1.4 knows UTF-8 only, so it says nothing.
-        let at = if bytes.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
-        Lines { bytes, at, line: 1, line_bytes: limits.line_bytes, params: limits.params }
+        Lines { bytes, at: 0, line: 1, line_bytes: limits.line_bytes, params: limits.params }
     }
 
     /// The line that is read next.
@@ -150,11 +151,17 @@ impl Iterator for Lines<'_> {
             if self.at >= self.bytes.len() {
                 return None;
             }
-            let (start, line) = (self.at, self.line);
-            let (content, next) = self.physical(start);
+            let line = self.line;
+            let (mut content, next) = self.physical(self.at);
             self.at = next;
             self.line += 1;
+            // Outlook and Windows editors write a byte order mark; RFC 5545 3.1.4 knows UTF-8 only, so it says nothing. Where such files
+            // were put together, it stands in the middle.
+            if self.bytes.get(content.clone()).unwrap_or_default().starts_with(MARK) {
+                content.start += MARK.len();
+            }
             if !self.bytes.get(content.clone()).unwrap_or_default().trim_ascii().is_empty() {
+                let start = content.start;
                 break (content, line, start);
             }
         };

@@ -1,6 +1,7 @@
 //! A whole file to its outermost components, going on behind what is broken. Knows no UID rules and builds nothing.
 
 use crate::domain::import::Failure;
+use crate::domain::object::Component;
 use crate::domain::refusal::Fault;
 use crate::ical::block::{Block, Builder};
 use crate::ical::lines::{Limits, Lines, Property};
@@ -116,7 +117,7 @@ impl<'a, F: FnMut(Found)> Scan<'a, F> {
         }
         if self.builder.is_empty() {
             if self.wrapped && !self.within || !self.wrapped && named != "VCARD" {
-                return self.stray(Fault::at(line.line, format!("BEGIN:{named} outside of a calendar")));
+                return self.foreign(line.line, named);
             }
             self.seen = true;
             self.begun += 1;
@@ -151,6 +152,17 @@ impl<'a, F: FnMut(Found)> Scan<'a, F> {
     fn stray(&mut self, fault: Fault) -> Result<(), Fault> {
         let missing = if self.wrapped { "BEGIN:VCALENDAR is missing" } else { "BEGIN:VCARD is missing" };
         if self.seen { Ok(()) } else { Err(Fault { why: missing.to_owned(), ..fault }) }
+    }
+
+    /// A component at a place where none of its kind can be taken. One that could be an item elsewhere is not lost without a word.
+    fn foreign(&mut self, line: u64, name: String) -> Result<(), Fault> {
+        let place = if self.wrapped { "outside of a calendar" } else { "among cards" };
+        let fault = Fault::at(line, format!("a {name} {place}"));
+        if self.seen && Component::from_name(&name).is_some() {
+            self.broken = Some(Broken { name, failure: Failure { line, uid: None, why: fault.why } });
+            return Ok(());
+        }
+        self.stray(fault)
     }
 
     /// Gives up the component that is open, and skips to its end.

@@ -139,6 +139,14 @@ fn bytes_are_checked() {
     assert!(split::calendar(b"\xFF\xFE", &Limits::default()).is_err());
     assert!(split::cards(b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n", &Limits::default()).is_err());
     assert!(Card::read(b"BEGIN:VCARD\r\n", &Limits::default()).is_err());
+    // Among cards nothing is lost without a word either.
+    let card = "\u{feff}BEGIN:VCARD\r\nVERSION:3.0\r\nUID:1\r\nFN:x\r\nEND:VCARD\r\n";
+    let mixed = format!("{card}{}{}", event("DTSTART:20250115T090000Z"), card.replace("UID:1", "UID:2"));
+    let split = split::cards(mixed.as_bytes(), &Limits::default()).expect("a split");
+    assert_eq!(split.items.iter().map(|item| item.uid.as_str()).collect::<Vec<_>>(), ["1", "2"]);
+    assert!(split.items.iter().all(|item| item.bytes.starts_with(b"BEGIN:VCARD")));
+    let failures: Vec<_> = split.failures.iter().map(|failure| (failure.line, failure.why.as_str())).collect();
+    assert_eq!(failures, [(9, "a VEVENT among cards")]);
     // Bidirectional overrides are text like any other.
     read(&event("DTSTART:20250115T090000Z\nSUMMARY:\u{202e}evil")).expect("an object");
 }

@@ -5,6 +5,7 @@ pub mod client;
 mod alarms;
 mod dav;
 mod first_bell;
+mod hostile;
 mod imports;
 mod login;
 mod sharing;
