@@ -187,7 +187,8 @@ async fn each_has_its_answer_and_hurts_nobody() {
         let counts = [&stands["status"], &stands["created"], &stands["failedCount"]];
         let created = if failed == 0 { 3 } else { 2 };
         assert_eq!(counts, [&json!("completed"), &json!(created), &json!(failed)], "{name}: {:?}", found.first());
-        assert_eq!(found.len(), failed, "{name}");
+        // All are counted, the first thousand are listed.
+        assert_eq!(found.len(), failed.min(1_000), "{name}");
         let said = found
             .first()
             .map(|found| (found["line"].as_u64().expect("a line"), found["detail"].as_str().expect("a text")));
