@@ -36,6 +36,8 @@ pub struct Firing {
     pub action: Action,
     pub summary: String,
     pub description: String,
+    /// To whom an EMAIL alarm is mailed; empty means the owner.
+    pub attendees: Vec<String>,
     /// Stable for this alarm of this instance at this instant, over restarts and over writes that do not touch it.
     pub id: u64,
 }

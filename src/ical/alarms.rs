@@ -8,7 +8,10 @@ use crate::ical::bells::Tower;
 use crate::ical::block::Block;
 use crate::ical::object::CalendarObject;
 use crate::ical::recur::budget::{Budget, Exhausted};
+use crate::ical::recur::reading::{instant, whole};
+use crate::ical::recur::series::Series;
 use crate::ical::recur::window;
+use crate::ical::trigger::mail;
 
 /// For whom alarms ring, and what silences them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,12 +34,11 @@ pub fn firings(
     budget: &mut Budget,
 ) -> Result<Vec<Firing>, Exhausted> {
     let mut all = Vec::new();
-    for series in object.series() {
+    for series in ringing(object) {
         let tower = Tower::of(object, series, default, policy);
         let mut rings = Vec::new();
-        tower.absolute(from, to, budget, &mut rings)?;
-        tower.relative(from, to, budget, &mut rings)?;
-        for ring in rings.iter().filter(|ring| ring.at < to) {
+        tower.rings(whole(from), whole(to), budget, &mut rings)?;
+        for ring in &rings {
             all.push(tower.firing(ring, budget)?);
         }
     }
@@ -52,27 +54,13 @@ pub fn next_after(
     policy: &Policy,
     budget: &mut Budget,
 ) -> Result<Option<DateTime<Utc>>, Exhausted> {
-    let from = window::strictly(after);
-    let mut next: Option<DateTime<Utc>> = None;
-    for series in object.series() {
-        let tower = Tower::of(object, series, default, policy);
-        let mut all = Vec::new();
-        tower.absolute(from, DateTime::<Utc>::MAX_UTC, budget, &mut all)?;
-        if let Some(mut search) = tower.search(from) {
-            while let Some((from, to)) = search.next(series, default, budget)? {
-                let ended = tower.relative(from, to, budget, &mut all)?;
-                // What rings behind the window's end may have an earlier rival there.
-                let found = all.iter().map(|ring| ring.at).chain(next).min();
-                if ended || found.is_some_and(|found| found < to) {
-                    break;
-                }
-            }
-        } else {
-            tower.relative(from, DateTime::<Utc>::MAX_UTC, budget, &mut all)?;
-        }
-        next = all.into_iter().map(|ring| ring.at).chain(next).min();
+    let from = after.timestamp() + 1;
+    let mut next: Option<i64> = None;
+    for series in ringing(object) {
+        let found = Tower::of(object, series, default, policy).next(from, budget)?;
+        next = next.into_iter().chain(found).min();
     }
-    Ok(next)
+    Ok(next.map(instant))
 }
 
 /// What rings at one instant.
@@ -86,6 +74,12 @@ pub fn at(
     firings(object, instant, window::strictly(instant), default, policy, budget)
 }
 
+/// The series of an object, unless it says that all of them are off.
+fn ringing(object: &CalendarObject) -> &[Series] {
+    let cancels = object.method().is_some_and(|method| method.eq_ignore_ascii_case("CANCEL"));
+    if cancels { &[] } else { object.series() }
+}
+
 /// Whether a component rings nothing for a person: cancelled, done, declined, or not yet accepted where that is asked.
 pub fn silenced(block: &Block, policy: &Policy) -> bool {
     let done = block.name == "VTODO" && (block.is("STATUS", "COMPLETED") || block.property("COMPLETED").is_some());
@@ -95,21 +89,17 @@ pub fn silenced(block: &Block, policy: &Policy) -> bool {
     if policy.user_email.is_empty() {
         return false;
     }
-    let is_user = |address: &str| {
-        let mail = address.trim();
-        let mail = mail
-            .split_at_checked(7)
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("mailto:"))
-            .map_or(mail, |(_, mail)| mail);
-        mail.eq_ignore_ascii_case(&policy.user_email)
-    };
-    // RFC 7986 6.2: EMAIL names the mail address where the value is some other address.
-    let attendee = block
-        .properties("ATTENDEE")
-        .find(|attendee| is_user(&attendee.value) || attendee.param("EMAIL").is_some_and(is_user));
-    let Some(attendee) = attendee else { return false };
-    let status = attendee.param("PARTSTAT").unwrap_or("NEEDS-ACTION");
+    let is_user = |address: &str| mail(address).eq_ignore_ascii_case(&policy.user_email);
     let organizes = || block.property("ORGANIZER").is_some_and(|organizer| is_user(&organizer.value));
+    let mut invited = block.properties("ATTENDEE").peekable();
+    // What nobody is invited to is the owner's own.
+    if invited.peek().is_none() {
+        return false;
+    }
+    // RFC 7986 6.2: EMAIL names the mail address where the value is some other address.
+    let attendee = invited.find(|attendee| is_user(&attendee.value) || attendee.param("EMAIL").is_some_and(is_user));
+    let Some(attendee) = attendee else { return policy.require_accepted && !organizes() };
+    let status = attendee.param("PARTSTAT").unwrap_or("NEEDS-ACTION");
     status.eq_ignore_ascii_case("DECLINED")
         || (policy.require_accepted && !status.eq_ignore_ascii_case("ACCEPTED") && !organizes())
 }

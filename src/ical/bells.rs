@@ -6,16 +6,18 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::alarm::Firing;
 use crate::domain::occurrence::{Moment, instant};
-use crate::ical::alarms::{Policy, silenced};
-use crate::ical::block::Block;
+use crate::ical::alarms::Policy;
+use crate::ical::bell::{Bell, Sound};
 use crate::ical::object::CalendarObject;
 use crate::ical::recur::budget::{Budget, Exhausted};
-use crate::ical::recur::instances::{self, Instance};
+use crate::ical::recur::civil::DAY;
+use crate::ical::recur::reading;
 use crate::ical::recur::series::{Part, Series};
-use crate::ical::recur::window::{self, Search};
+use crate::ical::recur::span;
+use crate::ical::recur::stream::{Instance, Stream};
 use crate::ical::text;
-use crate::ical::time::{self, End, Length, Time};
-use crate::ical::trigger::{self, Trigger, When};
+use crate::ical::time::{End, Time};
+use crate::ical::trigger::{Trigger, When};
 
 /// One series with its bells.
 pub struct Tower<'o> {
@@ -24,238 +26,241 @@ pub struct Tower<'o> {
     default: Tz,
     /// Seconds between a start and its earliest and latest firing; `None` where no alarm hangs on a start or an end.
     reach: Option<(i64, i64)>,
-    /// Whether a rule makes instances that ring.
-    expands: bool,
-    /// From this original start on a this-and-future override has silenced the rule.
-    quiet: Option<DateTime<Utc>>,
 }
 
 /// One ringing, before anything is said about it: the next instant is asked for often, its words seldom.
 pub struct Ring<'t> {
-    pub at: DateTime<Utc>,
+    pub at: i64,
     bell: &'t Bell<'t>,
-    trigger: &'t Trigger,
-    /// The instance it hangs on; `None` for an instant of its own.
-    instance: Option<Standing>,
+    sound: &'t Sound<'t>,
+    /// What it rings for; `None` for an instant of its own.
+    instance: Option<Instance<'t>>,
 }
 
 /// What something rings for.
-#[derive(Clone, Copy)]
 struct Standing {
     moment: Option<Moment>,
-    start_at: DateTime<Utc>,
-    end_at: DateTime<Utc>,
-}
-
-/// One component with the alarms of it that may ring.
-struct Bell<'o> {
-    part: &'o Part,
-    triggers: Vec<Trigger>,
-    /// X-MOZ-LASTACK: Thunderbird acknowledges a component, not an alarm.
-    acknowledged: Option<DateTime<Utc>>,
-    /// X-MOZ-SNOOZE-TIME, and its like for single instances.
-    snoozes: Vec<DateTime<Utc>>,
+    start: i64,
+    end: i64,
 }
 
 impl<'o> Tower<'o> {
     pub fn of(object: &'o CalendarObject, series: &'o Series, default: Tz, policy: &Policy) -> Tower<'o> {
-        let parts = series.masters.iter().chain(&series.overrides);
-        let bells: Vec<Bell<'o>> = parts
-            .filter_map(|part| Some((part, object.root().blocks.get(part.block)?)))
-            .filter(|(_, block)| !silenced(block, policy))
-            .map(|(part, block)| Bell::of(part, block))
-            .filter(|bell| !bell.triggers.is_empty())
-            .collect();
-        let longest = window::longest(series, default);
+        let bells: Vec<Bell<'o>> = series.parts().filter_map(|part| Bell::of(object, part, policy)).collect();
         let mut reach: Option<(i64, i64)> = None;
-        for trigger in bells.iter().flat_map(|bell| &bell.triggers) {
+        for trigger in bells.iter().flat_map(|bell| &bell.sounds).map(|sound| sound.trigger) {
             let (length, spread) = match trigger.when {
                 When::FromStart(length) => (length, 0),
-                When::FromEnd(length) => (length, longest),
+                When::FromEnd(length) => (length, span::longest(series, default)),
                 When::At(..) => continue,
             };
             // Days on the calendar may be a clock change shorter or longer than days on the clock.
-            let spare = if length.days == 0 { 0 } else { 86_400 };
+            let spare = if length.days == 0 { 0 } else { DAY };
             let repeats = i64::from(trigger.repeat.0).saturating_mul(trigger.repeat.1);
             let (low, high) = (length.about() - spare, length.about() + spare + spread + repeats);
             reach = Some(reach.map_or((low, high), |reach| (reach.0.min(low), reach.1.max(high))));
         }
-        let rings = |part: &Part| bells.iter().any(|bell| std::ptr::eq(bell.part, part) && bell.is_relative());
-        let recurring = || series.masters.iter().filter(|master| master.recurs());
-        let changes = series.overrides.iter().filter(|part| part.future);
-        let expands = recurring().any(&rings) || (recurring().next().is_some() && changes.clone().any(&rings));
-        let quiet = instances::last_change(series, default).filter(|(_, part)| !rings(part)).map(|(at, _)| at);
-        Tower { series, bells, default, reach, expands, quiet }
+        Tower { series, bells, default, reach }
     }
 
-    /// Where to look for what rings next; `None` where no rule makes anything that rings, and one look is enough.
-    pub fn search(&self, from: DateTime<Utc>) -> Option<Search> {
-        self.reach.filter(|_| self.expands).map(|reach| Search::new(self.series, from, reach))
+    fn bell(&self, part: &Part) -> Option<&Bell<'o>> {
+        self.bells.iter().find(|bell| std::ptr::eq(bell.part, part))
     }
 
-    /// Adds what rings at an instant of its own.
-    pub fn absolute<'t>(
+    /// What hangs on instances with `from <= at < to`; components that ring nothing are not walked.
+    fn instances(&self, (from, to): (i64, i64), budget: &mut Budget) -> Result<Stream<'o>, Exhausted> {
+        let rings = |part: &Part| self.bell(part).is_some_and(Bell::is_relative);
+        Stream::of(self.series, (from, to), self.default, rings, budget)
+    }
+
+    /// Adds what rings with `from <= at < to`.
+    pub fn rings<'t>(
         &'t self,
-        from: DateTime<Utc>,
-        to: DateTime<Utc>,
+        from: i64,
+        to: i64,
         budget: &mut Budget,
         all: &mut Vec<Ring<'t>>,
     ) -> Result<(), Exhausted> {
-        for bell in &self.bells {
-            let instants = bell.triggers.iter().filter_map(|trigger| Some((trigger, trigger.absolute(self.default)?)));
-            for (trigger, first) in instants {
-                for at in repeated(trigger, first, from, to) {
+        self.absolute(from, to, budget, all)?;
+        let Some((low, high)) = self.reach else { return Ok(()) };
+        let mut stream = self.instances((from.saturating_sub(high), to.saturating_sub(low)), budget)?;
+        while let Some(instance) = stream.next(budget)? {
+            let Some(bell) = self.bell(instance.part) else { continue };
+            for sound in &bell.sounds {
+                let Some(first) = ring(sound.trigger, &instance, self.default) else { continue };
+                for at in repeated(sound.trigger, first, from, to) {
                     budget.spend(1)?;
-                    if bell.hears(trigger, at) {
-                        all.push(Ring { at, bell, trigger, instance: None });
+                    if sound.rings(at) {
+                        all.push(Ring { at, bell, sound, instance: Some(instance) });
                     }
-                }
-            }
-            for at in bell.snoozes.iter().filter(|at| (from..to).contains(at)) {
-                budget.spend(1)?;
-                if let Some(trigger) = bell.triggers.first() {
-                    all.push(Ring { at: *at, bell, trigger, instance: None });
                 }
             }
         }
         Ok(())
     }
 
-    /// Adds what hangs on starts and ends and rings at `from` or later: all of it that rings before `to`, perhaps
-    /// more. Answers whether that is all there is.
-    pub fn relative<'t>(
+    /// The first instant at or after one at which anything rings.
+    pub fn next(&self, from: i64, budget: &mut Budget) -> Result<Option<i64>, Exhausted> {
+        let mut best: Option<i64> = None;
+        for bell in &self.bells {
+            for sound in &bell.sounds {
+                let Some(first) = sound.trigger.absolute(self.default) else { continue };
+                let next = first_of(sound, first.timestamp(), from, budget)?;
+                best = best.into_iter().chain(next).min();
+            }
+            let snoozes = bell.snoozes.iter().map(|snooze| snooze.at).filter(|at| *at >= from);
+            best = best.into_iter().chain(snoozes).min();
+        }
+        let Some((low, high)) = self.reach else { return Ok(best) };
+        // What everybody has acknowledged need not be looked at.
+        let relative = self.bells.iter().flat_map(|bell| &bell.sounds).filter(|sound| sound.trigger.is_relative());
+        let silent = relative.map(|sound| sound.silent).min().flatten();
+        let begin = silent.map_or(from, |silent| from.max(silent + 1));
+        let to = best.map_or(i64::MAX, |best| best.saturating_sub(low));
+        let mut stream = self.instances((begin.saturating_sub(high), to), budget)?;
+        while let Some(instance) = stream.next(budget)? {
+            let Some(bell) = self.bell(instance.part) else { continue };
+            for sound in &bell.sounds {
+                let Some(first) = ring(sound.trigger, &instance, self.default) else { continue };
+                let next = first_of(sound, first, begin, budget)?;
+                best = best.into_iter().chain(next).min();
+            }
+            // What comes behind begins later, so it cannot ring before.
+            if best.is_some_and(|best| best <= instance.at.saturating_add(low)) {
+                break;
+            }
+        }
+        Ok(best)
+    }
+
+    /// Adds what rings at an instant of its own.
+    fn absolute<'t>(
         &'t self,
-        from: DateTime<Utc>,
-        to: DateTime<Utc>,
+        from: i64,
+        to: i64,
         budget: &mut Budget,
         all: &mut Vec<Ring<'t>>,
-    ) -> Result<bool, Exhausted> {
-        let Some((low, high)) = self.reach else { return Ok(true) };
-        let (first, last) = (time::shifted(from, -high), time::shifted(to, -low));
-        let (instances, ended) = match self.expands {
-            true => {
-                let found = instances::instances(self.series, first, last, self.default, budget)?;
-                (found.instances, found.ended || self.quiet.is_some_and(|quiet| time::shifted(quiet, 86_400) < first))
-            }
-            false => (instances::standing(self.series, self.default), true),
-        };
-        for instance in &instances {
-            let Some(bell) = self.bells.iter().find(|bell| std::ptr::eq(bell.part, instance.part)) else { continue };
-            let (start_at, end_at) = (instance.start_at, instance.end_at);
-            let standing = Standing { moment: Some(instance.start.moment()), start_at, end_at };
-            for trigger in &bell.triggers {
-                let Some(first) = ring(trigger, instance, self.default) else { continue };
-                for at in repeated(trigger, first, from, DateTime::<Utc>::MAX_UTC) {
+    ) -> Result<(), Exhausted> {
+        for bell in &self.bells {
+            for sound in &bell.sounds {
+                let Some(first) = sound.trigger.absolute(self.default) else { continue };
+                for at in repeated(sound.trigger, first.timestamp(), from, to) {
                     budget.spend(1)?;
-                    if bell.hears(trigger, at) {
-                        all.push(Ring { at, bell, trigger, instance: Some(standing) });
-                        // The caller wants the window's; the first behind it is enough to know that there is one.
-                        if at >= to {
-                            break;
-                        }
+                    if sound.rings(at) {
+                        all.push(Ring { at, bell, sound, instance: None });
                     }
                 }
             }
+            for snooze in bell.snoozes.iter().filter(|snooze| (from..to).contains(&snooze.at)) {
+                budget.spend(1)?;
+                let Some(sound) = bell.sounds.first() else { continue };
+                let instance = match snooze.original {
+                    Some(original) => self.instance_of(original, budget)?,
+                    None => None,
+                };
+                all.push(Ring { at: snooze.at, bell, sound, instance });
+            }
         }
-        Ok(ended)
+        Ok(())
+    }
+
+    /// The instance that stands for an original start.
+    fn instance_of(&self, original: i64, budget: &mut Budget) -> Result<Option<Instance<'o>>, Exhausted> {
+        // It stands there, unless it was moved.
+        let mut stream = Stream::new(self.series, (original, original + 1), self.default, budget)?;
+        let here = stream.next(budget)?;
+        Ok(here.filter(|instance| instance.original_at() == original))
     }
 
     /// What a ringing says. Long words cost as much as many instances: they are copied for each.
     pub fn firing(&self, ring: &Ring<'_>, budget: &mut Budget) -> Result<Firing, Exhausted> {
-        let Ring { at, bell, trigger, .. } = ring;
-        let words = bell.part.summary.len() + trigger.description.len() + self.series.uid.len();
+        let Ring { at, bell, sound, .. } = ring;
+        let trigger = sound.trigger;
+        let mails = sound.attendees.iter().map(|mail| mail.len()).sum::<usize>();
+        let words = bell.part.summary.len() + trigger.description.len() + self.series.uid.len() + mails;
         budget.spend(text::copy_cost(words))?;
-        let standing = match ring.instance {
-            Some(standing) => standing,
+        let standing = match &ring.instance {
+            Some(instance) => Standing { moment: Some(instance.moment()), start: instance.at, end: instance.end },
             None => self.alone(bell, *at, budget)?,
         };
+        let at = reading::instant(*at);
         Ok(Firing {
-            at: *at,
+            at,
             uid: self.series.uid.clone(),
-            id: id(&self.series.uid, standing.moment.as_ref(), trigger, *at),
+            id: id(&self.series.uid, standing.moment.as_ref(), trigger, at),
             occurrence: standing.moment,
-            start_at: standing.start_at,
-            end_at: standing.end_at,
+            start_at: reading::instant(standing.start),
+            end_at: reading::instant(standing.end),
             action: trigger.action,
             summary: bell.part.summary.clone(),
             description: trigger.description.clone(),
+            attendees: sound.attendees.iter().map(|mail| (*mail).to_owned()).collect(),
         })
     }
 
     /// What an absolute alarm rings for: its component, or of a series the instance it most likely means, since a
     /// snooze stands close to its own.
-    fn alone(&self, bell: &Bell<'_>, at: DateTime<Utc>, budget: &mut Budget) -> Result<Standing, Exhausted> {
+    fn alone(&self, bell: &Bell<'_>, at: i64, budget: &mut Budget) -> Result<Standing, Exhausted> {
         const STEPS: u32 = 1000;
-        let own = bell.part.start.as_ref();
-        let span = |start: &Time| (start.instant(self.default), bell.part.end_of(start, None, self.default));
-        let (start_at, end_at) = own.map_or((at, at), span);
+        let (start, end) = bell.part.stands(self.default).unwrap_or((at, at));
         if !bell.part.recurs() {
-            return Ok(Standing { moment: own.map(Time::moment), start_at, end_at });
+            return Ok(Standing { moment: bell.part.start.as_ref().map(Time::moment), start, end });
         }
         let mut little = Budget::new(STEPS);
-        let (from, to) = (time::shifted(at, -2 * 86_400), time::shifted(at, 8 * 86_400));
-        let found = instances::instances(self.series, from, to, self.default, &mut little);
+        let nearest = self.nearest(at, &mut little);
         budget.spend(little.spent())?;
         // A rule too dense for that leaves the start of the series.
-        let nearest = found.ok().and_then(|found| found.instances.into_iter().min_by_key(|i| (i.start_at - at).abs()));
-        let (start_at, end_at) = nearest.map_or((start_at, end_at), |nearest| (nearest.start_at, nearest.end_at));
-        Ok(Standing { moment: None, start_at, end_at })
+        let (start, end) = nearest.ok().flatten().map_or((start, end), |nearest| (nearest.at, nearest.end));
+        Ok(Standing { moment: None, start, end })
     }
-}
 
-impl<'o> Bell<'o> {
-    fn of(part: &'o Part, block: &Block) -> Bell<'o> {
-        let snoozes = block.properties.iter().filter(|property| property.name.starts_with("X-MOZ-SNOOZE-TIME"));
-        Bell {
-            part,
-            triggers: trigger::triggers(block),
-            acknowledged: trigger::instant(block.property("X-MOZ-LASTACK")),
-            snoozes: snoozes.filter_map(|property| trigger::instant(Some(property))).collect(),
+    fn nearest(&self, at: i64, budget: &mut Budget) -> Result<Option<Instance<'o>>, Exhausted> {
+        let mut stream = Stream::new(self.series, (at - 2 * DAY, at + 8 * DAY), self.default, budget)?;
+        let mut nearest: Option<Instance<'o>> = None;
+        while let Some(instance) = stream.next(budget)? {
+            if nearest.is_none_or(|nearest| (instance.at - at).abs() < (nearest.at - at).abs()) {
+                nearest = Some(instance);
+            }
         }
-    }
-
-    fn is_relative(&self) -> bool {
-        self.triggers.iter().any(|trigger| !matches!(trigger.when, When::At(..)))
-    }
-
-    /// Whether a firing was not yet acknowledged. RFC 9074 6.1: what comes later rings again.
-    fn hears(&self, trigger: &Trigger, at: DateTime<Utc>) -> bool {
-        trigger.acknowledged.max(self.acknowledged).is_none_or(|acknowledged| acknowledged < at)
+        Ok(nearest)
     }
 }
 
 /// When an alarm first rings for an instance.
-fn ring(trigger: &Trigger, instance: &Instance<'_>, default: Tz) -> Option<DateTime<Utc>> {
+fn ring(trigger: &Trigger, instance: &Instance<'_>, default: Tz) -> Option<i64> {
     match trigger.when {
-        When::FromStart(length) => Some(length.after(&instance.start, default)),
-        When::FromEnd(Length { days: 0, seconds }) => Some(time::shifted(instance.end_at, seconds)),
+        When::FromStart(length) => Some(instance.start.after(instance.at, length, default)),
+        When::FromEnd(length) if length.days == 0 => Some(instance.end.saturating_add(length.seconds)),
         When::FromEnd(length) => {
             // Days count on the end's own clock, which may hang in another zone than the start's.
             let zone = match &instance.part.end {
                 Some(End::At(end)) => end.zone(default),
                 _ => instance.start.zone(default),
             };
-            let local = time::days_later(zone.to_local(instance.end_at), length.days);
-            Some(time::shifted(zone.to_utc(local), length.seconds))
+            let local = instance.end + zone.offset(instance.end) + length.days * DAY;
+            Some((local - zone.span(local).offset).saturating_add(length.seconds))
         }
         When::At(..) => None,
     }
 }
 
+/// The first of a firing and its repetitions that rings at or after an instant.
+fn first_of(sound: &Sound<'_>, first: i64, from: i64, budget: &mut Budget) -> Result<Option<i64>, Exhausted> {
+    let from = sound.silent.map_or(from, |silent| from.max(silent + 1));
+    budget.spend(1)?;
+    Ok(repeated(sound.trigger, first, from, i64::MAX).next())
+}
+
 /// A firing and its repetitions within a window.
-fn repeated(
-    trigger: &Trigger,
-    first: DateTime<Utc>,
-    from: DateTime<Utc>,
-    to: DateTime<Utc>,
-) -> impl Iterator<Item = DateTime<Utc>> + use<> {
+fn repeated(trigger: &Trigger, first: i64, from: i64, to: i64) -> impl Iterator<Item = i64> + use<> {
     let (count, gap) = trigger.repeat;
-    let behind = (from - first).num_seconds().max(0);
-    let skipped = if gap > 0 { u32::try_from(behind / gap).unwrap_or(u32::MAX) } else { 0 };
-    (skipped..=count)
-        .map(move |number| time::shifted(first, gap.saturating_mul(i64::from(number))))
-        .skip_while(move |at| *at < from)
-        .take_while(move |at| *at < to)
+    let behind = from.saturating_sub(first).max(0);
+    // The first that does not lie before the window.
+    let skipped = match gap {
+        0 => behind.min(1),
+        gap => behind / gap + i64::from(behind % gap > 0),
+    };
+    (skipped..=i64::from(count)).map(move |number| first + gap * number).take_while(move |at| *at < to)
 }
 
 /// The first eight bytes of a hash over what makes this firing this one.

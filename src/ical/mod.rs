@@ -1,6 +1,7 @@
 //! Text to domain and back: content lines, components, zones, recurrences, alarms. Knows no store and no clock.
 
 pub mod alarms;
+pub mod bell;
 pub mod bells;
 pub mod block;
 pub mod draft;
@@ -8,6 +9,7 @@ pub mod lines;
 pub mod object;
 pub mod recur;
 pub mod scan;
+pub mod spans;
 pub mod split;
 pub mod text;
 pub mod time;
@@ -16,3 +18,4 @@ pub mod vcard;
 pub mod vtimezone;
 pub mod write;
 pub mod zone;
+pub mod zones;

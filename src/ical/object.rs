@@ -7,9 +7,10 @@ use crate::domain::refusal::Fault;
 use crate::ical::block::{Block, Builder};
 use crate::ical::lines::{Limits, Lines};
 use crate::ical::recur::series::{self, Series};
-use crate::ical::recur::window;
+use crate::ical::recur::span;
 use crate::ical::time::Time;
-use crate::ical::zone::Zones;
+use crate::ical::trigger::{self, Trigger};
+use crate::ical::zones::Zones;
 
 /// One VCALENDAR, read once: its components as written, its zones resolved, its series understood.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub struct CalendarObject {
     root: Block,
     zones: Zones,
     series: Vec<Series>,
+    /// The alarms that can ring, for each component in the order of the text.
+    alarms: Vec<Vec<Trigger>>,
     flaws: Vec<Fault>,
 }
 
@@ -35,9 +38,9 @@ impl CalendarObject {
         let root = only(bytes, "VCALENDAR", limits)?;
         let zones = Zones::of(&root);
         let (series, mut flaws) = series::series(&root, &zones);
-        flaws.extend(crate::ical::trigger::flaws(&root));
+        let alarms = root.blocks.iter().map(|block| trigger::triggers(block, &mut flaws)).collect();
         flaws.sort_by_key(|fault| fault.line);
-        Ok(CalendarObject { root, zones, series, flaws })
+        Ok(CalendarObject { root, zones, series, alarms, flaws })
     }
 
     /// Whether a collection may hold it as it is. RFC 4791 4.1: one UID, one type of component, no METHOD.
@@ -121,22 +124,27 @@ impl CalendarObject {
         &self.series
     }
 
+    /// The alarms of one of its components that can ring.
+    pub fn alarms(&self, block: usize) -> &[Trigger] {
+        self.alarms.get(block).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// SUMMARY of the master, else of the first component that has one.
     pub fn summary(&self) -> &str {
-        let parts = || self.series.iter().flat_map(|series| series.masters.iter().chain(&series.overrides));
+        let parts = || self.series.iter().flat_map(Series::parts);
         parts().map(|part| part.summary.as_str()).find(|summary| !summary.is_empty()).unwrap_or_default()
     }
 
     /// Whether its times depend on the zone of whoever reads it: dates and floating times. Its due rows are then made
     /// anew when that zone changes.
     pub fn floats(&self) -> bool {
-        let mut parts = self.series.iter().flat_map(|series| series.masters.iter().chain(&series.overrides));
+        let mut parts = self.series.iter().flat_map(Series::parts);
         parts.any(|part| matches!(part.start, Some(Time::Floating(_) | Time::Date(_))))
     }
 
     /// From the first start to the last end; `None` where nothing stands at a time, or a fault hides when.
     pub fn span(&self, zone: Tz) -> Option<Span> {
-        window::span(self, zone)
+        span::span(self, zone)
     }
 }
 

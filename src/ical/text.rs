@@ -80,6 +80,11 @@ pub fn parts(value: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// The parts of a structured value like RRULE: names with their values.
+pub fn rule_parts(value: &str) -> impl Iterator<Item = (&str, &str)> {
+    value.split(';').filter_map(|part| part.split_once('=')).map(|(name, value)| (name.trim(), value.trim()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

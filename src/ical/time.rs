@@ -5,7 +5,8 @@ use chrono_tz::Tz;
 
 use crate::domain::occurrence::Moment;
 use crate::ical::lines::Property;
-use crate::ical::zone::{Zone, Zones};
+use crate::ical::zone::Zone;
+use crate::ical::zones::Zones;
 
 /// A start, an end or an exception as its author meant it, with the zone where one was named.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,7 +9,7 @@ use crate::ical::block::Block;
 use crate::ical::lines::Property;
 use crate::ical::text;
 use crate::ical::time::{self, Length, Time};
-use crate::ical::zone::Zones;
+use crate::ical::zones::Zones;
 
 /// When an alarm rings. RFC 5545 3.8.6.3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,10 +25,17 @@ pub enum When {
 pub struct Trigger {
     pub when: When,
     pub action: Action,
+    /// Whether ACTION was there.
+    pub said: bool,
     /// Further firings, and the seconds between them.
     pub repeat: (u32, i64),
     pub acknowledged: Option<DateTime<Utc>>,
     pub description: String,
+    /// To whom an EMAIL alarm is sent: mail addresses, without `mailto:`.
+    pub attendees: Vec<String>,
+    pub uid: Option<String>,
+    /// The UID of the alarm that this one repeats later, RFC 9074 7.
+    pub snoozes: Option<String>,
     /// What names it among its siblings: its UID, else its place, trigger and action.
     pub key: String,
 }
@@ -36,10 +43,19 @@ pub struct Trigger {
 /// How often an alarm repeats at most; what asks for more rings this often.
 pub const REPEAT_MAX: u32 = 1000;
 
+/// 1976-04-01 00:55:45 UTC: Apple's programs write it where they mean no alarm at all.
+const APPLE_NEVER: i64 = 197_168_145;
+
 impl Trigger {
+    /// Whether it hangs on starts or ends.
+    pub fn is_relative(&self) -> bool {
+        !matches!(self.when, When::At(..))
+    }
+
     /// The instant of an absolute trigger. RFC 5545 wants UTC; what is not stands in the default zone.
     pub fn absolute(&self, default: Tz) -> Option<DateTime<Utc>> {
         match self.when {
+            When::At(local, true) if local.and_utc().timestamp() == APPLE_NEVER => None,
             When::At(local, true) => Some(local.and_utc()),
             When::At(local, false) => Some(Time::Floating(local).instant(default)),
             When::FromStart(_) | When::FromEnd(_) => None,
@@ -48,18 +64,21 @@ impl Trigger {
 }
 
 /// The alarms of a component that can ring. ACTION:NONE and unknown actions ring nothing, RFC 9074 and RFC 5545 3.8.6.1.
-pub fn triggers(component: &Block) -> Vec<Trigger> {
-    component.blocks("VALARM").enumerate().filter_map(|(index, alarm)| read(index, alarm).ok().flatten()).collect()
-}
-
-/// The alarms of a VCALENDAR that cannot be understood.
-pub fn flaws(root: &Block) -> Vec<Fault> {
-    let alarms = root.blocks.iter().flat_map(|component| component.blocks("VALARM"));
-    alarms.enumerate().filter_map(|(index, alarm)| read(index, alarm).err()).collect()
+/// What cannot be understood is added to the flaws.
+pub fn triggers(component: &Block, flaws: &mut Vec<Fault>) -> Vec<Trigger> {
+    let mut triggers = Vec::new();
+    for (index, alarm) in component.blocks("VALARM").enumerate() {
+        match read(index, alarm) {
+            Ok(trigger) => triggers.extend(trigger),
+            Err(flaw) => flaws.push(flaw),
+        }
+    }
+    triggers
 }
 
 fn read(index: usize, alarm: &Block) -> Result<Option<Trigger>, Fault> {
-    let action = match alarm.value("ACTION").map(str::to_ascii_uppercase).as_deref() {
+    let written = alarm.value("ACTION");
+    let action = match written.map(str::to_ascii_uppercase).as_deref() {
         // ACTION is required, but an alarm that says when and not how was meant to be seen.
         Some("DISPLAY") | None => Action::Display,
         Some("AUDIO") => Action::Audio,
@@ -77,16 +96,24 @@ fn read(index: usize, alarm: &Block) -> Result<Option<Trigger>, Fault> {
     let between = alarm.value("DURATION").and_then(Length::parse).map(|length| length.about()).filter(|gap| *gap > 0);
     // RFC 5545 3.6.6: one of the pair without the other is a fault; phones send it, so it rings once.
     let repeat = repeat.zip(between).map_or((0, 0), |(count, gap)| (count.min(REPEAT_MAX), gap));
-    let key = match alarm.value("UID") {
-        Some(uid) => uid.to_owned(),
+    let uid = alarm.value("UID").map(str::to_owned);
+    let key = match &uid {
+        Some(uid) => uid.clone(),
         None => format!("{index} {} {}", property.value, action.as_str()),
     };
     Ok(Some(Trigger {
         when,
         action,
+        said: written.is_some(),
         repeat,
         acknowledged: instant(alarm.property("ACKNOWLEDGED")),
         description: alarm.property("DESCRIPTION").map(|p| text::unescaped(&p.value)).unwrap_or_default(),
+        attendees: alarm.properties("ATTENDEE").map(|attendee| mail(&attendee.value).to_owned()).collect(),
+        snoozes: alarm
+            .properties("RELATED-TO")
+            .find(|related| related.param("RELTYPE").is_some_and(|kind| kind.eq_ignore_ascii_case("SNOOZE")))
+            .map(|related| related.value.trim().to_owned()),
+        uid,
         key,
     }))
 }
@@ -98,6 +125,13 @@ fn when(property: &Property) -> Option<When> {
     }
     let (local, utc) = time::date_time(property.value.trim())?;
     Some(When::At(local, utc))
+}
+
+/// A mail address as ATTENDEE and ORGANIZER hold it, without its scheme.
+pub fn mail(address: &str) -> &str {
+    let address = address.trim();
+    let parts = address.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("mailto:"));
+    parts.map_or(address, |(_, mail)| mail)
 }
 
 /// A property that must be in UTC.

@@ -2,41 +2,46 @@
 
 use std::sync::OnceLock;
 
-use chrono::{FixedOffset, NaiveDate, NaiveDateTime, NaiveTime};
+use chrono::NaiveDateTime;
 
 use crate::ical::block::Block;
 use crate::ical::recur::budget::Budget;
+use crate::ical::recur::civil::DAY;
+use crate::ical::recur::recurrence::Recurrence;
 use crate::ical::recur::rule::Rule;
 use crate::ical::recur::steps;
+use crate::ical::spans::Spans;
 use crate::ical::time::{self, Date};
-use crate::ical::zone::Zones;
+use crate::ical::zones::Zones;
 
 /// A zone as a VTIMEZONE describes it. RFC 5545 3.6.5.
 #[derive(Debug)]
 pub struct Custom {
     observances: Vec<Observance>,
-    /// Instants at which the offset changes, in order; made when first needed.
-    changes: OnceLock<Vec<(NaiveDateTime, FixedOffset)>>,
+    /// Made when first needed.
+    spans: OnceLock<Spans>,
     /// What counted before the first change.
-    before: FixedOffset,
+    before: i64,
 }
 
 /// One STANDARD or DAYLIGHT.
 #[derive(Debug)]
 struct Observance {
-    start: NaiveDateTime,
-    from: FixedOffset,
-    to: FixedOffset,
-    rule: Option<Rule>,
-    dates: Vec<NaiveDateTime>,
+    start: i64,
+    from: i64,
+    to: i64,
+    rule: Option<Recurrence>,
+    dates: Vec<i64>,
 }
 
 /// Observances in one VTIMEZONE; Outlook writes one or two for each year, Lotus a few dozen.
 const OBSERVANCES_MAX: usize = 400;
 /// Two changes a year take 500; what wants more than this stays at the offset that was reached.
 const STEPS: u32 = 5000;
-/// From this year on no changes are worked out; the offset stays.
-const YEAR_MAX: i32 = 2200;
+/// The year 2200: from then on no changes are worked out; the offset stays.
+const END: i64 = 7_258_118_400;
+/// Definitions go by years: what counts at an instant began at most so long before.
+const REACH: i64 = 500 * DAY;
 
 impl Custom {
     pub fn read(block: &Block) -> Option<Custom> {
@@ -48,88 +53,72 @@ impl Custom {
             for property in part.properties("RDATE") {
                 for date in time::dates(property, &Zones::default()).ok()? {
                     match date {
-                        Date::Time(at) | Date::Period(at, _) => dates.push(at.local()),
+                        Date::Time(at) | Date::Period(at, _) => dates.push(seconds(at.local())),
                     }
                 }
             }
             observances.push(Observance {
-                start,
+                start: seconds(start),
                 from: offset(part.value("TZOFFSETFROM")?)?,
                 to: offset(part.value("TZOFFSETTO")?)?,
                 rule: match part.value("RRULE") {
-                    Some(text) => Some(Rule::parse(text).ok()?),
+                    Some(text) => Some(Recurrence::new(Rule::parse(text).ok()?, start)),
                     None => None,
                 },
                 dates,
             });
         }
         let before = observances.iter().min_by_key(|observance| observance.start)?.from;
-        Some(Custom { observances, changes: OnceLock::new(), before })
+        Some(Custom { observances, spans: OnceLock::new(), before })
     }
 
-    fn changes(&self) -> &[(NaiveDateTime, FixedOffset)] {
-        self.changes.get_or_init(|| {
-            let mut changes = Vec::new();
-            let mut budget = Budget::new(STEPS);
-            for observance in &self.observances {
-                let mut onsets = vec![observance.start];
-                onsets.extend(&observance.dates);
-                if let Some(rule) = &observance.rule {
-                    // UNTIL is in UTC here, RFC 5545 3.6.5.
-                    let until = rule.until.map(|until| match until.utc {
-                        true => until.local.checked_add_offset(observance.from).unwrap_or(until.local),
-                        false => until.last_local(),
-                    });
-                    let end = NaiveDate::from_ymd_opt(YEAR_MAX, 1, 1).unwrap_or_default().and_time(NaiveTime::MIN);
-                    let mut steps = steps::starts(rule, observance.start, observance.start, end);
-                    while let Ok(Some(onset)) = steps.next(&mut budget) {
-                        if until.is_some_and(|until| onset > until) {
-                            break;
-                        }
-                        onsets.push(onset);
-                    }
-                }
-                changes.extend(
-                    onsets
-                        .into_iter()
-                        .map(|onset| (onset.checked_sub_offset(observance.from).unwrap_or(onset), observance.to)),
-                );
+    /// A clock that never changes.
+    pub fn fixed(offset: i64) -> Custom {
+        Custom { observances: Vec::new(), spans: OnceLock::new(), before: offset }
+    }
+
+    /// All that it says.
+    pub fn spans(&self) -> &Spans {
+        self.spans.get_or_init(|| self.between(i64::MIN / 4, END))
+    }
+
+    /// The first reading that it speaks of.
+    pub fn onset(&self) -> i64 {
+        self.observances.iter().map(|observance| observance.start).min().unwrap_or(i64::MIN)
+    }
+
+    /// What it says between two readings.
+    pub fn between(&self, from: i64, to: i64) -> Spans {
+        let mut changes = Vec::new();
+        let mut budget = Budget::new(STEPS);
+        for observance in &self.observances {
+            let mut onset = |at: i64| changes.push((at - observance.from, observance.to));
+            onset(observance.start);
+            observance.dates.iter().copied().for_each(&mut onset);
+            let Some(recurrence) = &observance.rule else { continue };
+            // UNTIL is in UTC here, RFC 5545 3.6.5.
+            let until = recurrence.rule.until.map(|until| match until.utc {
+                true => seconds(until.local) + observance.from,
+                false => seconds(until.last_local()),
+            });
+            // A rule that ended before may have left what counts.
+            let begin = from.min(until.unwrap_or(from)).saturating_sub(REACH);
+            let end = to.min(until.map_or(to, |until| until + 1));
+            let Ok(mut steps) = steps::starts(recurrence, begin, end, &mut budget) else { continue };
+            while let Ok(Some(at)) = steps.next(&mut budget) {
+                onset(at);
             }
-            changes.sort_by_key(|(at, _)| *at);
-            changes.dedup_by_key(|(at, _)| *at);
-            changes
-        })
-    }
-
-    pub fn offset_at(&self, utc: NaiveDateTime) -> FixedOffset {
-        let changes = self.changes();
-        let next = changes.partition_point(|(at, _)| *at <= utc);
-        next.checked_sub(1).and_then(|last| changes.get(last)).map_or(self.before, |(_, offset)| *offset)
-    }
-
-    pub fn offset_of_local(&self, local: NaiveDateTime) -> FixedOffset {
-        // The offset before a change counts until its own clock reaches the change: so the first of an overlap, and a
-        // gap is read with the offset before it.
-        let changes = self.changes();
-        let reached = |index: usize| {
-            let before = index.checked_sub(1).and_then(|last| changes.get(last)).map_or(self.before, |(_, o)| *o);
-            let Some((at, after)) = changes.get(index) else { return false };
-            let old_clock = at.checked_add_offset(before).unwrap_or(*at);
-            let new_clock = at.checked_add_offset(*after).unwrap_or(*at);
-            local >= old_clock.max(new_clock)
-        };
-        // Changes lie further apart than offsets differ, so `reached` is true up to some index and false behind it.
-        let guess = changes.partition_point(|(at, _)| *at <= local);
-        let mut index = guess.saturating_sub(2);
-        while index < changes.len() && reached(index) {
-            index += 1;
         }
-        index.checked_sub(1).and_then(|last| changes.get(last)).map_or(self.before, |(_, offset)| *offset)
+        Spans::new(self.before, changes)
     }
 }
 
+fn seconds(local: NaiveDateTime) -> i64 {
+    local.and_utc().timestamp()
+}
+
 /// `+0530`, `-033000`.
-fn offset(text: &str) -> Option<FixedOffset> {
+fn offset(text: &str) -> Option<i64> {
     let (sign, digits) = match text.split_at_checked(1)? {
         ("+", digits) => (1, digits),
         ("-", digits) => (-1, digits),
@@ -138,9 +127,10 @@ fn offset(text: &str) -> Option<FixedOffset> {
     if !matches!(digits.len(), 4 | 6) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let number: i32 = digits.parse().ok()?;
+    let number: i64 = digits.parse().ok()?;
     let (clock, seconds) = if digits.len() == 6 { (number / 100, number % 100) } else { (number, 0) };
-    FixedOffset::east_opt(sign * ((clock / 100) * 3600 + (clock % 100) * 60 + seconds))
+    // No clock is a day away from UTC.
+    Some(sign * ((clock / 100) * 3600 + (clock % 100) * 60 + seconds)).filter(|offset| offset.abs() < DAY)
 }
 
 #[cfg(test)]

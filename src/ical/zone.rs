@@ -1,12 +1,12 @@
-//! Zone names to zones, and wall clocks to instants: the tz database and Windows names. What a VTIMEZONE says is read elsewhere.
+//! Wall clocks to instants, and names to zones: the tz database, Windows and old names. What a VTIMEZONE says is read elsewhere.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use chrono::{DateTime, FixedOffset, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use crate::ical::block::Block;
+use crate::ical::spans::{self, Span};
 use crate::ical::vtimezone::Custom;
 
 /// What makes an instant of a clock reading.
@@ -14,7 +14,7 @@ use crate::ical::vtimezone::Custom;
 pub enum Zone {
     Utc,
     Named(Tz),
-    /// What a VTIMEZONE describes, for names that nobody else knows.
+    /// What a VTIMEZONE describes, or a fixed offset.
     Custom(Arc<Custom>),
 }
 
@@ -30,47 +30,36 @@ impl PartialEq for Zone {
 }
 
 impl Zone {
-    /// The first instant in an overlap; in a gap the offset before it counts, RFC 5545 3.3.5.
-    pub fn to_utc(&self, local: NaiveDateTime) -> DateTime<Utc> {
+    /// The stretch of readings with one offset that a reading stands in: of two in an overlap the first; a gap belongs
+    /// to the offset before it, RFC 5545 3.3.5.
+    pub fn span(&self, reading: i64) -> Span {
         match self {
-            Zone::Utc => local.and_utc(),
-            Zone::Named(tz) => with_offset(local, named_offset(*tz, local)),
-            Zone::Custom(custom) => with_offset(local, custom.offset_of_local(local)),
+            Zone::Utc => Span::fixed(0),
+            Zone::Named(tz) => spans::span_of(*tz, reading),
+            Zone::Custom(custom) => custom.spans().span(reading),
         }
+    }
+
+    /// Seconds that its clock is ahead of UTC at an instant.
+    pub fn offset(&self, at: i64) -> i64 {
+        match self {
+            Zone::Utc => 0,
+            Zone::Named(tz) => spans::offset_of(*tz, at),
+            Zone::Custom(custom) => custom.spans().offset(at),
+        }
+    }
+
+    /// The first instant in an overlap; in a gap the offset before it counts.
+    pub fn to_utc(&self, local: NaiveDateTime) -> DateTime<Utc> {
+        let offset = self.span(local.and_utc().timestamp()).offset;
+        local.checked_sub_signed(TimeDelta::seconds(offset)).unwrap_or(local).and_utc()
     }
 
     /// The clock reading at an instant.
     pub fn to_local(&self, at: DateTime<Utc>) -> NaiveDateTime {
-        at.naive_utc().checked_add_offset(self.offset(at)).unwrap_or(at.naive_utc())
+        let (offset, at) = (self.offset(at.timestamp()), at.naive_utc());
+        at.checked_add_signed(TimeDelta::seconds(offset)).unwrap_or(at)
     }
-
-    pub fn offset(&self, at: DateTime<Utc>) -> FixedOffset {
-        match self {
-            Zone::Utc => Utc.fix(),
-            Zone::Named(tz) => tz.offset_from_utc_datetime(&at.naive_utc()).fix(),
-            Zone::Custom(custom) => custom.offset_at(at.naive_utc()),
-        }
-    }
-}
-
-fn with_offset(local: NaiveDateTime, offset: FixedOffset) -> DateTime<Utc> {
-    local.checked_sub_offset(offset).unwrap_or(local).and_utc()
-}
-
-fn named_offset(tz: Tz, local: NaiveDateTime) -> FixedOffset {
-    if let Some(offset) = tz.offset_from_local_datetime(&local).earliest() {
-        return offset.fix();
-    }
-    // A gap: the clock reading a little earlier exists. Samoa's gap of 2011 is the longest, a whole day.
-    let mut before = local;
-    for _ in 0..100 {
-        let Some(earlier) = before.checked_sub_signed(TimeDelta::minutes(15)) else { break };
-        before = earlier;
-        if let Some(offset) = tz.offset_from_local_datetime(&before).latest() {
-            return offset.fix();
-        }
-    }
-    tz.offset_from_utc_datetime(&local).fix()
 }
 
 /// A zone by its name alone: the tz database in any case, a path that ends in such a name, a Windows name.
@@ -83,19 +72,16 @@ fn named_offset(tz: Tz, local: NaiveDateTime) -> FixedOffset {
 /// assert_eq!(zone::named("Mars/Olympus"), None);
 /// ```
 pub fn named(name: &str) -> Option<Tz> {
-    let name = name.trim();
+    let name = name.trim().trim_matches('"').trim();
     // No name is longer, and a hostile one should cost nothing.
     if name.len() > 200 {
         return None;
     }
-    if let Some(tz) = iana(name) {
-        return Some(tz);
-    }
-    if let Some(tz) = windows(name) {
+    if let Some(tz) = iana(name).or_else(|| windows(name)).or_else(|| legacy(name)) {
         return Some(tz);
     }
     // `/vendor/version/Europe/Paris`: libical, Evolution and Mozilla write it so. The longest tail that is a name wins.
-    let mut tail = name.strip_prefix('/')?;
+    let mut tail = name.trim_start_matches('/');
     while let Some((_, rest)) = tail.split_once('/') {
         if let Some(tz) = iana(rest) {
             return Some(tz);
@@ -105,7 +91,8 @@ pub fn named(name: &str) -> Option<Tz> {
     None
 }
 
-fn iana(name: &str) -> Option<Tz> {
+/// A name of the tz database, in any case.
+pub fn iana(name: &str) -> Option<Tz> {
     static FOLDED: OnceLock<HashMap<String, Tz>> = OnceLock::new();
     if let Ok(tz) = name.parse() {
         return Some(tz);
@@ -114,6 +101,42 @@ fn iana(name: &str) -> Option<Tz> {
         FOLDED.get_or_init(|| chrono_tz::TZ_VARIANTS.iter().map(|tz| (tz.name().to_ascii_lowercase(), *tz)).collect());
     // Some producers write blanks for the underscores of `America/New_York`.
     folded.get(&name.to_ascii_lowercase().replace(' ', "_")).copied()
+}
+
+/// Names that the tz database gave up, and what old programs call its zones.
+const LEGACY: &[(&str, &str)] = &[
+    ("US/Pacific-New", "America/Los_Angeles"),
+    ("Canada/East-Saskatchewan", "America/Regina"),
+    ("Asia/Riyadh87", "Asia/Riyadh"),
+    ("Asia/Riyadh88", "Asia/Riyadh"),
+    ("Asia/Riyadh89", "Asia/Riyadh"),
+    ("Z", "UTC"),
+    ("Coordinated Universal Time", "UTC"),
+    ("Greenwich Mean Time", "Etc/GMT"),
+    ("US-Eastern", "America/New_York"),
+    ("US-Central", "America/Chicago"),
+    ("US-Mountain", "America/Denver"),
+    ("US-Pacific", "America/Los_Angeles"),
+    ("Eastern", "America/New_York"),
+    ("Central", "America/Chicago"),
+    ("Mountain", "America/Denver"),
+    ("Pacific", "America/Los_Angeles"),
+    ("Eastern Time (US & Canada)", "America/New_York"),
+    ("Central Time (US & Canada)", "America/Chicago"),
+    ("Mountain Time (US & Canada)", "America/Denver"),
+    ("Pacific Time (US & Canada)", "America/Los_Angeles"),
+];
+
+fn legacy(name: &str) -> Option<Tz> {
+    if let Some((_, tz)) = LEGACY.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+        return tz.parse().ok();
+    }
+    // Windows has a second name for the summer half of a zone, and some write it.
+    let (head, tail) = name.split_at_checked(name.len().checked_sub(14)?)?;
+    if !tail.eq_ignore_ascii_case(" Daylight Time") {
+        return None;
+    }
+    windows(&format!("{head} Standard Time"))
 }
 
 /// Windows names, from the CLDR's map for territory 001.
@@ -130,46 +153,6 @@ fn windows(name: &str) -> Option<Tz> {
             .collect()
     });
     table.get(&name.to_ascii_lowercase()).copied()
-}
-
-/// The zones that an object names, each resolved once.
-#[derive(Clone, Debug, Default)]
-pub struct Zones {
-    found: HashMap<String, Zone>,
-}
-
-impl Zones {
-    /// Resolves every TZID that is used below `root`. The tz database wins over a VTIMEZONE of the same name.
-    pub fn of(root: &Block) -> Zones {
-        let mut zones = Zones::default();
-        let definitions: HashMap<&str, &Block> =
-            root.blocks("VTIMEZONE").filter_map(|block| Some((block.value("TZID")?, block))).collect();
-        for property in root.all_properties() {
-            let Some(tzid) = property.param("TZID") else { continue };
-            if tzid.is_empty() || zones.found.contains_key(tzid) {
-                continue;
-            }
-            if let Some(zone) = resolved(tzid, &definitions) {
-                zones.found.insert(tzid.to_owned(), zone);
-            }
-        }
-        zones
-    }
-
-    pub fn get(&self, tzid: &str) -> Option<&Zone> {
-        self.found.get(tzid)
-    }
-}
-
-fn resolved(tzid: &str, definitions: &HashMap<&str, &Block>) -> Option<Zone> {
-    if let Some(tz) = named(tzid) {
-        return Some(if tz == Tz::UTC { Zone::Utc } else { Zone::Named(tz) });
-    }
-    let definition = definitions.get(tzid.trim())?;
-    if let Some(tz) = definition.value("X-LIC-LOCATION").and_then(iana) {
-        return Some(Zone::Named(tz));
-    }
-    Custom::read(definition).map(|custom| Zone::Custom(Arc::new(custom)))
 }
 
 #[cfg(test)]

@@ -255,7 +255,17 @@ fn counted_rules_are_bounded() {
     assert!(spent < 100, "{spent}");
     assert_eq!(next(&billion, "2056-09-23T10:46:38Z").0, Ok(Some("2056-09-23T10:46:39Z".to_owned())));
     assert_eq!(next(&billion, "2056-09-23T10:46:39Z").0, Ok(None));
-    let walked = event("DTSTART:20250115T090000Z\nRRULE:FREQ=HOURLY;BYMINUTE=0,30;COUNT=1000000000");
+    // Two starts each hour are multiplied.
+    let doubled = event("DTSTART:20250115T090000Z\nRRULE:FREQ=HOURLY;BYMINUTE=0,30;COUNT=1000000000");
+    let (found, spent) = next(&doubled, "2050-01-15T09:00:00Z");
+    assert_eq!(found, Ok(Some("2050-01-15T09:30:00Z".to_owned())));
+    assert!(spent < 100, "{spent}");
+    // Uneven ones are counted, 64 periods a step.
+    let counted = event("DTSTART:20250115T090000Z\nRRULE:FREQ=HOURLY;BYDAY=MO,TU;COUNT=1000000000");
+    let (found, spent) = next(&counted, "2050-01-19T09:00:00Z");
+    assert_eq!(found, Ok(Some("2050-01-24T00:00:00Z".to_owned())));
+    assert!(spent < 2000, "{spent}");
+    let walked = event("DTSTART:20250115T090000Z\nRRULE:FREQ=SECONDLY;BYMINUTE=0,30;COUNT=1000000000");
     assert_eq!(next(&walked, "2050-01-15T09:00:00Z").0, Err(EXHAUSTED));
     assert_eq!(read(&walked).expect("an object").span(Tz::UTC).and_then(|span| span.end), None);
     let short = event("DTSTART:20250115T090000Z\nRRULE:FREQ=DAILY;BYHOUR=9;COUNT=3");

@@ -22,6 +22,7 @@ impl Budget {
         Budget { steps, left: steps }
     }
 
+    #[inline]
     pub fn spend(&mut self, steps: u32) -> Result<(), Exhausted> {
         self.left = self.left.checked_sub(steps).ok_or(Exhausted { steps: self.steps })?;
         Ok(())

@@ -1,258 +1,241 @@
 //! The starts of any rule, period by period, from a period that is found by division. Knows neither zones nor COUNT nor UNTIL.
 
-use chrono::{DateTime, Datelike, Days as DayCount, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
+use rrule::Frequency;
 
 use crate::ical::recur::budget::{Budget, Exhausted};
-use crate::ical::recur::days::Days;
-use crate::ical::recur::rule::{Freq, Rule};
-
-const DAY: i64 = 86_400;
+use crate::ical::recur::civil::{DAY, END, YEAR_MAX, before_month, is_leap, weekday, year_start};
+use crate::ical::recur::days::Page;
+use crate::ical::recur::mask::Mask;
+use crate::ical::recur::recurrence::Recurrence;
 
 /// The periods of a rule, and the starts within the one that is open. All clocks are seconds since 1970 on the wall.
 pub struct Grid<'r> {
-    rule: &'r Rule,
-    days: Days,
-    start: NaiveDateTime,
-    /// Which period is opened next; they lie INTERVAL units apart, the first holds DTSTART.
-    period: i64,
-    /// Starts before it are dropped.
-    from: i64,
-    /// Seconds that the BY lists of the clock, or DTSTART, add to each base.
-    offsets: Vec<i64>,
-    /// The days of the open period, or the one hour, minute or second that it is.
-    bases: Vec<i64>,
-    /// What BYSETPOS picks of the open period; `None` means all.
-    picks: Option<Vec<usize>>,
-    at: usize,
+    recurrence: &'r Recurrence,
+    /// Which period is opened next.
+    pub period: i64,
+    /// No period is opened that begins here or later.
+    to: i64,
+    /// The first day of the open period; the second, where the period is one of the clock.
+    first: i64,
+    /// Its days. A period of the clock is one day for this purpose.
+    days: Mask,
+    /// Which word of them is walked.
+    word: usize,
+    /// The day that is walked, and how many of its clock times were given.
+    day: i64,
+    clock: usize,
+    /// What BYSETPOS picks of the open period, and how many of these were given.
+    picks: Vec<usize>,
+    picked: usize,
+    page: Page,
 }
 
 impl<'r> Grid<'r> {
-    /// Begins with the period that holds `from`; of that period it gives what lies at or after `floor`.
-    pub fn new(rule: &'r Rule, start: NaiveDateTime, from: NaiveDateTime, floor: NaiveDateTime) -> Grid<'r> {
-        let mut grid = Grid {
-            rule,
-            days: Days::new(rule, start),
-            start,
-            period: 0,
-            from: seconds(floor),
-            offsets: offsets(rule, start),
-            bases: Vec::new(),
-            picks: None,
-            at: 0,
-        };
-        if from > start {
-            grid.period = grid.period_of(from).max(0);
+    /// Begins with a period; nothing is given yet.
+    pub fn new(recurrence: &'r Recurrence, period: i64, to: i64) -> Grid<'r> {
+        Grid {
+            recurrence,
+            period,
+            to: to.min(END),
+            first: 0,
+            days: Mask::default(),
+            word: 0,
+            day: 0,
+            clock: recurrence.clocks.len(),
+            picks: Vec::new(),
+            picked: 0,
+            page: Page::empty(),
         }
-        grid
     }
 
-    /// How many periods lie before the first that is opened.
-    pub fn skipped(&self) -> i64 {
-        self.period
-    }
-
-    /// The next start before `to`.
-    pub fn next(&mut self, to: NaiveDateTime, budget: &mut Budget) -> Result<Option<NaiveDateTime>, Exhausted> {
+    /// The next start.
+    #[inline]
+    pub fn next(&mut self, budget: &mut Budget) -> Result<Option<i64>, Exhausted> {
         loop {
-            while let Some(at) = self.within() {
-                if at >= self.from {
-                    budget.spend(1)?;
-                    return Ok(DateTime::from_timestamp(at, 0).map(|at| at.naive_utc()));
-                }
+            if let Some(at) = self.within() {
+                budget.spend(1)?;
+                return Ok(Some(at));
             }
-            // A year is looked through day by day. At this price a rule that never matches is known to within a budget.
-            budget.spend(if self.rule.freq == Freq::Yearly { 4 } else { 1 })?;
-            if !self.open(to) {
+            budget.spend(1)?;
+            if !self.open() {
                 return Ok(None);
             }
         }
     }
 
-    fn within(&mut self) -> Option<i64> {
-        let index = match &self.picks {
-            Some(picks) => *picks.get(self.at)?,
-            None => self.at,
-        };
-        let base = self.bases.get(index / self.offsets.len().max(1))?;
-        let offset = self.offsets.get(index % self.offsets.len().max(1))?;
-        self.at += 1;
-        Some(base + offset)
-    }
-
-    /// Opens the next period; false where it begins at or after `to`.
-    fn open(&mut self, to: NaiveDateTime) -> bool {
-        let steps = i64::from(self.rule.interval);
-        self.bases.clear();
-        self.at = 0;
-        let Some(units) = self.period.checked_mul(steps) else { return false };
-        match self.rule.freq {
-            Freq::Yearly | Freq::Monthly | Freq::Weekly | Freq::Daily => {
-                let Some((first, last)) = self.bounds(units) else { return false };
-                if first.and_time(NaiveTime::MIN) >= to {
+    /// Opens the next period; false where it begins behind the end. A period that is blocked opens with nothing in it.
+    pub fn open(&mut self) -> bool {
+        let recurrence = self.recurrence;
+        let Some(place) = recurrence.place(self.period) else { return false };
+        let days = &recurrence.days;
+        self.word = 0;
+        self.clock = recurrence.clocks.len();
+        match recurrence.rule.freq {
+            Frequency::Yearly => {
+                if place > YEAR_MAX {
                     return false;
                 }
-                self.period += 1;
-                self.bases.extend(
-                    first
-                        .iter_days()
-                        .take_while(|day| *day <= last)
-                        .filter(|day| self.days.matches(*day))
-                        .map(midnight),
-                );
-                // Rules without BYSETPOS may begin in the midst of a period that was found by division.
-                if self.rule.by_set_pos.is_empty() {
-                    let gone = self.bases.partition_point(|base| base + DAY <= self.from);
-                    self.bases.drain(..gone);
-                }
+                self.first = year_start(place) * DAY;
+                self.days = if self.first < self.to { days.year(place) } else { Mask::default() };
             }
-            Freq::Hourly | Freq::Minutely | Freq::Secondly => {
-                let unit = unit(self.rule.freq);
-                let first = seconds(self.start).div_euclid(unit) * unit;
-                let Some(at) = units.checked_mul(unit).and_then(|units| first.checked_add(units)) else { return false };
-                if at >= seconds(to) {
+            Frequency::Monthly => {
+                let (year, month) = (place.div_euclid(12), place.rem_euclid(12));
+                if year > YEAR_MAX {
                     return false;
                 }
-                match self.blocked_until(at) {
-                    // The next period that does not lie wholly before the end of what blocks this one.
-                    Some(end) => {
-                        let stride = steps.saturating_mul(unit);
-                        self.period = self.period.saturating_add(1).max((end - first + stride - 1).div_euclid(stride));
-                    }
-                    None => {
-                        self.period += 1;
-                        self.bases.push(at);
-                    }
+                self.first = (year_start(year) + before_month(is_leap(year), month)) * DAY;
+                self.days = Mask::small(u64::from(days.month(year, month)));
+            }
+            Frequency::Weekly => {
+                if place.saturating_mul(DAY) >= self.to {
+                    return false;
+                }
+                self.first = place * DAY;
+                let bits = if days.is_weekly() { days.week(weekday(place)) } else { self.filtered(place, 7) };
+                self.days = Mask::small(bits);
+            }
+            Frequency::Daily => {
+                if place.saturating_mul(DAY) >= self.to {
+                    return false;
+                }
+                self.first = place * DAY;
+                self.days = Mask::small(if days.is_all() { 1 } else { self.filtered(place, 1) });
+            }
+            Frequency::Hourly | Frequency::Minutely | Frequency::Secondly => {
+                if place >= self.to {
+                    return false;
+                }
+                self.first = place;
+                let blocked = self.blocked_until(place);
+                self.days = Mask::small(u64::from(blocked.is_none()));
+                if let Some(end) = blocked {
+                    self.period = (self.period + 1).max(recurrence.period_from(end));
+                    self.picks.clear();
+                    return true;
                 }
             }
         }
-        self.picks = (!self.rule.by_set_pos.is_empty()).then(|| self.picked());
+        if self.first >= self.to {
+            return false;
+        }
+        self.period += 1;
+        if !recurrence.rule.by_set_pos.is_empty() {
+            recurrence.picks(self.days.count() * recurrence.clocks.len(), &mut self.picks);
+            self.picked = 0;
+        }
         true
     }
 
-    fn picked(&self) -> Vec<usize> {
-        let length = i64::try_from(self.bases.len() * self.offsets.len()).unwrap_or(i64::MAX);
-        let mut picks: Vec<usize> = self
-            .rule
-            .by_set_pos
-            .iter()
-            .map(|position| i64::from(*position))
-            .map(|position| if position > 0 { position - 1 } else { length + position })
-            .filter(|index| (0..length).contains(index))
-            .filter_map(|index| usize::try_from(index).ok())
-            .collect();
-        picks.sort_unstable();
-        picks.dedup();
-        picks
-    }
-
-    /// The first and the last day of the period that lies some units after DTSTART's.
-    fn bounds(&self, units: i64) -> Option<(NaiveDate, NaiveDate)> {
-        let day = self.start.date();
-        match self.rule.freq {
-            Freq::Yearly => {
-                let year =
-                    i32::try_from(i64::from(day.year()).checked_add(units)?).ok().filter(|year| *year <= 9999)?;
-                Some((NaiveDate::from_ymd_opt(year, 1, 1)?, NaiveDate::from_ymd_opt(year, 12, 31)?))
-            }
-            Freq::Monthly => {
-                let months = (i64::from(day.year()) * 12 + i64::from(day.month0())).checked_add(units)?;
-                let year = i32::try_from(months.div_euclid(12)).ok().filter(|year| *year <= 9999)?;
-                let first = NaiveDate::from_ymd_opt(year, u32::try_from(months.rem_euclid(12)).ok()? + 1, 1)?;
-                Some((first, first.with_day(u32::from(first.num_days_in_month()))?))
-            }
-            Freq::Weekly => {
-                let first = later(week_of(day, self.rule), units.checked_mul(7)?)?;
-                Some((first, later(first, 6)?))
-            }
-            _ => {
-                let day = later(day, units)?;
-                Some((day, day))
-            }
+    /// How many starts the open period has in all.
+    #[inline]
+    pub fn size(&self) -> usize {
+        match self.recurrence.rule.by_set_pos.is_empty() {
+            true => self.days.count() * self.recurrence.clocks.len(),
+            false => self.picks.len(),
         }
     }
 
-    /// The number of the last period that begins at or before a clock reading.
-    fn period_of(&self, local: NaiveDateTime) -> i64 {
-        let (start, day) = (self.start.date(), local.date());
-        let units = match self.rule.freq {
-            Freq::Yearly => i64::from(day.year() - start.year()),
-            Freq::Monthly => {
-                i64::from(day.year() - start.year()) * 12 + i64::from(day.month0()) - i64::from(start.month0())
-            }
-            Freq::Weekly => (week_of(day, self.rule) - week_of(start, self.rule)).num_days().div_euclid(7),
-            Freq::Daily => (day - start).num_days(),
-            freq => {
-                let unit = unit(freq);
-                seconds(local).div_euclid(unit) - seconds(self.start).div_euclid(unit)
-            }
+    /// How many starts of the open period lie before a reading. Asked before any is given.
+    pub fn rank(&self, reading: i64) -> usize {
+        if reading <= self.first {
+            return 0;
+        }
+        let (day, gone) = self.split(reading);
+        let today = if self.days.has(day) { gone } else { 0 };
+        let before = self.days.before(day) * self.recurrence.clocks.len() + today;
+        match self.recurrence.rule.by_set_pos.is_empty() {
+            true => before,
+            false => self.picks.partition_point(|pick| *pick < before),
+        }
+    }
+
+    /// Passes over the starts of the open period that lie before a reading.
+    pub fn skip(&mut self, reading: i64) {
+        if reading <= self.first {
+            return;
+        }
+        if !self.recurrence.rule.by_set_pos.is_empty() {
+            self.picked = self.rank(reading);
+            return;
+        }
+        let (day, gone) = self.split(reading);
+        let today = self.days.has(day);
+        self.days.cut(day);
+        if today {
+            // This day is walked from within.
+            self.days.cut(day + 1);
+            self.day = self.first + day * DAY;
+            self.clock = gone;
+        }
+    }
+
+    /// The day of the open period that a reading lies on, and how many clock times lie before it there.
+    fn split(&self, reading: i64) -> (i64, usize) {
+        let into = reading - self.first;
+        let (day, clock) = match self.recurrence.rule.freq {
+            Frequency::Hourly | Frequency::Minutely | Frequency::Secondly => (0, into),
+            _ => (into.div_euclid(DAY), into.rem_euclid(DAY)),
         };
-        units.div_euclid(i64::from(self.rule.interval))
+        (day, self.recurrence.clocks.partition_point(|at| *at < clock))
+    }
+
+    #[inline]
+    fn within(&mut self) -> Option<i64> {
+        let clocks = &self.recurrence.clocks;
+        if !self.recurrence.rule.by_set_pos.is_empty() {
+            let pick = *self.picks.get(self.picked)?;
+            self.picked += 1;
+            // Most rules have one clock time a day.
+            let (day, clock) = match clocks.len() {
+                0 | 1 => (pick, 0),
+                length => (pick / length, pick % length),
+            };
+            return Some(self.first + self.days.nth(day)? * DAY + clocks.get(clock)?);
+        }
+        if self.clock >= clocks.len() {
+            let word = loop {
+                let word = self.days.words.get_mut(self.word)?;
+                if *word != 0 {
+                    break word;
+                }
+                self.word += 1;
+            };
+            let bit = i64::from(word.trailing_zeros());
+            *word &= *word - 1;
+            self.day = self.first + (self.word as i64 * 64 + bit) * DAY;
+            self.clock = 0;
+        }
+        let clock = clocks.get(self.clock)?;
+        self.clock += 1;
+        Some(self.day + clock)
+    }
+
+    fn filtered(&mut self, first: i64, length: i64) -> u64 {
+        let mut bits = 0;
+        for place in 0..length {
+            self.page.turn(&self.recurrence.days, first + place);
+            bits |= u64::from(self.page.has(first + place)) << place;
+        }
+        bits
     }
 
     /// Where BY parts limit a period of the clock: until when nothing can match.
-    fn blocked_until(&self, at: i64) -> Option<i64> {
-        let clock = DateTime::from_timestamp(at, 0)?.naive_utc();
-        let day = clock.date();
-        if !self.days.matches(day) {
-            let end = match self.days.month_matches(day) {
-                // A month of days is looked through at once.
-                true => day.iter_days().skip(1).take(31).find(|next| self.days.matches(*next) || next.day() == 1),
-                false => day.with_day(1).and_then(|first| first.checked_add_months(chrono::Months::new(1))),
-            };
-            return Some(end.map_or(i64::MAX / 4, midnight));
+    fn blocked_until(&mut self, at: i64) -> Option<i64> {
+        let rule = &self.recurrence.rule;
+        if !self.recurrence.days.is_all() {
+            let day = at.div_euclid(DAY);
+            self.page.turn(&self.recurrence.days, day);
+            if !self.page.has(day) {
+                return Some(self.page.next(day) * DAY);
+            }
         }
-        let lacks = |list: &[i32], value: u32| !list.is_empty() && !list.contains(&value.cast_signed());
-        if lacks(&self.rule.by_hour, clock.hour()) {
+        let lacks = |list: &[i32], value: i64| !list.is_empty() && !list.iter().any(|item| i64::from(*item) == value);
+        if lacks(&rule.by_hour, at.rem_euclid(DAY) / 3600) {
             return Some((at.div_euclid(3600) + 1) * 3600);
         }
-        if self.rule.freq <= Freq::Minutely && lacks(&self.rule.by_minute, clock.minute()) {
+        if rule.freq >= Frequency::Minutely && lacks(&rule.by_minute, at.rem_euclid(3600) / 60) {
             return Some((at.div_euclid(60) + 1) * 60);
         }
-        (self.rule.freq == Freq::Secondly && lacks(&self.rule.by_second, clock.second())).then_some(at + 1)
+        (rule.freq == Frequency::Secondly && lacks(&rule.by_second, at.rem_euclid(60))).then_some(at + 1)
     }
-}
-
-/// What is added to a day's midnight, or to the hour, minute or second that a period is.
-fn offsets(rule: &Rule, start: NaiveDateTime) -> Vec<i64> {
-    let given = |list: &[i32], implied: u32| match list {
-        [] => vec![i64::from(implied)],
-        list => list.iter().copied().map(i64::from).collect(),
-    };
-    let hours = if rule.freq >= Freq::Daily { given(&rule.by_hour, start.hour()) } else { vec![0] };
-    let minutes = if rule.freq >= Freq::Hourly { given(&rule.by_minute, start.minute()) } else { vec![0] };
-    let seconds = if rule.freq >= Freq::Minutely { given(&rule.by_second, start.second()) } else { vec![0] };
-    let mut offsets = Vec::with_capacity(hours.len() * minutes.len() * seconds.len());
-    for hour in &hours {
-        for minute in &minutes {
-            offsets.extend(seconds.iter().map(|second| hour * 3600 + minute * 60 + second));
-        }
-    }
-    offsets
-}
-
-fn unit(freq: Freq) -> i64 {
-    match freq {
-        Freq::Hourly => 3600,
-        Freq::Minutely => 60,
-        _ => 1,
-    }
-}
-
-/// The first day of a day's week.
-pub fn week_of(day: NaiveDate, rule: &Rule) -> NaiveDate {
-    let into_week = u64::from(day.weekday().days_since(rule.week_start));
-    day.checked_sub_days(DayCount::new(into_week)).unwrap_or(day)
-}
-
-/// Within the years that can be written.
-fn later(day: NaiveDate, days: i64) -> Option<NaiveDate> {
-    day.checked_add_days(DayCount::new(u64::try_from(days).ok()?)).filter(|day| day.year() <= 9999)
-}
-
-fn midnight(day: NaiveDate) -> i64 {
-    seconds(day.and_time(NaiveTime::MIN))
-}
-
-fn seconds(local: NaiveDateTime) -> i64 {
-    local.and_utc().timestamp()
 }

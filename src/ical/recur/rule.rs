@@ -1,26 +1,9 @@
-//! The text of a recurrence rule to its parts, checked. RFC 5545 3.3.10. Expands nothing.
+//! The text of a recurrence rule to its parts, checked. RFC 5545 3.3.10. Expands nothing. Frequencies and numbered weekdays are `rrule`'s types.
 
 use chrono::{Days, NaiveDateTime, NaiveTime, Weekday};
+use rrule::{Frequency, NWeekday};
 
 use crate::ical::time;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Freq {
-    Secondly,
-    Minutely,
-    Hourly,
-    Daily,
-    Weekly,
-    Monthly,
-    Yearly,
-}
-
-/// A weekday, and which of them counted from the front or the back; 0 means all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ByDay {
-    pub nth: i32,
-    pub day: Weekday,
-}
 
 /// UNTIL as it was written; its reader knows the zone of the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,10 +25,10 @@ impl Until {
     }
 }
 
-/// A rule. Lists are sorted and without doubles; an empty one means that the part is absent.
+/// A rule. `Frequency` runs from the longest period to the shortest. Lists are sorted and without doubles; an empty one means that the part is absent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
-    pub freq: Freq,
+    pub freq: Frequency,
     pub interval: u32,
     pub count: Option<u64>,
     pub until: Option<Until>,
@@ -53,7 +36,7 @@ pub struct Rule {
     pub by_week_no: Vec<i32>,
     pub by_year_day: Vec<i32>,
     pub by_month_day: Vec<i32>,
-    pub by_day: Vec<ByDay>,
+    pub by_day: Vec<NWeekday>,
     pub by_hour: Vec<i32>,
     pub by_minute: Vec<i32>,
     pub by_second: Vec<i32>,
@@ -68,8 +51,8 @@ impl Rule {
     /// Reads a rule; the fault names the part.
     ///
     /// ```
-    /// use campanile::ical::recur::rule::{Freq, Rule};
-    /// assert_eq!(Rule::parse("FREQ=WEEKLY;BYDAY=MO,WE").unwrap().freq, Freq::Weekly);
+    /// use campanile::ical::recur::rule::Rule;
+    /// assert_eq!(Rule::parse("FREQ=WEEKLY;BYDAY=MO,WE").unwrap().freq, rrule::Frequency::Weekly);
     /// assert_eq!(Rule::parse("FREQ=DAILY;INTERVAL=0").unwrap_err(), "INTERVAL of a rule is no count: \"0\"");
     /// ```
     pub fn parse(text: &str) -> Result<Rule, String> {
@@ -126,7 +109,7 @@ impl Rule {
 
     fn empty() -> Rule {
         Rule {
-            freq: Freq::Daily,
+            freq: Frequency::Daily,
             interval: 1,
             count: None,
             until: None,
@@ -159,13 +142,6 @@ impl Rule {
         .fold(1, |product: u64, length| product.saturating_mul(length.max(1) as u64))
     }
 
-    /// Whether no BY part stands in it.
-    pub fn is_bare(&self) -> bool {
-        let lists = [&self.by_month, &self.by_week_no, &self.by_year_day, &self.by_month_day, &self.by_set_pos];
-        let clocks = [&self.by_hour, &self.by_minute, &self.by_second];
-        self.by_day.is_empty() && lists.into_iter().chain(clocks).all(|list| list.is_empty())
-    }
-
     /// Whether no day of any year can match: the 30th of February.
     pub fn never(&self) -> bool {
         const LONGEST: [i32; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
@@ -181,15 +157,15 @@ fn no_count(name: &str, value: &str) -> String {
     format!("{name} of a rule is no count: {value:?}")
 }
 
-fn frequency(value: &str) -> Result<Freq, String> {
+fn frequency(value: &str) -> Result<Frequency, String> {
     Ok(match value {
-        "SECONDLY" => Freq::Secondly,
-        "MINUTELY" => Freq::Minutely,
-        "HOURLY" => Freq::Hourly,
-        "DAILY" => Freq::Daily,
-        "WEEKLY" => Freq::Weekly,
-        "MONTHLY" => Freq::Monthly,
-        "YEARLY" => Freq::Yearly,
+        "SECONDLY" => Frequency::Secondly,
+        "MINUTELY" => Frequency::Minutely,
+        "HOURLY" => Frequency::Hourly,
+        "DAILY" => Frequency::Daily,
+        "WEEKLY" => Frequency::Weekly,
+        "MONTHLY" => Frequency::Monthly,
+        "YEARLY" => Frequency::Yearly,
         _ => return Err(format!("no FREQ named {value:?}")),
     })
 }
@@ -213,16 +189,22 @@ fn numbers(name: &str, value: &str, from: i32, to: i32, zero: bool) -> Result<Ve
     Ok(numbers)
 }
 
-fn weekdays(value: &str) -> Result<Vec<ByDay>, String> {
-    let mut days: Vec<ByDay> = Vec::new();
+fn weekdays(value: &str) -> Result<Vec<NWeekday>, String> {
+    let mut days: Vec<NWeekday> = Vec::new();
     for text in value.split(',').map(str::trim) {
         let fault = || format!("BYDAY of a rule takes no {text:?}");
         let (nth, name) = text.split_at_checked(text.len().saturating_sub(2)).ok_or_else(fault)?;
-        let nth = match nth {
-            "" => 0,
-            nth => nth.parse().ok().filter(|n: &i32| *n != 0 && n.abs() <= 53).ok_or_else(fault)?,
+        let day = weekday(name).ok_or_else(fault)?;
+        let day = match nth {
+            "" => NWeekday::Every(day),
+            nth => {
+                let nth: i16 = nth.parse().map_err(|_| fault())?;
+                if nth == 0 || nth.abs() > 53 {
+                    return Err(fault());
+                }
+                NWeekday::Nth(nth, day)
+            }
         };
-        let day = ByDay { nth, day: weekday(name).ok_or_else(fault)? };
         if !days.contains(&day) {
             days.push(day);
         }

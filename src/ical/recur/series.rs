@@ -1,23 +1,31 @@
 //! The components of one UID, read: starts, ends, rules, exceptions. Expands nothing.
 
-use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::domain::refusal::Fault;
 use crate::ical::block::Block;
 use crate::ical::lines::Property;
+use crate::ical::recur::reading::Reading;
+use crate::ical::recur::recurrence::Recurrence;
 use crate::ical::recur::rule::Rule;
 use crate::ical::text;
 use crate::ical::time::{self, Date, End, Length, Time};
-use crate::ical::zone::Zones;
+use crate::ical::zones::Zones;
 
 /// A master with its overrides; or overrides alone, where somebody is invited to single instances.
 #[derive(Clone, Debug, Default)]
 pub struct Series {
     pub uid: String,
-    /// Mostly one. More than one is against RFC 5545 3.8.4.7; then the first takes the overrides.
-    pub masters: Vec<Part>,
+    /// Of several, which RFC 5545 3.8.4.7 forbids, the latest version.
+    pub master: Option<Part>,
     pub overrides: Vec<Part>,
+}
+
+impl Series {
+    /// The master, then the overrides.
+    pub fn parts(&self) -> impl Iterator<Item = &Part> + Clone {
+        self.master.iter().chain(&self.overrides)
+    }
 }
 
 /// One VEVENT, VTODO or VJOURNAL.
@@ -31,9 +39,9 @@ pub struct Part {
     pub recurrence_id: Option<Time>,
     /// RANGE=THISANDFUTURE.
     pub future: bool,
-    pub rules: Vec<Rule>,
+    pub rules: Vec<Recurrence>,
     /// EXRULE of RFC 2445; old calendars still hold some.
-    pub exrules: Vec<Rule>,
+    pub exrules: Vec<Recurrence>,
     pub rdates: Vec<Date>,
     pub exdates: Vec<Time>,
     pub cancelled: bool,
@@ -47,27 +55,27 @@ impl Part {
         !self.rules.is_empty() || !self.rdates.is_empty()
     }
 
-    /// The end of an instance that begins at `start`, where the component or the RDATE says when it ends.
-    pub fn end_of(&self, start: &Time, own: Option<&End>, default: Tz) -> DateTime<Utc> {
-        let start_at = start.instant(default);
-        let end_at = match own.or(self.end.as_ref()) {
-            Some(End::After(length)) => length.after(start, default),
-            Some(End::At(end)) if own.is_some() => end.instant(default),
-            Some(End::At(end)) => match &self.start {
-                Some(first) if first == start => end.instant(default),
-                // Days stay days over a change of the clock; what is given by two clock readings keeps its seconds,
-                // RFC 5545 3.8.5.3.
-                Some(first) if first.is_date() && end.is_date() => {
-                    let days = (end.local() - first.local()).num_days();
-                    Length { days, seconds: 0 }.after(start, default)
-                }
-                Some(first) => start_at + (end.instant(default) - first.instant(default)),
-                None => start_at,
-            },
-            None if start.is_date() => Length { days: 1, seconds: 0 }.after(start, default),
-            None => start_at,
-        };
-        end_at.max(start_at)
+    /// How long an instance lasts: days where it is made of days, seconds on the clock otherwise. Days stay days over
+    /// a change of the clock; what is given by two clock readings keeps its seconds, RFC 5545 3.8.5.3.
+    pub fn length(&self, default: Tz) -> Length {
+        match (&self.start, &self.end) {
+            (_, Some(End::After(length))) => *length,
+            (Some(first), Some(End::At(end))) if first.is_date() && end.is_date() => {
+                Length { days: (end.local() - first.local()).num_days(), seconds: 0 }
+            }
+            (Some(first), Some(End::At(end))) => {
+                Length { days: 0, seconds: (end.instant(default) - first.instant(default)).num_seconds() }
+            }
+            (Some(first), None) if first.is_date() => Length { days: 1, seconds: 0 },
+            _ => Length::default(),
+        }
+    }
+
+    /// The component's own start and end, in seconds since 1970; never one before the other.
+    pub fn stands(&self, default: Tz) -> Option<(i64, i64)> {
+        let start = Reading::of(self.start.as_ref()?);
+        let at = start.at(default);
+        Some((at, start.after(at, self.length(default), default).max(at)))
     }
 
     fn read(index: usize, block: &Block, zones: &Zones) -> Result<Part, Fault> {
@@ -94,7 +102,12 @@ impl Part {
             }
             None => None,
         };
-        let start = one("DTSTART")?;
+        // RFC 5545 3.6.2 lets a to-do have DUE alone: it then stands at its end.
+        let start = one("DTSTART")?.or_else(|| due.clone().filter(|_| todo));
+        let beginning = |rules: Vec<Rule>| match &start {
+            Some(start) => rules.into_iter().map(|rule| Recurrence::new(rule, start.local())).collect(),
+            None => Vec::new(),
+        };
         let mut part = Part {
             block: index,
             end: due.clone().map(End::At).or(duration.map(End::After)),
@@ -103,8 +116,8 @@ impl Part {
                 .property("RECURRENCE-ID")
                 .and_then(|property| property.param("RANGE"))
                 .is_some_and(|range| range.eq_ignore_ascii_case("THISANDFUTURE")),
-            rules: rules("RRULE")?,
-            exrules: rules("EXRULE")?,
+            rules: beginning(rules("RRULE")?),
+            exrules: beginning(rules("EXRULE")?),
             rdates: Vec::new(),
             exdates: Vec::new(),
             cancelled: block.is("STATUS", "CANCELLED"),
@@ -113,8 +126,7 @@ impl Part {
                 block.value("SEQUENCE").and_then(|text| text.parse().ok()).unwrap_or(0),
                 block.value("DTSTAMP").unwrap_or_default().to_owned(),
             ),
-            // RFC 5545 3.6.2 lets a to-do have DUE alone: it then stands at its end.
-            start: start.or(if todo { due } else { None }),
+            start,
         };
         for property in block.properties("RDATE") {
             part.rdates.extend(time::dates(property, zones).map_err(located(property))?);
@@ -151,7 +163,8 @@ pub fn series(root: &Block, zones: &Zones) -> (Vec<Series>, Vec<Fault>) {
                 let Some(series) = all.get_mut(place) else { continue };
                 match part.recurrence_id {
                     Some(_) => series.overrides.push(part),
-                    None => series.masters.push(part),
+                    None if series.master.as_ref().is_some_and(|master| master.version > part.version) => {}
+                    None => series.master = Some(part),
                 }
             }
             Err(fault) => {

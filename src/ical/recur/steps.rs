@@ -1,111 +1,126 @@
 //! The starts that one rule gives, COUNT and DTSTART minded, on the wall clock. Knows no zone, UNTIL or exception.
 
-use std::ops::{Bound, RangeBounds};
-
-use chrono::{NaiveDateTime, TimeDelta, Timelike};
-
 use crate::ical::recur::budget::{Budget, Exhausted};
+use crate::ical::recur::civil::END;
+use crate::ical::recur::count;
 use crate::ical::recur::grid::Grid;
-use crate::ical::recur::library::{self, Library};
-use crate::ical::recur::rule::{Freq, Rule};
+use crate::ical::recur::recurrence::Recurrence;
 
-/// The starts of a rule from `from` up to, but not at, `to`.
+/// The starts of a rule from one clock reading up to, but not at, another.
 pub struct Steps<'r> {
-    source: Source<'r>,
-    start: NaiveDateTime,
-    from: NaiveDateTime,
-    to: NaiveDateTime,
+    start: i64,
+    grid: Option<Grid<'r>>,
     /// DTSTART goes first, whether or not its rule gives it.
-    first: bool,
-    /// The rule's own starts count from here.
-    floor: Bound<NaiveDateTime>,
+    first: Option<i64>,
+    /// Nothing below it is given by the rule itself.
+    floor: i64,
+    to: i64,
     /// How many starts COUNT leaves.
     left: Option<u64>,
-    ended: bool,
-}
-
-enum Source<'r> {
-    Library(Box<Library>),
-    Grid(Box<Grid<'r>>),
-    Nothing,
+    /// Whether the first period was opened, which may begin before the window.
+    opened: bool,
 }
 
 /// The starts of a rule between two clock readings, DTSTART first.
-pub fn starts(rule: &Rule, start: NaiveDateTime, from: NaiveDateTime, to: NaiveDateTime) -> Steps<'_> {
-    // Starts stand on whole seconds, and so do the ends of what is searched; windows may not.
-    let to = match to.nanosecond() {
-        0 => to,
-        _ => to.with_nanosecond(0).and_then(|to| to.checked_add_signed(TimeDelta::seconds(1))).unwrap_or(to),
-    };
-    // With COUNT the starts before the window must be counted, save where each period has just one.
-    let even = rule.is_bare() && rule.freq <= Freq::Weekly;
-    let seek = if rule.count.is_none() || even { from } else { start };
-    let mut left = rule.count;
-    let source = if rule.never() {
-        Source::Nothing
-    } else if let Some(library) =
-        (rule.count.is_none() && library::takes(rule, start)).then(|| Library::new(rule, start, seek, to)).flatten()
-    {
-        Source::Library(Box::new(library))
-    } else {
-        // What is counted must be seen, though it lie before the window.
-        let floor = if rule.count.is_some() { start } else { seek.max(start) };
-        let grid = Grid::new(rule, start, seek, floor);
-        if let Some(left) = &mut left {
-            *left = left.saturating_sub(u64::try_from(grid.skipped()).unwrap_or(0));
-        }
-        Source::Grid(Box::new(grid))
-    };
-    let first = rule.count.is_none() || !matches!(&source, Source::Grid(grid) if grid.skipped() > 0);
-    Steps { source, start, from, to, first, floor: Bound::Excluded(start), left, ended: false }
+pub fn starts<'r>(recurrence: &'r Recurrence, from: i64, to: i64, budget: &mut Budget) -> Result<Steps<'r>, Exhausted> {
+    // Behind all time there is nothing to look for.
+    let (start, from) = (recurrence.start, from.min(END));
+    let mut steps = Steps { start, grid: None, first: None, floor: from.max(start + 1), to, left: None, opened: false };
+    let mut period = if from > start { recurrence.period_of(from).max(0) } else { 0 };
+    let mut first = true;
+    if let Some(count) = recurrence.rule.count {
+        let mark = count::count_to(recurrence, period, count, budget)?;
+        period = mark.period;
+        first = mark.before == 0;
+        steps.left = Some(count.saturating_sub(mark.before + u64::from(first)));
+    }
+    steps.first = (first && from <= start && start < to).then_some(start);
+    if !recurrence.rule.never() {
+        steps.grid = Some(Grid::new(recurrence, period, to));
+    }
+    Ok(steps)
 }
 
 /// The same for EXRULE, which takes DTSTART out only where it names it.
-pub fn exceptions(rule: &Rule, start: NaiveDateTime, from: NaiveDateTime, to: NaiveDateTime) -> Steps<'_> {
-    Steps { first: false, floor: Bound::Included(start), ..starts(rule, start, from, to) }
+pub fn exceptions<'r>(
+    recurrence: &'r Recurrence,
+    from: i64,
+    to: i64,
+    budget: &mut Budget,
+) -> Result<Steps<'r>, Exhausted> {
+    let start = recurrence.start;
+    let mut steps = starts(recurrence, from, to, budget)?;
+    if steps.first.take().is_some() {
+        let mut grid = Grid::new(recurrence, 0, start + 1);
+        let named = grid.open() && {
+            grid.skip(start);
+            grid.next(budget)? == Some(start)
+        };
+        steps.first = named.then_some(start);
+    }
+    Ok(steps)
+}
+
+/// The last start of a rule with COUNT; `None` where time ends before.
+pub fn last(recurrence: &Recurrence, budget: &mut Budget) -> Result<Option<i64>, Exhausted> {
+    let Some(count) = recurrence.rule.count else { return Ok(None) };
+    let mark = count::count_to(recurrence, i64::MAX, count, budget)?;
+    let mut steps = Steps {
+        start: recurrence.start,
+        grid: (!recurrence.rule.never()).then(|| Grid::new(recurrence, mark.period, i64::MAX)),
+        first: (mark.before == 0).then_some(recurrence.start),
+        floor: recurrence.start + 1,
+        to: i64::MAX,
+        left: Some(count.saturating_sub(mark.before.max(1))),
+        opened: false,
+    };
+    let mut last = None;
+    while let Some(at) = steps.next(budget)? {
+        last = Some(at);
+    }
+    Ok(last)
 }
 
 impl Steps<'_> {
     /// The next start, in the order of the wall clock.
-    pub fn next(&mut self, budget: &mut Budget) -> Result<Option<NaiveDateTime>, Exhausted> {
-        loop {
-            if self.left == Some(0) {
-                self.ended = true;
+    #[inline]
+    pub fn next(&mut self, budget: &mut Budget) -> Result<Option<i64>, Exhausted> {
+        if let Some(first) = self.first.take() {
+            budget.spend(1)?;
+            return Ok(Some(first));
+        }
+        if self.left == Some(0) {
+            return Ok(None);
+        }
+        let Some(grid) = &mut self.grid else { return Ok(None) };
+        if !self.opened {
+            self.opened = true;
+            budget.spend(1)?;
+            if !grid.open() {
+                self.grid = None;
                 return Ok(None);
             }
-            let start = if std::mem::take(&mut self.first) {
-                budget.spend(1)?;
-                self.start
-            } else {
-                let next = match &mut self.source {
-                    Source::Nothing => None,
-                    Source::Grid(grid) => grid.next(self.to, budget)?,
-                    Source::Library(library) => {
-                        budget.spend(1)?;
-                        library.next()
-                    }
-                };
-                match next {
-                    Some(next) if (self.floor, Bound::Unbounded).contains(&next) => next,
-                    Some(_) => continue,
-                    None => {
-                        self.ended |= matches!(self.source, Source::Nothing);
-                        return Ok(None);
-                    }
+            if let Some(left) = &mut self.left {
+                // What COUNT counts before the window is counted, not walked.
+                let passed = grid.rank(self.floor) - grid.rank(self.start + 1);
+                *left = left.saturating_sub(passed as u64);
+                if *left == 0 {
+                    return Ok(None);
                 }
-            };
-            if start >= self.to {
-                return Ok(None);
             }
-            self.left = self.left.map(|left| left - 1);
-            if start >= self.from {
-                return Ok(Some(start));
+            grid.skip(self.floor);
+        }
+        match grid.next(budget)? {
+            Some(next) if next < self.to => {
+                if let Some(left) = &mut self.left {
+                    *left -= 1;
+                }
+                Ok(Some(next))
+            }
+            _ => {
+                self.grid = None;
+                Ok(None)
             }
         }
-    }
-
-    /// Whether the rule has no start after those that were given, in any window.
-    pub fn ended(&self) -> bool {
-        self.ended
     }
 }
