@@ -46,6 +46,10 @@ impl Belfry {
         self.armed.lock().unwrap_or_else(PoisonError::into_inner).extend(armed);
     }
 
+    pub(crate) fn count(&self) -> usize {
+        self.armed.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// The instant of the earliest armed alarm.
     fn next(&self) -> Option<DateTime<Utc>> {
         self.armed.lock().unwrap_or_else(PoisonError::into_inner).keys().next().map(|armed| armed.at)
@@ -301,6 +305,7 @@ impl Service {
                         let event = Event::Rang { user: user.clone(), alarm: alarm.clone() };
                         let late = now - alarm.at > LATE;
                         let told = self.relay.publish(event, armed.stamp, armed.part, late).unwrap_or_default();
+                        self.measure(&alarm);
                         let rung = Rung { user, alarm, state: State::Waiting };
                         struck.push(Struck { rung: rung.clone(), told });
                         Some(rung)
@@ -311,6 +316,14 @@ impl Service {
                 done.push((armed, of, alarm));
             }
             self.note_rung(done).await?;
+        }
+    }
+
+    /// Tells the meter of an alarm that was published just now. EMAIL goes to no sink yet.
+    fn measure(&self, alarm: &Rang) {
+        self.meter.late((self.now() - alarm.at).to_std().unwrap_or_default());
+        if on_screen(alarm) {
+            self.meter.fired(alarm.action.as_str(), "side");
         }
     }
 

@@ -20,7 +20,7 @@ use crate::service::collections::standing;
 use crate::service::objects::{Prepared, check_component, check_uid, lay, seal, seen_object};
 use crate::store::journal::Pen;
 use crate::store::{imports, keys, record};
-use crate::system::random;
+use crate::system::{pace, random};
 
 /// Items that one commit takes.
 const ITEMS_A_COMMIT: usize = 64;
@@ -80,6 +80,13 @@ impl Service {
     }
 
     async fn work_import(&self, import: Import) -> Result<(), Refusal> {
+        let began = pace::now();
+        self.through_import(import).await?;
+        self.meter.import_took(began.elapsed());
+        Ok(())
+    }
+
+    async fn through_import(&self, import: Import) -> Result<(), Refusal> {
         let Some(upload) = self.store.upload(&import.user, &import.file).await? else {
             return self.fail_import(import, "the uploaded file is gone").await;
         };
@@ -124,12 +131,14 @@ impl Service {
             Ok((writes, ()))
         })
         .await?;
+        self.meter.imported("failed", split.failures.len() as u64);
         Ok(import)
     }
 
     /// The next items of the file, and the new cursor, in one commit.
     async fn import_some(&self, import: Import, split: &Split) -> Result<Import, Refusal> {
         let mut batch: Vec<Candidate> = Vec::new();
+        let before = import.counts;
         let now = self.now();
         let view = self.view(&import.user, &import.target).await.map(|view| (view.source, view.right));
         let mut size = 0;
@@ -216,7 +225,16 @@ impl Service {
             })
             .await?;
         self.nudges.due.notify_one();
+        self.count_items(before, import.counts);
         Ok(import)
+    }
+
+    /// Tells the meter what a commit added.
+    fn count_items(&self, before: Counts, after: Counts) {
+        self.meter.imported("created", after.created - before.created);
+        self.meter.imported("updated", after.updated - before.updated);
+        self.meter.imported("unchanged", after.unchanged - before.unchanged);
+        self.meter.imported("failed", after.failed - before.failed);
     }
 
     async fn end_import(&self, import: Import) -> Result<(), Refusal> {

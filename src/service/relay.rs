@@ -11,20 +11,23 @@ use crate::kv::SCAN_MAX;
 use crate::service::Service;
 use crate::store::journal::Entry;
 use crate::store::keys::SHARDS;
+use crate::system::meter::Meter;
 use crate::system::pace;
 
 /// How far the relay has read, and the flight that everything it tells now belongs to.
 pub struct Relay {
     bus: Arc<dyn Bus>,
+    meter: Arc<dyn Meter>,
     cursors: tokio::sync::Mutex<[(u64, u32); SHARDS as usize]>,
     flight: Mutex<(Flight, Landing)>,
     started: AtomicBool,
 }
 
 impl Relay {
-    pub fn new(bus: Arc<dyn Bus>) -> Relay {
+    pub fn new(bus: Arc<dyn Bus>, meter: Arc<dyn Meter>) -> Relay {
         Relay {
             bus,
+            meter,
             cursors: tokio::sync::Mutex::new([(0, 0); SHARDS as usize]),
             flight: Mutex::new(Flight::start()),
             started: AtomicBool::new(false),
@@ -33,6 +36,7 @@ impl Relay {
 
     /// Hands an event to the bus. For an alarm, answers where it will stand whether anybody heard it.
     pub(crate) fn publish(&self, event: Event, stamp: u64, part: u32, late: bool) -> Option<Arc<AtomicBool>> {
+        self.meter.told(event.name());
         let flight = self.flight.lock().unwrap_or_else(PoisonError::into_inner).0.clone();
         let notice = Notice::new(event, stamp, part, late, flight);
         let told = notice.told.clone();

@@ -5,6 +5,7 @@ pub mod client;
 mod alarms;
 mod dav;
 mod first_bell;
+mod metrics;
 
 use std::sync::Arc;
 
