@@ -10,7 +10,7 @@ use chrono_tz::Tz;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::service::settings::{Alarms, Journal, Limits, Settings, Uploads};
+use crate::service::settings::{Alarms, Clock, Journal, Limits, Settings, Uploads};
 
 /// Every key with its default and what it means.
 pub const DEFAULTS: &str = include_str!("../data/campanile.toml");
@@ -60,6 +60,7 @@ pub struct Config {
     pub uploads: UploadKeys,
     pub journal: JournalKeys,
     pub sweep: Sweep,
+    pub clock: ClockKeys,
     pub metrics: Metrics,
     pub log: Log,
 }
@@ -144,6 +145,12 @@ pub struct UploadKeys {
 #[serde(deny_unknown_fields)]
 pub struct JournalKeys {
     pub keep_seconds: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClockKeys {
+    pub patience_seconds: u64,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -348,6 +355,7 @@ impl Config {
                 import_life_seconds: seconds(self.uploads.import_life_seconds),
             },
             journal: Journal { keep_seconds: seconds(self.journal.keep_seconds) },
+            clock: Clock { patience_seconds: self.clock.patience_seconds },
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::domain::refusal::{Fault, Refusal};
 use crate::http::auth;
 use crate::http::call::Call;
 use crate::http::problem;
+use crate::service::clock::Aim;
 
 pub async fn show(house: House, call: Call) -> Response {
     answer(
@@ -55,14 +56,14 @@ pub async fn turn<B: Buf>(house: House, call: Call, stream: impl Stream<Item = R
                 return Err(Refusal::NotFound);
             }
             let asked: Turn = read_json(stream).await?;
-            let target = match (asked.set, asked.advance) {
-                (Some(target), None) => target,
-                (None, Some(text)) => house.now_and(&text)?,
+            let aim = match (asked.set, asked.advance) {
+                (Some(target), None) => Aim::To(target),
+                (None, Some(text)) => Aim::ahead(&text)?,
                 _ => return Err(Fault::whole("give either set or advance").into()),
             };
-            let turn = house.turn_clock(target).await?;
+            let turn = house.turn_clock(aim).await?;
             let body = json!({
-                "now": occurrence::instant(&house.now()),
+                "now": occurrence::instant(&turn.now),
                 "fired": turn.fired.iter().map(shape).collect::<Vec<_>>(),
                 "firedCount": turn.count,
                 "settled": turn.settled,

@@ -305,7 +305,6 @@ impl Service {
                         let event = Event::Rang { user: user.clone(), alarm: alarm.clone() };
                         let late = now - alarm.at > LATE;
                         let told = self.relay.publish(event, armed.stamp, armed.part, late).unwrap_or_default();
-                        self.measure(&alarm);
                         let rung = Rung { user, alarm, state: State::Waiting };
                         struck.push(Struck { rung: rung.clone(), told });
                         Some(rung)
@@ -316,14 +315,6 @@ impl Service {
                 done.push((armed, of, alarm));
             }
             self.note_rung(done).await?;
-        }
-    }
-
-    /// Tells the meter of an alarm that was published just now. EMAIL goes to no sink yet.
-    fn measure(&self, alarm: &Rang) {
-        self.meter.late((self.now() - alarm.at).to_std().unwrap_or_default());
-        if on_screen(alarm) {
-            self.meter.fired(alarm.action.as_str(), "side");
         }
     }
 

@@ -75,10 +75,10 @@ impl Service {
         let doorkeeper = Doorkeeper::new(&settings.limits, &*random);
         Arc::new(Service {
             store,
+            relay: Relay::new(bus, clock.clone(), meter.clone()),
             clock,
             random,
             settings,
-            relay: Relay::new(bus, meter.clone()),
             meter,
             belfry: Belfry::default(),
             doorkeeper,

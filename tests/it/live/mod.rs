@@ -3,6 +3,7 @@
 pub mod client;
 
 mod alarms;
+mod clock;
 mod dav;
 mod first_bell;
 mod metrics;
