@@ -6,6 +6,7 @@ mod alarms;
 mod clock;
 mod dav;
 mod first_bell;
+mod listing;
 mod metrics;
 
 use std::sync::Arc;
