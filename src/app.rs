@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::api::metrics::Board;
 use crate::bus::Bus;
 use crate::bus::local::LocalBus;
 use crate::config::{Config, Engine};
@@ -19,17 +20,23 @@ use crate::gateway::hub::{self, Hub};
 use crate::gateway::session;
 use crate::gateway::upgrade::Door;
 use crate::http::accept;
+use crate::http::observe::Observed;
 use crate::jobs;
 use crate::kv::{Kv, KvError, memory, redb, sled};
+use crate::metrics::Metrics;
 use crate::routes::{self, House};
 use crate::service::Service;
 use crate::store::Store;
 use crate::system::clock::Clock;
+use crate::system::meter::Meter;
 use crate::system::pace;
-use crate::system::random::{Random, SystemRandom};
+use crate::system::random::{self, Random, SystemRandom};
 
 /// What sockets are told when the service stops: the Side's real front end comes back after 1012, never after 1000 or 1001.
 const RESTART: Leave = Leave { code: 1012, reason: "service restart" };
+
+/// Connections to the metrics' listener at a time; one more is answered 503.
+const SCRAPERS_MAX: usize = 16;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -54,14 +61,22 @@ pub fn open_store(config: &Config) -> Result<Arc<dyn Kv>, KvError> {
 }
 
 /// The service over a store, without any listener: what commands that open the store themselves work with.
-pub fn service(kv: Arc<dyn Kv>, config: &Config, clock: Arc<dyn Clock>, bus: Arc<dyn Bus>) -> Arc<Service> {
+pub fn service(
+    kv: Arc<dyn Kv>,
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    bus: Arc<dyn Bus>,
+    meter: Arc<dyn Meter>,
+) -> Arc<Service> {
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
-    Service::new(Store::new(kv), clock, random, bus, config.settings())
+    Service::new(Store::new(kv), clock, random, bus, config.settings(), meter)
 }
 
 /// A running service.
 pub struct Running {
     pub addresses: Vec<SocketAddr>,
+    /// Where `/metrics` is, if it is anywhere.
+    pub metrics: Option<SocketAddr>,
     pub service: Arc<Service>,
     pub hub: Arc<Hub>,
     kv: Arc<dyn Kv>,
@@ -76,13 +91,15 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
     let schedule = config.sweep.schedule.parse()?;
     let kv = open_store(config)?;
     let bus = Arc::new(LocalBus::default());
-    let hub = Hub::new(hub::Limits {
+    let meter: Arc<dyn Meter> = Arc::new(Metrics::new());
+    let limits = hub::Limits {
         sockets_max: config.limits.sockets,
         sockets_per_user_max: config.limits.sockets_per_user,
         queue_bytes_max: config.websocket.queue_bytes,
-    });
+    };
+    let hub = Hub::measured(limits, meter.clone());
     bus.attach(hub.clone());
-    let service = service(kv.clone(), config, clock.clone(), bus);
+    let service = service(kv.clone(), config, clock.clone(), bus, meter.clone());
     service.start_relay().await?;
     service.start_belfry().await?;
 
@@ -109,6 +126,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
         paths_max: config.websocket.registrations,
     });
     let routes = TowerToHyperService::new(warp::service(routes::routes(House { service: service.clone(), door })));
+    let routes = Observed::new(routes, meter, u32::from_be_bytes(random::bytes(&SystemRandom)));
     let settings = accept::Settings {
         header_deadline: Duration::from_secs(config.http.header_seconds),
         connections_max: config.http.connections,
@@ -121,19 +139,38 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
         bound.push(TcpListener::bind(address).await.map_err(|why| StartError::Listen { address, why })?);
     }
     let addresses = bound.iter().filter_map(|listener| listener.local_addr().ok()).collect();
-    let listeners = bound
-        .into_iter()
-        .map(|listener| {
-            let mut stopping = stop.subscribe();
-            let stopped = async move {
-                // The sender's end means the same as its word.
-                let _ = stopping.wait_for(|stop| *stop).await;
-            };
-            tokio::spawn(accept::serve(listener, routes.clone(), settings, stopped))
-        })
-        .collect();
+    let stopped = || {
+        let mut stopping = stop.subscribe();
+        async move {
+            // The sender's end means the same as its word.
+            let _ = stopping.wait_for(|stop| *stop).await;
+        }
+    };
+    let mut listeners: Vec<JoinHandle<()>> = Vec::new();
+    let mut metrics = None;
+    if let Some(listener) = bind_metrics(config).await? {
+        metrics = listener.local_addr().ok();
+        let routes = TowerToHyperService::new(warp::service(routes::metrics(Board::new(service.clone()))));
+        let settings = accept::Settings { connections_max: SCRAPERS_MAX, http2: false, ..settings };
+        listeners.push(tokio::spawn(accept::serve(listener, routes, settings, stopped())));
+    }
+    let serving = |listener| tokio::spawn(accept::serve(listener, routes.clone(), settings, stopped()));
+    listeners.extend(bound.into_iter().map(serving));
     let grace = Duration::from_secs(config.http.shutdown_seconds);
-    Ok(Running { addresses, service, hub, kv, stop, listeners, jobs, grace })
+    Ok(Running { addresses, metrics, service, hub, kv, stop, listeners, jobs, grace })
+}
+
+/// The listener for `/metrics`. The one that nobody asked for may be missing: its port is another's, and the service is worth more.
+async fn bind_metrics(config: &Config) -> Result<Option<TcpListener>, StartError> {
+    let Some(address) = config.metrics_address() else { return Ok(None) };
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(Some(listener)),
+        Err(why) if config.metrics.chosen => Err(StartError::Listen { address, why }),
+        Err(error) => {
+            tracing::warn!(%address, %error, "no metrics: metrics.address cannot be listened on");
+            Ok(None)
+        }
+    }
 }
 
 impl Running {

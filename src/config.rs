@@ -10,7 +10,7 @@ use chrono_tz::Tz;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::service::settings::{Alarms, Journal, Limits, Settings, Uploads};
+use crate::service::settings::{Alarms, Clock, Journal, Limits, Settings, Uploads};
 
 /// Every key with its default and what it means.
 pub const DEFAULTS: &str = include_str!("../data/campanile.toml");
@@ -62,6 +62,8 @@ pub struct Config {
     pub uploads: UploadKeys,
     pub journal: JournalKeys,
     pub sweep: Sweep,
+    pub clock: ClockKeys,
+    pub metrics: Metrics,
     pub log: Log,
 }
 
@@ -149,9 +151,28 @@ pub struct JournalKeys {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct ClockKeys {
+    pub patience_seconds: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Sweep {
     pub schedule: String,
 }
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    /// An address, or one of [`OFF`].
+    pub address: String,
+    /// Somebody asked for that address: it is no default.
+    #[serde(skip)]
+    pub chosen: bool,
+}
+
+/// What stands for no address.
+const OFF: [&str; 2] = ["", "off"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -262,8 +283,12 @@ pub fn read(layers: &Layers) -> Result<Config, ConfigError> {
         check(key, value).map_err(invalid)?;
         put(&mut table, key, value.clone());
     }
-    typed(table)
-        .map_err(|why| ConfigError::Malformed { origin: "the configuration".to_owned(), why: why.message().to_owned() })
+    let mut config = typed(table).map_err(|why| ConfigError::Malformed {
+        origin: "the configuration".to_owned(),
+        why: why.message().to_owned(),
+    })?;
+    config.metrics.chosen = layers.get("metrics.address").is_some_and(|(_, origin)| *origin != Origin::Default);
+    Ok(config)
 }
 
 /// Puts a value in the place that its dotted key names.
@@ -291,6 +316,9 @@ fn check(key: &str, value: &Value) -> Result<(), String> {
         ("calendar.default_timezone", Value::String(zone)) => {
             zone.parse::<Tz>().map(drop).map_err(|_| format!("no zone named {zone:?}"))
         }
+        ("metrics.address", Value::String(text)) if !OFF.contains(&text.as_str()) => {
+            text.parse::<SocketAddr>().map(drop).map_err(|_| format!("{text:?} is neither an address nor \"off\""))
+        }
         ("sweep.schedule", Value::String(text)) => {
             let schedule = cron::Schedule::from_str(text).map_err(|error| error.to_string())?;
             let from = chrono::DateTime::UNIX_EPOCH;
@@ -310,6 +338,16 @@ impl Config {
     /// The defaults alone.
     pub fn defaults() -> Result<Config, ConfigError> {
         read(&layers(None, [], Vec::new())?)
+    }
+
+    /// Where `/metrics` is to be served; `None` where it is switched off. Beside a listener on any free port the default is any free port
+    /// too, so that several services on one machine do not want the same.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        let mut address: SocketAddr = self.metrics.address.parse().ok()?;
+        if !self.metrics.chosen && self.listener.iter().any(|listener| listener.address.port() == 0) {
+            address.set_port(0);
+        }
+        Some(address)
     }
 
     /// What the use cases go by.
@@ -337,6 +375,7 @@ impl Config {
                 import_life_seconds: seconds(self.uploads.import_life_seconds),
             },
             journal: Journal { keep_seconds: seconds(self.journal.keep_seconds) },
+            clock: Clock { patience_seconds: self.clock.patience_seconds },
         }
     }
 }
@@ -358,6 +397,22 @@ mod tests {
     }
 
     #[test]
+    fn metrics_have_a_port_of_their_own_unless_nobody_minds_which() {
+        let at = |address: &str| address.parse::<SocketAddr>().ok();
+        let default = read_with(&[]).expect("the defaults");
+        assert_eq!((default.metrics_address(), default.metrics.chosen), (at("127.0.0.1:9108"), false));
+        for (value, want) in [("off", None), ("", None), ("127.0.0.1:9108", at("127.0.0.1:9108"))] {
+            let mut config = read_with(&[("CAMPANILE_METRICS__ADDRESS", value)]).expect("an address");
+            assert_eq!((config.metrics_address(), config.metrics.chosen), (want, true), "{value:?}");
+            config.listener[0].address.set_port(0);
+            assert_eq!(config.metrics_address(), want, "{value:?}");
+        }
+        let mut free = default;
+        free.listener[0].address.set_port(0);
+        assert_eq!(free.metrics_address(), at("127.0.0.1:0"));
+    }
+
+    #[test]
     fn faults_name_the_key() {
         let rows = [
             ("CAMPANILE_STORE__ENGIN", "redb", "no setting named store.engin"),
@@ -365,6 +420,7 @@ mod tests {
             ("CAMPANILE_SWEEP__SCHEDULE", "0 0 0 30 2 *", "never comes"),
             ("CAMPANILE_WEBSOCKET__PING_SECONDS", "0", "must be at least 1"),
             ("CAMPANILE_STORE__ENGINE", "floppy", "engine"),
+            ("CAMPANILE_METRICS__ADDRESS", "everywhere", "neither an address nor \"off\""),
         ];
         for (name, value, want) in rows {
             let error = read_with(&[(name, value)]).expect_err(name).to_string();

@@ -12,6 +12,7 @@ pub mod http;
 pub mod ical;
 pub mod jobs;
 pub mod kv;
+pub mod metrics;
 pub mod routes;
 pub mod service;
 pub mod store;

@@ -9,7 +9,8 @@ use http::{HeaderName, Method, StatusCode};
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
-use crate::api::{alarms, calendars, clock, files, health, imports, me, shares, tickets, tokens, users};
+use crate::api::metrics::Board;
+use crate::api::{alarms, calendars, clock, files, health, imports, me, metrics, shares, tickets, tokens, users};
 use crate::dav::dispatch;
 use crate::domain::refusal::Refusal;
 use crate::gateway::upgrade::Door;
@@ -123,6 +124,13 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
         .recover(broken).unify()
         .with(cors)
         .recover(broken)
+}
+
+/// What the metrics' own listener serves.
+pub fn metrics(board: Arc<Board>) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone {
+    let board = warp::any().map(move || board.clone());
+    let show = warp::path!("metrics").and(warp::get()).and(board).then(metrics::show);
+    show.or(warp::any().then(metrics::nothing_else)).unify()
 }
 
 /// A path of the JSON face that is not on this page, or a method that it does not know.

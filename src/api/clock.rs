@@ -15,6 +15,7 @@ use crate::domain::refusal::{Fault, Refusal};
 use crate::http::auth;
 use crate::http::call::Call;
 use crate::http::problem;
+use crate::service::clock::Aim;
 
 pub async fn show(house: House, call: Call) -> Response {
     answer(
@@ -54,17 +55,17 @@ pub async fn turn<B: Buf>(house: House, call: Call, stream: impl Stream<Item = R
             if !house.clock_is_manual() {
                 return Err(Refusal::NotFound);
             }
-            let target = match (asked.set, asked.advance) {
-                (Some(target), None) => target,
-                (None, Some(text)) => house.now_and(&text)?,
+            let aim = match (asked.set, asked.advance) {
+                (Some(target), None) => Aim::To(target),
+                (None, Some(text)) => Aim::ahead(&text)?,
                 _ => return Err(Fault::whole("give either set or advance").into()),
             };
             // On a task of its own: a client that goes away does not leave the turn half done.
             let turner = house.clone();
-            let turn = tokio::spawn(async move { turner.turn_clock(target).await }).await;
+            let turn = tokio::spawn(async move { turner.turn_clock(aim).await }).await;
             let turn = turn.unwrap_or_else(|_| Err(house.fault("a turn of the clock panicked")))?;
             let body = json!({
-                "now": occurrence::instant(&house.now()),
+                "now": occurrence::instant(&turn.now),
                 "fired": turn.fired.iter().map(shape).collect::<Vec<_>>(),
                 "firedCount": turn.count,
                 "settled": turn.settled,

@@ -7,6 +7,7 @@ pub mod files;
 pub mod health;
 pub mod imports;
 pub mod me;
+pub mod metrics;
 pub mod shares;
 pub mod tickets;
 pub mod tokens;

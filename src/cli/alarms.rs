@@ -1,10 +1,11 @@
-//! `campanile alarms simulate`: the alarms of a calendar file in a window. Needs no service and no store.
+//! `campanile alarms simulate`: the alarms of a calendar file in a window. Needs no service and no store; `alarms list` is next door.
 
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use crate::cli::alarms_list::List;
 use crate::cli::expand::{Question, read};
 use crate::cli::{FAILED, Failure, say};
 use crate::domain::occurrence;
@@ -13,8 +14,10 @@ use crate::ical::recur::budget::Budget;
 
 #[derive(Subcommand)]
 pub enum Alarms {
-    /// Print the alarms of a calendar file in a window
+    /// Print the alarms of a calendar file in a window; needs no service
     Simulate(Simulate),
+    /// Print one's alarms in a running service: those that rang and those that are planned
+    List(List),
 }
 
 #[derive(Args)]
@@ -27,8 +30,11 @@ pub struct Simulate {
 }
 
 impl Alarms {
-    pub fn run(self) -> Result<ExitCode, Failure> {
-        let Alarms::Simulate(simulate) = self;
+    pub async fn run(self) -> Result<ExitCode, Failure> {
+        let simulate = match self {
+            Alarms::List(list) => return list.run().await,
+            Alarms::Simulate(simulate) => simulate,
+        };
         let object = read(&simulate.question)?;
         let Question { from, to, tz, json, .. } = simulate.question;
         let policy = Policy { require_accepted: false, user_email: simulate.email.unwrap_or_default() };

@@ -1,6 +1,7 @@
 //! The command line: what can be asked for, and which file does it.
 
 pub mod alarms;
+pub mod alarms_list;
 pub mod client;
 pub mod config;
 pub mod expand;
@@ -135,7 +136,7 @@ pub fn main() -> ExitCode {
             Command::Import(command) => command.run().await,
             Command::Export(command) => command.run().await,
             Command::Expand(command) => command.run(),
-            Command::Alarms(command) => command.run(),
+            Command::Alarms(command) => command.run().await,
             Command::Watch(command) => command.run().await,
             Command::Config(command) => command.run(),
             Command::Health(command) => command.run().await,

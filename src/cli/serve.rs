@@ -70,7 +70,8 @@ impl Serve {
     pub async fn run(self) -> Result<ExitCode, Failure> {
         let (config, _) = configured(&self.flags, &self.listen)?;
         telemetry::start(&config.log);
-        if self.demo && config.listener.iter().any(|listener| !listener.address.ip().is_loopback()) {
+        let addresses = config.listener.iter().map(|listener| listener.address).chain(config.metrics_address());
+        if self.demo && addresses.into_iter().any(|address| !address.ip().is_loopback()) {
             return Err("--demo makes accounts that everybody knows: it listens on loopback addresses only".into());
         }
         let clock: Arc<dyn Clock> = match self.clock {
@@ -90,6 +91,9 @@ impl Serve {
         }
         for address in &running.addresses {
             tracing::info!(%address, "listening");
+        }
+        if let Some(address) = running.metrics {
+            tracing::info!(%address, "serving /metrics");
         }
         let mut failed = running.failed();
         let code = tokio::select! {

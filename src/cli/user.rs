@@ -20,6 +20,7 @@ use crate::kv::KvError;
 use crate::service::Service;
 use crate::service::principals::Newcomer;
 use crate::system::clock::SystemClock;
+use crate::system::meter::Silent;
 
 #[derive(Subcommand)]
 pub enum User {
@@ -122,7 +123,8 @@ impl Where {
             }
             opened => opened?,
         };
-        let service = app::service(kv.clone(), &config, Arc::new(SystemClock), Arc::new(LocalBus::default()));
+        let service =
+            app::service(kv.clone(), &config, Arc::new(SystemClock), Arc::new(LocalBus::default()), Arc::new(Silent));
         Ok(Door::Store(service, kv))
     }
 }

@@ -64,6 +64,18 @@ pub enum Topic {
 }
 
 impl Event {
+    /// What sort of event it is, in a word.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Event::Changed { .. } => "changed",
+            Event::RightsChanged { .. } => "rights",
+            Event::ListChanged { .. } => "list",
+            Event::Imported { .. } => "import",
+            Event::Rang { .. } => "alarm",
+            Event::SignedOut { .. } => "signed_out",
+        }
+    }
+
     pub fn topic(&self) -> Topic {
         match self {
             Event::Changed { collection, .. }

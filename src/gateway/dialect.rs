@@ -15,6 +15,9 @@ use crate::domain::sync::Token;
 
 /// A protocol as a pure state machine: each call may push steps, which the session performs in their order.
 pub trait Dialect: Send {
+    /// What it is called where sockets are counted.
+    fn name(&self) -> &'static str;
+
     /// The socket stands.
     fn opened(&mut self, now: DateTime<Utc>, steps: &mut Vec<Step>);
 

@@ -12,6 +12,7 @@ use crate::domain::address::UserName;
 use crate::domain::event::Topic;
 use crate::gateway::dialect::Leave;
 use crate::gateway::queue::{self, Queue};
+use crate::system::meter::{Counted, Meter, Silent};
 use crate::system::pace;
 
 /// Topics are spread over this many locks, so that registering and publishing seldom meet.
@@ -64,6 +65,7 @@ pub struct Hub {
     members: Mutex<Members>,
     left: Notify,
     limits: Limits,
+    meter: Arc<dyn Meter>,
 }
 
 #[derive(Debug, Default)]
@@ -99,13 +101,19 @@ fn over(count: usize, max: usize) -> bool {
 }
 
 impl Hub {
+    /// A hub that nobody measures.
     pub fn new(limits: Limits) -> Arc<Hub> {
+        Hub::measured(limits, Arc::new(Silent))
+    }
+
+    pub fn measured(limits: Limits, meter: Arc<dyn Meter>) -> Arc<Hub> {
         Arc::new(Hub {
             shards: std::array::from_fn(|_| Mutex::default()),
             hasher: RandomState::new(),
             members: Mutex::default(),
             left: Notify::new(),
             limits,
+            meter,
         })
     }
 
@@ -185,6 +193,10 @@ impl Hub {
         due.iter().for_each(|queue| queue.beat());
     }
 
+    pub fn meter(&self) -> &Arc<dyn Meter> {
+        &self.meter
+    }
+
     fn members(&self) -> MutexGuard<'_, Members> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -218,6 +230,15 @@ pub struct Seat {
 impl Seat {
     pub fn queue(&self) -> &Arc<Queue> {
         &self.queue
+    }
+
+    pub fn meter(&self) -> &dyn Meter {
+        &*self.hub.meter
+    }
+
+    /// Counts this socket among those of its dialect.
+    pub fn counted(&self, dialect: &'static str) -> Counted {
+        Counted::new(self.hub.meter.traffic(dialect))
     }
 
     /// Whose socket it is, as soon as that is known.

@@ -18,6 +18,7 @@ use crate::gateway::hub::Seat;
 use crate::gateway::queue::{End, Turn};
 use crate::gateway::talk::Talk;
 use crate::system::clock::Clock;
+use crate::system::meter::Message;
 use crate::system::pace;
 
 /// How many bytes are read at once, into a buffer that all sockets of a thread share. It also bounds what is answered before anything is
@@ -151,7 +152,9 @@ impl Session {
 
     /// The client reads too slowly. What is half-written must be ended before a close can be read; nothing else is said.
     async fn give_up<S: AsyncRead + AsyncWrite + Unpin>(&mut self, stream: &mut S, leave: Leave) {
+        self.dropped("slow");
         self.talk.outbox.cut();
+        self.talk.counted.add(Message::Close);
         self.talk.outbox.push(Outgoing::answer(frame::close(leave)));
         self.talk.quiet();
         let goodbye = async {
@@ -190,10 +193,12 @@ impl Session {
                 if self.settings.silent_pings_max != 0 && self.silent_pings > self.settings.silent_pings_max {
                     return Next::Over(Ending::Silent);
                 }
+                self.talk.counted.add(Message::Ping);
                 self.talk.outbox.push(Outgoing::answer(frame::PING));
                 self.talk.woke();
             }
             Turn::End(End::Slow) => {
+                self.dropped("slow");
                 let leave = self.talk.dialect.slow();
                 self.talk.say_leave(leave);
             }
@@ -216,6 +221,10 @@ impl Session {
         .map(|next| next.unwrap_or(Next::Over(Ending::Lost)))
     }
 
+    fn dropped(&self, reason: &'static str) {
+        self.talk.seat.meter().dropped(reason);
+    }
+
     /// Hands bytes to the codec and its messages to the dialect.
     fn feed(&mut self, bytes: &[u8]) -> Option<Ended> {
         let limit = self.settings.message_bytes_max;
@@ -236,6 +245,8 @@ impl Session {
             }
             Held::End(ended) => {
                 if let Ended::Broken(leave) = ended {
+                    self.dropped("broken");
+                    self.talk.counted.add(Message::Close);
                     self.talk.outbox.push(Outgoing::answer(frame::close(leave)));
                 }
                 Some(ended)

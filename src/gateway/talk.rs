@@ -12,6 +12,7 @@ use crate::gateway::dialect::{Ask, Desk, Dialect, Frame, Leave, Outcome, Outgoin
 use crate::gateway::frame::{self, Outbox};
 use crate::gateway::hub::Seat;
 use crate::system::clock::Clock;
+use crate::system::meter::{Counted, Message};
 
 /// The dialect and what its steps act upon.
 pub struct Talk {
@@ -26,25 +27,42 @@ pub struct Talk {
     wake: Option<BoxFuture<'static, ()>>,
     /// We said goodbye: nothing that the client says counts any more.
     pub left: Option<Leave>,
+    pub counted: Counted,
 }
 
 impl Talk {
     pub fn new(dialect: Box<dyn Dialect>, seat: Seat, desk: Arc<dyn Desk>, clock: Arc<dyn Clock>) -> Talk {
         let outbox = Outbox::default();
-        Talk { dialect, seat, desk, clock, outbox, asks: VecDeque::new(), asking: None, wake: None, left: None }
+        let counted = seat.counted(dialect.name());
+        Talk {
+            dialect,
+            seat,
+            desk,
+            clock,
+            outbox,
+            asks: VecDeque::new(),
+            asking: None,
+            wake: None,
+            left: None,
+            counted,
+        }
     }
 
     pub fn opened(&mut self) {
         let mut steps = Vec::new();
         self.dialect.opened(self.clock.now(), &mut steps);
-        self.perform(&mut steps);
+        self.perform(&mut steps, Message::Answer);
     }
 
     pub fn heard(&mut self, frame: Frame<'_>) {
         if self.left.is_none() {
+            self.counted.add(match frame {
+                Frame::Text(_) => Message::TextIn,
+                Frame::Binary(_) => Message::BinaryIn,
+            });
             let mut steps = Vec::new();
             self.dialect.heard(frame, self.clock.now(), &mut steps);
-            self.perform(&mut steps);
+            self.perform(&mut steps, Message::Answer);
         }
     }
 
@@ -55,23 +73,26 @@ impl Talk {
                 return;
             }
             self.dialect.happened(notice, &mut steps);
-            self.perform(&mut steps);
+            self.perform(&mut steps, Message::News);
         }
     }
 
     pub fn woke(&mut self) {
         let mut steps = Vec::new();
         self.dialect.woke(self.clock.now(), &mut steps);
-        self.perform(&mut steps);
+        self.perform(&mut steps, Message::Answer);
     }
 
-    fn perform(&mut self, steps: &mut Vec<Step>) {
+    fn perform(&mut self, steps: &mut Vec<Step>, say: Message) {
         for step in steps.drain(..) {
             match step {
                 Step::Ask { number, ask } => self.asks.push_back((number, ask)),
                 Step::Listen(topic) => self.seat.listen(topic),
                 Step::Unlisten(topic) => self.seat.unlisten(&topic),
-                Step::Say(outgoing) => self.outbox.push(outgoing),
+                Step::Say(outgoing) => {
+                    self.counted.add(say);
+                    self.outbox.push(outgoing);
+                }
                 Step::Close(leave) => return self.say_leave(leave),
                 Step::Wake(at) => {
                     let clock = Arc::clone(&self.clock);
@@ -83,6 +104,7 @@ impl Talk {
 
     pub fn say_leave(&mut self, leave: Leave) {
         if self.left.is_none() {
+            self.counted.add(Message::Close);
             self.outbox.push(Outgoing::answer(frame::close(leave)));
             self.left = Some(leave);
         }
@@ -103,7 +125,7 @@ impl Talk {
         self.asking = None;
         let mut steps = Vec::new();
         self.dialect.answered(number, outcome, self.clock.now(), &mut steps);
-        self.perform(&mut steps);
+        self.perform(&mut steps, Message::Answer);
         Poll::Ready(())
     }
 

@@ -113,14 +113,23 @@ impl Handshake {
             Ok(seat) => seat,
             Err(full) => {
                 tracing::info!(why = %full, "socket refused");
+                door.hub.meter().dropped("refused");
                 return answer(StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, RETRY_SECONDS.into())]);
             }
         };
         let session = Session::new(dialect, seat, Arc::clone(&door.desk), Arc::clone(&door.clock), door.settings);
+        let meter = Arc::clone(door.hub.meter());
         tokio::spawn(async move {
             match on_upgrade.await {
                 Ok(upgraded) => {
                     let ending = run(session, upgraded).await;
+                    match ending {
+                        Ending::Lost => meter.dropped("lost"),
+                        Ending::Stalled => meter.dropped("stalled"),
+                        Ending::Silent => meter.dropped("silent"),
+                        // Said with a reason; where that is a fault of the client's, the session has counted it.
+                        Ending::ByClient | Ending::ByUs(_) => {}
+                    }
                     tracing::debug!(?ending, "socket ended");
                 }
                 Err(error) => tracing::debug!(%error, "upgrade was not completed"),

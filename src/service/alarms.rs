@@ -46,6 +46,10 @@ impl Belfry {
         self.armed.lock().unwrap_or_else(PoisonError::into_inner).extend(armed);
     }
 
+    pub(crate) fn count(&self) -> usize {
+        self.armed.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// The instant of the earliest armed alarm.
     fn next(&self) -> Option<DateTime<Utc>> {
         self.armed.lock().unwrap_or_else(PoisonError::into_inner).keys().next().map(|armed| armed.at)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 
 use crate::domain::alarm::Rung;
 use crate::domain::refusal::{Fault, Refusal};
@@ -10,17 +10,38 @@ use crate::ical::time::Length;
 use crate::service::Service;
 use crate::system::clock::Clock;
 
-/// How long one instant may take to reach every socket before the turn goes on and says so.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The last year that RFC 3339 can write: beyond it an answer could not say what time it is.
+const YEAR_MAX: i32 = 9_999;
+/// What each further instant waits once one has waited in vain: enough for sockets that do read, and a long turn still comes to its end.
+const GRACE: Duration = Duration::from_millis(50);
 /// Alarms that the answer lists; beyond them they are only counted.
 const LISTED_MAX: usize = 1_000;
+
+/// How a clock is to be turned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aim {
+    To(DateTime<Utc>),
+    /// From wherever it stands when its turn comes: two that ask for a minute each make two minutes.
+    Ahead(TimeDelta),
+}
 
 /// What a turn of the clock set off.
 #[derive(Clone, Debug, Default)]
 pub struct Turn {
+    /// Where it left the clock.
+    pub now: DateTime<Utc>,
     pub fired: Vec<Rung>,
     pub count: u64,
     pub settled: bool,
+}
+
+impl Aim {
+    /// As far ahead as an iCalendar duration says: `PT15M`, `P1D`. A day is 24 hours here.
+    pub fn ahead(duration: &str) -> Result<Aim, Refusal> {
+        let wrong = || Refusal::from(Fault::whole(format!("{duration:?} is no duration ahead like PT15M or P1D")));
+        let seconds = Length::parse(duration).ok_or_else(wrong)?.about();
+        TimeDelta::try_seconds(seconds).filter(|ahead| *ahead >= TimeDelta::zero()).map(Aim::Ahead).ok_or_else(wrong)
+    }
 }
 
 impl Service {
@@ -29,20 +50,19 @@ impl Service {
         self.clock.manual().is_some()
     }
 
-    /// The instant that lies an iCalendar duration ahead: `PT15M`, `P1D`. A day is 24 hours here.
-    pub fn now_and(&self, duration: &str) -> Result<DateTime<Utc>, Refusal> {
-        let wrong = || Refusal::from(Fault::whole(format!("{duration:?} is no duration like PT15M or P1D")));
-        let seconds = Length::parse(duration).ok_or_else(wrong)?.about();
-        let ahead = TimeDelta::try_seconds(seconds).filter(|ahead| *ahead >= TimeDelta::zero()).ok_or_else(wrong)?;
-        self.now().checked_add_signed(ahead).ok_or_else(wrong)
-    }
-
-    /// Turns a manual clock to `target`. Forward, everything on the way rings; back, everything is planned anew and nothing rings.
-    /// `NotFound` with the machine's clock.
-    pub async fn turn_clock(&self, target: DateTime<Utc>) -> Result<Turn, Refusal> {
+    /// Turns a manual clock, after whoever turns it now. Forward, everything on the way rings; back, everything is planned anew and nothing
+    /// rings. `NotFound` with the machine's clock, `Invalid` where no such time can be written.
+    pub async fn turn_clock(&self, aim: Aim) -> Result<Turn, Refusal> {
         let manual = self.clock.manual().ok_or(Refusal::NotFound)?;
         let _turn = self.turning.lock().await;
-        let mut turn = Turn { settled: true, ..Turn::default() };
+        let target = match aim {
+            Aim::To(target) => Some(target),
+            Aim::Ahead(time) => manual.now().checked_add_signed(time),
+        };
+        let target = target.filter(|target| (0..=YEAR_MAX).contains(&target.year()));
+        let target = target.ok_or_else(|| Fault::whole(format!("the clock goes to the year {YEAR_MAX}")))?;
+        let mut turn = Turn { now: target, settled: true, ..Turn::default() };
+        let mut patience = Duration::from_secs(self.settings.clock.patience_seconds);
         if target < manual.now() {
             manual.set(target);
             self.replan_all().await?;
@@ -55,13 +75,16 @@ impl Service {
             turn.count += struck.len() as u64;
             let room = LISTED_MAX.saturating_sub(turn.fired.len());
             turn.fired.extend(struck.iter().take(room).map(|struck| struck.rung.clone()));
-            turn.settled &= self.settle(PATIENCE).await?;
+            if !self.settle(patience).await? {
+                turn.settled = false;
+                patience = patience.min(GRACE);
+            }
             self.note_heard(struck).await?;
         }
         manual.set(target);
-        turn.settled &= self.settle(PATIENCE).await?;
+        turn.settled &= self.settle(patience).await?;
         self.sweep().await?;
-        turn.settled &= self.settle(PATIENCE).await?;
+        turn.settled &= self.settle(patience).await?;
         Ok(turn)
     }
 }

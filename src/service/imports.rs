@@ -21,7 +21,7 @@ use crate::service::objects::{Prepared, check_component, check_uid, lay, seal, s
 use crate::service::principals::still_there;
 use crate::store::journal::Pen;
 use crate::store::{imports, keys, record};
-use crate::system::random;
+use crate::system::{pace, random};
 
 /// Items that one commit takes.
 const ITEMS_A_COMMIT: usize = 64;
@@ -91,10 +91,15 @@ impl Service {
 
     /// Does one import from where it stands to its end.
     pub async fn work_import(&self, import: Import) -> Result<(), Refusal> {
+        let began = pace::now();
         match self.work(import).await {
             // Whoever asked for it was removed meanwhile, and it with them.
             Err(Refusal::NotFound) => Ok(()),
-            outcome => outcome,
+            outcome => {
+                outcome?;
+                self.meter.import_took(began.elapsed());
+                Ok(())
+            }
         }
     }
 
@@ -144,12 +149,14 @@ impl Service {
             Ok((writes, ()))
         })
         .await?;
+        self.meter.imported("failed", split.failures.len() as u64);
         Ok(import)
     }
 
     /// The next items of the file, and the new cursor, in one commit.
     async fn import_some(&self, import: Import, split: &Split) -> Result<Import, Refusal> {
         let mut batch: Vec<Candidate> = Vec::new();
+        let before = import.counts;
         let now = self.now();
         let view = self.view(&import.user, &import.target).await.map(|view| (view.source, view.right));
         let mut size = 0;
@@ -241,6 +248,7 @@ impl Service {
             })
             .await?;
         self.nudges.due.notify_one();
+        self.count_items(before, import.counts);
         Ok(import)
     }
 
@@ -253,6 +261,14 @@ impl Service {
             return Ok(name);
         }
         Ok(hashed_name(uid, kind))
+    }
+
+    /// Tells the meter what a commit added.
+    fn count_items(&self, before: Counts, after: Counts) {
+        self.meter.imported("created", after.created - before.created);
+        self.meter.imported("updated", after.updated - before.updated);
+        self.meter.imported("unchanged", after.unchanged - before.unchanged);
+        self.meter.imported("failed", after.failed - before.failed);
     }
 
     async fn end_import(&self, import: Import) -> Result<(), Refusal> {

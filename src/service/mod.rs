@@ -17,6 +17,7 @@ pub mod replan;
 pub mod rung;
 pub mod settings;
 pub mod sharing;
+pub mod stock;
 pub mod sweep;
 pub mod sync;
 pub mod tickets;
@@ -37,6 +38,7 @@ use crate::service::relay::Relay;
 use crate::service::settings::Settings;
 use crate::store::{Declined, Store, StoreError, Verdict};
 use crate::system::clock::Clock;
+use crate::system::meter::Meter;
 use crate::system::random::{self, Random};
 
 /// The service of one node.
@@ -45,6 +47,7 @@ pub struct Service {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     settings: Settings,
+    meter: Arc<dyn Meter>,
     relay: Relay,
     belfry: Belfry,
     doorkeeper: Doorkeeper,
@@ -69,14 +72,16 @@ impl Service {
         random: Arc<dyn Random>,
         bus: Arc<dyn Bus>,
         settings: Settings,
+        meter: Arc<dyn Meter>,
     ) -> Arc<Service> {
         let doorkeeper = Doorkeeper::new(&settings.limits, &*random);
         Arc::new(Service {
             store,
+            relay: Relay::new(bus, clock.clone(), meter.clone()),
             clock,
             random,
             settings,
-            relay: Relay::new(bus),
+            meter,
             belfry: Belfry::default(),
             doorkeeper,
             nudges: Arc::default(),

@@ -9,22 +9,29 @@ use crate::domain::event::Event;
 use crate::domain::refusal::Refusal;
 use crate::kv::SCAN_MAX;
 use crate::service::Service;
+use crate::service::rung::on_screen;
 use crate::store::journal::Entry;
 use crate::store::keys::SHARDS;
+use crate::system::clock::Clock;
+use crate::system::meter::Meter;
 use crate::system::pace;
 
 /// How far the relay has read, and the flight that everything it tells now belongs to.
 pub struct Relay {
     bus: Arc<dyn Bus>,
+    clock: Arc<dyn Clock>,
+    meter: Arc<dyn Meter>,
     cursors: tokio::sync::Mutex<[(u64, u32); SHARDS as usize]>,
     flight: Mutex<(Flight, Landing)>,
     started: AtomicBool,
 }
 
 impl Relay {
-    pub fn new(bus: Arc<dyn Bus>) -> Relay {
+    pub fn new(bus: Arc<dyn Bus>, clock: Arc<dyn Clock>, meter: Arc<dyn Meter>) -> Relay {
         Relay {
             bus,
+            clock,
+            meter,
             cursors: tokio::sync::Mutex::new([(0, 0); SHARDS as usize]),
             flight: Mutex::new(Flight::start()),
             started: AtomicBool::new(false),
@@ -33,11 +40,23 @@ impl Relay {
 
     /// Hands an event to the bus. For an alarm, answers where it will stand whether anybody heard it.
     pub(crate) fn publish(&self, event: Event, stamp: u64, part: u32, late: bool) -> Option<Arc<AtomicBool>> {
+        self.measure(&event);
         let flight = self.flight.lock().unwrap_or_else(PoisonError::into_inner).0.clone();
         let notice = Notice::new(event, stamp, part, late, flight);
         let told = notice.told.clone();
         self.bus.publish(notice);
         told
+    }
+
+    /// Tells the meter what is published now. EMAIL goes to no sink yet.
+    fn measure(&self, event: &Event) {
+        self.meter.told(event.name());
+        if let Event::Rang { alarm, .. } = event {
+            self.meter.late((self.clock.now() - alarm.at).to_std().unwrap_or_default());
+            if on_screen(alarm) {
+                self.meter.fired(alarm.action.as_str(), "side");
+            }
+        }
     }
 
     /// The landing of all that was published up to now; what comes later flies on its own.

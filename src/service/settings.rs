@@ -10,6 +10,7 @@ pub struct Settings {
     pub alarms: Alarms,
     pub uploads: Uploads,
     pub journal: Journal,
+    pub clock: Clock,
 }
 
 #[derive(Clone, Debug)]
@@ -56,6 +57,12 @@ pub struct Journal {
     pub keep_seconds: i64,
 }
 
+#[derive(Clone, Debug)]
+pub struct Clock {
+    /// How long a turn of a manual clock waits, in real seconds, for sockets that do not take what they should; then it says so.
+    pub patience_seconds: u64,
+}
+
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
@@ -72,6 +79,7 @@ impl Default for Settings {
             alarms: Alarms { require_accepted: false, arm_ahead_seconds: 5, late_seconds: 3_600 },
             uploads: Uploads { user_bytes: 52_428_800, life_seconds: 3_600, import_life_seconds: 86_400 },
             journal: Journal { keep_seconds: 86_400 },
+            clock: Clock { patience_seconds: 30 },
         }
     }
 }

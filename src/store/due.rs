@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use crate::domain::collection::CollectionId;
-use crate::kv::{Range, Writes};
+use crate::kv::{Range, SCAN_MAX, Writes};
 use crate::store::keys;
 use crate::store::{Store, StoreError};
 
@@ -28,6 +28,23 @@ impl Store {
             next = [next, at].into_iter().flatten().min();
         }
         Ok(next)
+    }
+
+    /// How many rows the queue has.
+    pub async fn count_due(&self) -> Result<u64, StoreError> {
+        let mut count = 0;
+        for shard in 0..keys::SHARDS {
+            let mut range = Range::prefix(&keys::due_shard(shard));
+            loop {
+                let rows = self.some(range.clone(), SCAN_MAX).await?;
+                count += rows.len() as u64;
+                match rows.last() {
+                    Some((last, _)) if rows.len() == SCAN_MAX => range = range.after(last),
+                    _ => break,
+                }
+            }
+        }
+        Ok(count)
     }
 
     /// What is due at `until` or before, at most `limit` rows a shard, in the order of their instants.

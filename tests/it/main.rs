@@ -13,6 +13,7 @@ mod kill;
 mod kv_kill;
 mod kv_law;
 mod live;
+mod logs;
 mod samples;
 mod side;
 mod transcripts;

@@ -287,6 +287,10 @@ impl Side {
 }
 
 impl Dialect for Side {
+    fn name(&self) -> &'static str {
+        "side"
+    }
+
     fn opened(&mut self, _: DateTime<Utc>, steps: &mut Vec<Step>) {
         steps.push(Step::Listen(Topic::User(self.user.clone())));
         steps.push(Step::Say(Outgoing::answer(push::WELCOME)));

@@ -3,11 +3,14 @@
 pub mod client;
 
 mod alarms;
+mod clock;
 mod dav;
 mod first_bell;
 mod hostile;
 mod imports;
+mod listing;
 mod login;
+mod metrics;
 mod sharing;
 mod tickets;
 

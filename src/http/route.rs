@@ -1,0 +1,99 @@
+//! A path's template: what stands for it where requests are counted and logged. Paths hold names, and some hold tickets and tokens.
+
+/// Everything that `routes.rs` serves beside DAV. A braced segment stands for any. `tests/it/live/metrics.rs` compares the two.
+pub const TEMPLATES: &[&str] = &[
+    "/healthz",
+    "/readyz",
+    "/ws",
+    "/ws/ticket",
+    "/ws/ticket/{ticket}",
+    "/api/files",
+    "/api/import",
+    "/api/imports/{id}",
+    "/api/imports/{id}/errors",
+    "/api/calendars",
+    "/api/calendars/{user}/{id}",
+    "/api/calendars/{user}/{id}/shares/{user}",
+    "/api/calendars/{user}/{id}/public",
+    "/api/subscriptions",
+    "/api/alarms",
+    "/api/alarms/{id}/ack",
+    "/api/alarms/{id}/snooze",
+    "/api/clock",
+    "/api/me",
+    "/api/users",
+    "/api/users/{name}",
+    "/api/users/{name}/password",
+    "/api/tokens",
+    "/api/tokens/{token}",
+];
+
+/// DAV's places: a collection has the same template with and without the slash at its end.
+const PLACES: &[&str] = &[
+    "/.well-known/caldav",
+    "/.well-known/carddav",
+    "/principals",
+    "/principals/{user}",
+    "/calendars",
+    "/calendars/{user}",
+    "/calendars/{user}/{id}",
+    "/calendars/{user}/{id}/{object}",
+    "/addressbooks",
+    "/addressbooks/{user}",
+    "/addressbooks/{user}/{id}",
+    "/addressbooks/{user}/{id}/{object}",
+];
+
+/// What a path that nothing answers to is counted as.
+const OTHER: &str = "other";
+
+/// The methods that some route has; others are counted together.
+const METHODS: &[&str] = &[
+    "GET",
+    "HEAD",
+    "POST",
+    "PUT",
+    "PATCH",
+    "DELETE",
+    "OPTIONS",
+    "PROPFIND",
+    "PROPPATCH",
+    "REPORT",
+    "MKCALENDAR",
+    "MKCOL",
+    "COPY",
+    "MOVE",
+    "ACL",
+    "LOCK",
+    "UNLOCK",
+];
+
+/// The template of a path, as it came on the wire.
+///
+/// ```
+/// use campanile::http::route::template;
+/// assert_eq!(template("/ws/ticket/c0ffee"), "/ws/ticket/{ticket}");
+/// assert_eq!(template("/dav/calendars/alice/default/tea.ics"), "/calendars/{user}/{id}/{object}");
+/// assert_eq!(template("/api/nothing/like/it"), "other");
+/// ```
+pub fn template(path: &str) -> &'static str {
+    if let Some(template) = TEMPLATES.iter().find(|template| fits(template, path)) {
+        return template;
+    }
+    let place = path.strip_prefix("/dav").filter(|rest| rest.is_empty() || rest.starts_with('/')).unwrap_or(path);
+    match place.strip_suffix('/').unwrap_or(place) {
+        "" => "/",
+        place => PLACES.iter().find(|template| fits(template, place)).copied().unwrap_or(OTHER),
+    }
+}
+
+fn fits(template: &str, path: &str) -> bool {
+    let mut segments = path.split('/');
+    let mut fits = |wanted: &str| segments.next().is_some_and(|found| wanted.starts_with('{') || wanted == found);
+    template.split('/').all(&mut fits) && segments.next().is_none()
+}
+
+/// A method's name, out of a list of our own.
+pub fn method(name: &str) -> &'static str {
+    METHODS.iter().find(|known| **known == name).copied().unwrap_or(OTHER)
+}
