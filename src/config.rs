@@ -164,7 +164,7 @@ pub struct Sweep {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Metrics {
-    /// An address, or one of [`OFF`].
+    /// An address, or `off`, or nothing, which means the same.
     pub address: String,
     /// Somebody asked for that address: it is no default.
     #[serde(skip)]

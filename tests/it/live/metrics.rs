@@ -33,6 +33,8 @@ async fn what_happens_is_counted() {
     socket.enable_alarms().await;
     assert_eq!(alice.put("/calendars/alice/default/a.ics", &event("a", "20250115T100000Z", 15)).await.status, 201);
     assert_eq!(alice.get("/calendars/alice/default/none.ics").await.status, 404);
+    let opened = alice.put_json("/api/calendars/alice/default/public", r#"{"right":"read"}"#).await;
+    assert!((200..300).contains(&opened.status), "{opened:?}");
     assert_eq!(alice.send("BREW", "/coffee/pot", &[], "").await.status, 404);
     house.turn("2025-01-15T09:45:00Z").await;
     let file = [plain_event("b", "20250301T100000Z"), plain_event("c", "20250301T100000Z")].concat();
@@ -69,6 +71,7 @@ async fn what_happens_is_counted() {
     ] {
         assert!(value(&text, series) > 0.0, "{series} in\n{text}");
     }
+    assert!(text.contains("route=\"/api/calendars/{user}/{id}/public\",method=\"PUT\""), "{text}");
     assert!(text.contains("# TYPE campanile_ws_dropped_total counter"), "{text}");
     assert!(!text.contains("alice") && !text.contains("coffee"), "labels are ours:\n{text}");
 
