@@ -7,9 +7,10 @@ use std::sync::Arc;
 use campanile::app;
 use campanile::http::route::TEMPLATES;
 use campanile::system::clock::ManualClock;
+use campanile::system::pace;
 use tokio::net::TcpListener;
 
-use crate::live::client::Http;
+use crate::live::client::{Http, PATIENCE};
 use crate::live::{House, NINE, configured, event, plain_event};
 
 async fn scrape(house: &House) -> String {
@@ -77,11 +78,15 @@ async fn what_happens_is_counted() {
 
     // A client that goes without a word is told apart.
     drop(socket);
-    let mut gone = scrape(&house).await;
-    while !gone.contains("campanile_ws_dropped_total{reason=\"lost\"} 1") {
-        tokio::task::yield_now().await;
-        gone = scrape(&house).await;
-    }
+    let lost = async {
+        loop {
+            let text = scrape(&house).await;
+            if text.contains("campanile_ws_dropped_total{reason=\"lost\"} 1") {
+                return text;
+            }
+        }
+    };
+    let gone = pace::within(PATIENCE, lost).await.expect("it is missed");
     assert_eq!(value(&gone, "campanile_ws_connections{dialect=\"side\"}"), 0.0);
     house.stop().await;
 }
