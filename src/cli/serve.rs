@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
 use toml::Value;
 
 use crate::app;
@@ -78,6 +79,9 @@ impl Serve {
             Turning::System => Arc::new(SystemClock),
             Turning::Manual(now) => Arc::new(ManualClock::at(now)),
         };
+        // Listened for before anybody can know that the service runs.
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
         let running = app::start(&config, clock).await?;
         if self.demo {
             if let Err(refusal) = running.service.fill_demo().await {
@@ -97,7 +101,7 @@ impl Serve {
         }
         let mut failed = running.failed();
         let code = tokio::select! {
-            () = signal() => {
+            () = async { tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} } } => {
                 tracing::info!("stopping");
                 ExitCode::SUCCESS
             }
@@ -126,21 +130,4 @@ Try, in another terminal:
   curl -u alice:alice -T event.ics http://{address}/calendars/alice/default/event.ics
 "
     )
-}
-
-/// Ends when the process is asked to: SIGTERM, or Ctrl-C.
-async fn signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-        }
-        Err(error) => {
-            tracing::warn!(%error, "SIGTERM cannot be heard");
-            let _ = tokio::signal::ctrl_c().await;
-        }
-    }
 }

@@ -24,6 +24,7 @@ pub mod tickets;
 pub mod uploads;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -129,6 +130,7 @@ impl Service {
         unheard.answered = true;
         match outcome {
             Ok(done) => {
+                self.relay.reached(done.0);
                 self.nudges.journal.notify_one();
                 Ok(done)
             }
@@ -148,10 +150,13 @@ impl Drop for Unheard<'_> {
     fn drop(&mut self) {
         let runtime = if self.answered { None } else { tokio::runtime::Handle::try_current().ok() };
         let Some(runtime) = runtime else { return };
-        let (store, nudges) = (self.service.store.clone(), self.service.nudges.clone());
+        let (store, nudges, reach) =
+            (self.service.store.clone(), self.service.nudges.clone(), self.service.relay.reach());
         runtime.spawn(async move {
             // Commits are answered in their order: when this one is, the other is on disk. Should it be refused, the jobs look in vain.
-            let _ = store.commit::<(), Refusal>(Vec::new(), |_, _| Ok((Vec::new(), ()))).await;
+            if let Ok((stamp, ())) = store.commit::<(), Refusal>(Vec::new(), |_, _| Ok((Vec::new(), ()))).await {
+                reach.fetch_max(stamp.0, Ordering::AcqRel);
+            }
             for nudge in [&nudges.journal, &nudges.due, &nudges.imports] {
                 nudge.notify_one();
             }

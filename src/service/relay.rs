@@ -1,13 +1,13 @@
 //! From the journal to the bus: everything that was committed is told once, in order, and what is on its way can be waited for.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::bus::{Bus, Flight, Landing, Notice};
 use crate::domain::event::Event;
 use crate::domain::refusal::Refusal;
-use crate::kv::SCAN_MAX;
+use crate::kv::{SCAN_MAX, Stamp};
 use crate::service::Service;
 use crate::service::rung::on_screen;
 use crate::store::journal::Entry;
@@ -24,6 +24,8 @@ pub struct Relay {
     cursors: tokio::sync::Mutex<[(u64, u32); SHARDS as usize]>,
     flight: Mutex<(Flight, Landing)>,
     started: AtomicBool,
+    /// The largest stamp that was answered: all up to it is on disk, whatever shard it lies in.
+    reach: Arc<AtomicU64>,
 }
 
 impl Relay {
@@ -35,7 +37,17 @@ impl Relay {
             cursors: tokio::sync::Mutex::new([(0, 0); SHARDS as usize]),
             flight: Mutex::new(Flight::start()),
             started: AtomicBool::new(false),
+            reach: Arc::default(),
         }
+    }
+
+    /// Notes that a commit was answered.
+    pub(crate) fn reached(&self, stamp: Stamp) {
+        self.reach.fetch_max(stamp.0, Ordering::AcqRel);
+    }
+
+    pub(crate) fn reach(&self) -> Arc<AtomicU64> {
+        self.reach.clone()
     }
 
     /// Hands an event to the bus. For an alarm, answers where it will stand whether anybody heard it.
@@ -98,10 +110,14 @@ impl Service {
             let mut entries: Vec<Entry> = Vec::new();
             let mut more = false;
             let mut read = *cursors;
+            // The shards are read one after another. What is committed meanwhile waits for the next round, lest a later shard's change be
+            // told before an earlier shard's older one.
+            let reach = self.relay.reach.load(Ordering::Acquire);
             for shard in 0..SHARDS {
                 let cursor = &mut read[usize::from(shard)];
-                let page = self.store.journal_after(shard, cursor.0, cursor.1, SCAN_MAX).await?;
-                more |= page.len() == SCAN_MAX;
+                let mut page = self.store.journal_after(shard, cursor.0, cursor.1, SCAN_MAX).await?;
+                more |= page.len() == SCAN_MAX && page.last().is_some_and(|last| last.stamp <= reach);
+                page.retain(|entry| entry.stamp <= reach);
                 if let Some(last) = page.last() {
                     *cursor = (last.stamp, last.part);
                 }
