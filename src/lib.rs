@@ -14,6 +14,7 @@ pub mod jobs;
 pub mod kv;
 pub mod routes;
 pub mod service;
+pub mod sinks;
 pub mod store;
 pub mod system;
 pub mod telemetry;

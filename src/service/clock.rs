@@ -9,6 +9,7 @@ use crate::domain::refusal::{Fault, Refusal};
 use crate::ical::time::Length;
 use crate::service::Service;
 use crate::system::clock::Clock;
+use crate::system::pace;
 
 /// How long one instant may take to reach every socket before the turn goes on and says so.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -55,7 +56,11 @@ impl Service {
             turn.count += struck.len() as u64;
             let room = LISTED_MAX.saturating_sub(turn.fired.len());
             turn.fired.extend(struck.iter().take(room).map(|struck| struck.rung.clone()));
-            turn.settled &= self.settle(PATIENCE).await?;
+            // Both at once: a receiver that does not answer holds up no socket.
+            let landing = self.post.landing();
+            let (settled, attempted) =
+                futures_util::future::join(self.settle(PATIENCE), pace::within(PATIENCE, landing.landed())).await;
+            turn.settled &= settled? && attempted.is_some();
             self.note_heard(struck).await?;
         }
         manual.set(target);

@@ -2,14 +2,17 @@
 
 pub mod alarms;
 pub mod bearers;
+pub mod channels;
 pub mod clock;
 pub mod collections;
+pub mod deliveries;
 pub mod demo;
 pub mod export;
 pub mod imports;
 pub mod login;
 pub mod objects;
 pub mod planned;
+pub mod post;
 pub mod principals;
 pub mod rate;
 pub mod relay;
@@ -33,6 +36,8 @@ use crate::domain::refusal::Refusal;
 use crate::kv::{KvError, Stamp};
 use crate::service::alarms::Belfry;
 use crate::service::login::Doorkeeper;
+use crate::service::post::Post;
+use crate::service::rate::Rate;
 use crate::service::relay::Relay;
 use crate::service::settings::Settings;
 use crate::store::{Declined, Store, StoreError, Verdict};
@@ -47,6 +52,8 @@ pub struct Service {
     settings: Settings,
     relay: Relay,
     belfry: Belfry,
+    post: Post,
+    mails: Rate,
     doorkeeper: Doorkeeper,
     nudges: Nudges,
     turning: tokio::sync::Mutex<()>,
@@ -58,6 +65,7 @@ pub struct Nudges {
     pub journal: Notify,
     pub due: Notify,
     pub imports: Notify,
+    pub deliveries: Notify,
 }
 
 impl Service {
@@ -68,6 +76,8 @@ impl Service {
         bus: Arc<dyn Bus>,
         settings: Settings,
     ) -> Arc<Service> {
+        let (post, mails) =
+            (Post::new(settings.sinks.at_once), Rate::new(settings.sinks.mails_per_minute, "too many mails"));
         let doorkeeper = Doorkeeper::new(&settings.limits, &*random);
         Arc::new(Service {
             store,
@@ -76,6 +86,8 @@ impl Service {
             settings,
             relay: Relay::new(bus),
             belfry: Belfry::default(),
+            post,
+            mails,
             doorkeeper,
             nudges: Nudges::default(),
             turning: tokio::sync::Mutex::new(()),

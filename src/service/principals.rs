@@ -126,7 +126,7 @@ impl Service {
                 self.delete_collection_as(name, Right::Owner, &collection.address).await?;
             }
         }
-        // Tokens and tickets name people, not rows: a later person of that name must not inherit them.
+        // Tokens, tickets, channels and deliveries name people, not rows: a later person of that name must not inherit them.
         let mut passes = Vec::new();
         for (key, bytes) in self.store.all(&keys::bearers()).await? {
             if record::bearer(&bytes)?.0 == *name {
@@ -134,6 +134,10 @@ impl Service {
             }
         }
         passes.extend(self.store.tickets().await?.into_iter().filter(|(_, t)| t.user == *name).map(|(key, _)| key));
+        for family in [keys::deliveries(Some(name)), keys::deads(Some(name))] {
+            passes.extend(self.store.all(&family).await?.into_iter().map(|(key, _)| key));
+        }
+        passes.push(keys::channels(name));
         let now = self.now();
         self.commit(vec![keys::user(name)], move |seen, stamp| {
             if seen.first().is_none_or(Option::is_none) {

@@ -14,5 +14,6 @@ mod kv_law;
 mod live;
 mod samples;
 mod side;
+mod sinks;
 mod transcripts;
 mod wire;
