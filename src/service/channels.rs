@@ -46,7 +46,7 @@ impl Service {
         if let Some(Some(ntfy)) = &change.ntfy {
             let target = self.check_url("ntfy.url", &ntfy.url, offered.ntfy)?;
             let topic = target.path().trim_matches('/');
-            if topic.is_empty() || topic.contains('/') && topic.ends_with("/clear") || target.query().is_some() {
+            if topic.is_empty() || target.query().is_some() {
                 return Err(Fault::whole("ntfy.url: give the address of a topic like https://ntfy.sh/my-topic").into());
             }
             let plain = |token: &String| token.len() <= TOKEN_MAX && token.bytes().all(|byte| byte.is_ascii_graphic());

@@ -1,6 +1,7 @@
 //! The use cases, and what every one of them holds. The only door for faces and jobs; knows no wire.
 
 pub mod alarms;
+pub mod attempts;
 pub mod bearers;
 pub mod channels;
 pub mod clock;

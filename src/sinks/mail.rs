@@ -13,7 +13,7 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use crate::domain::channel::Channel;
 use crate::domain::delivery::Failure;
-use crate::service::deliveries::{Parcel, Place};
+use crate::service::attempts::{Parcel, Place};
 use crate::sinks::{Attempt, Sink, words};
 
 /// How the connection to the server is kept private.

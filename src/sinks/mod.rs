@@ -13,7 +13,7 @@ use std::pin::Pin;
 
 use crate::domain::channel::Channel;
 use crate::domain::delivery::Failure;
-use crate::service::deliveries::Parcel;
+use crate::service::attempts::Parcel;
 
 pub type Attempt<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
 

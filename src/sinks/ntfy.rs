@@ -11,7 +11,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
 use crate::domain::alarm::Action;
 use crate::domain::channel::Channel;
 use crate::domain::delivery::{Errand, Failure, Retry};
-use crate::service::deliveries::{Parcel, Place};
+use crate::service::attempts::{Parcel, Place};
 use crate::sinks::http::{Call, Caller};
 use crate::sinks::{Attempt, Sink, words};
 

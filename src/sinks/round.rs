@@ -1,14 +1,16 @@
 //! The round that takes letters to their sinks, many at a time: each attempt within its time, each outcome recorded.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::task::JoinSet;
 
 use crate::domain::channel::Channel;
 use crate::domain::delivery::Failure;
 use crate::service::Service;
-use crate::service::deliveries::{Opened, Parcel};
+use crate::service::attempts::{Opened, Parcel};
 use crate::service::post::Letter;
 use crate::sinks::Sink;
 use crate::system::pace;
@@ -33,6 +35,7 @@ pub async fn run(service: Arc<Service>, sinks: Vec<Arc<dyn Sink>>, patience: Dur
             () = service.nudges().deliveries.notified() => {}
             Some(ended) = out.join_next() => {
                 if let Err(error) = ended {
+                    // A fault of ours outside the sinks: the row is still there.
                     tracing::error!(%error, "an attempt ended badly; its delivery is made after the next start");
                 }
             }
@@ -65,5 +68,8 @@ async fn deliver(
         return Err(Failure::lasting(format!("this server does not offer {}", channel.as_str())));
     };
     let late = || Err(Failure::passing(format!("no answer within {} seconds", patience.as_secs())));
-    pace::within(patience, sink.deliver(parcel)).await.unwrap_or_else(late)
+    // A sink that panics over one delivery must keep neither its place nor its row for ever.
+    let attempt = AssertUnwindSafe(sink.deliver(parcel)).catch_unwind();
+    let panicked = |_| Err(Failure::passing("the sink panicked"));
+    pace::within(patience, attempt).await.map_or_else(late, |outcome| outcome.unwrap_or_else(panicked))
 }

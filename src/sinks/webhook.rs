@@ -12,7 +12,7 @@ use sha2::Sha256;
 use crate::domain::channel::Channel;
 use crate::domain::delivery::Failure;
 use crate::domain::occurrence::instant;
-use crate::service::deliveries::{Parcel, Place};
+use crate::service::attempts::{Parcel, Place};
 use crate::sinks::http::{Call, Caller};
 use crate::sinks::{Attempt, Sink};
 

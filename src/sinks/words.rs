@@ -2,7 +2,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::service::deliveries::Parcel;
+use crate::service::attempts::Parcel;
 
 /// Characters of a title; a longer one is cut.
 const TITLE_MAX: usize = 200;

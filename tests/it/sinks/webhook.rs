@@ -137,6 +137,23 @@ async fn a_receiver_that_hangs_delays_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_retry_holds_no_turn_of_the_clock() {
+    // Longer than a turn would wait.
+    let house = House::open_with(&[OPEN[0], OPEN[1], ("sinks.timeout_seconds", "600")]).await;
+    let mut receiver = Receiver::http().await;
+    receiver.answer(&["503", "hang"]);
+    rings_for_alice(&house, &receiver).await;
+    assert_eq!(house.turn(RINGS).await["settled"], true);
+    assert_eq!(receiver.hear().await, receiver.hear().await);
+    let later = alarm("later", "Later", "ACTION:DISPLAY").replace("T100000Z", "T120000Z");
+    put(&house, "alice", "/calendars/alice/default/later.ics", &later).await;
+    assert_eq!(house.turn("2025-01-15T11:45:00Z").await["settled"], true);
+    assert_eq!(receiver.heard().len(), 1, "the next alarm is there, beside the one that hangs");
+    assert_eq!(deliveries(&house, "alice", "waiting").await.len(), 1);
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_receiver_that_is_gone_stops_its_webhook() {
     let house = House::open_with(&OPEN).await;
     let mut receiver = Receiver::http().await;
