@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use crate::api::metrics::Board;
 use crate::bus::Bus;
 use crate::bus::local::LocalBus;
-use crate::config::{Config, Engine};
+use crate::config::{Config, Engine, MailSecurity};
 use crate::domain::refusal::Refusal;
 use crate::gateway::desk::ServiceDesk;
 use crate::gateway::dialect::Leave;
@@ -26,6 +26,11 @@ use crate::kv::{Kv, KvError, memory, redb, sled};
 use crate::metrics::Metrics;
 use crate::routes::{self, House};
 use crate::service::Service;
+use crate::sinks::http::Caller;
+use crate::sinks::mail::{self, Mail};
+use crate::sinks::ntfy::Ntfy;
+use crate::sinks::webhook::Webhook;
+use crate::sinks::{Sink, round, tls};
 use crate::store::Store;
 use crate::system::clock::Clock;
 use crate::system::meter::Meter;
@@ -44,6 +49,8 @@ pub enum StartError {
     Store(#[from] KvError),
     #[error("cannot listen on {address}: {why}")]
     Listen { address: SocketAddr, why: std::io::Error },
+    #[error("cannot send alarms elsewhere: {0}")]
+    Sinks(String),
     #[error("cannot start: {0}")]
     Refused(#[from] Refusal),
     #[error("the sweep's schedule: {0}")]
@@ -72,6 +79,41 @@ pub fn service(
     Service::new(Store::new(kv), clock, random, bus, config.settings(), meter)
 }
 
+/// The sinks that the configuration opens.
+fn sinks(config: &Config) -> Result<Vec<Arc<dyn Sink>>, StartError> {
+    let trusted = match config.sinks.trusted.as_str() {
+        "" => Vec::new(),
+        path => tls::certificates(path.as_ref()).map_err(|why| StartError::Sinks(format!("sinks.trusted: {why}")))?,
+    };
+    let mut sinks: Vec<Arc<dyn Sink>> = Vec::new();
+    if !config.mail.host.is_empty() {
+        let server = mail::Server {
+            host: config.mail.host.clone(),
+            port: config.mail.port,
+            security: match config.mail.security {
+                MailSecurity::StartTls => mail::Security::StartTls,
+                MailSecurity::Tls => mail::Security::Tls,
+                MailSecurity::None => mail::Security::None,
+            },
+            user: config.mail.user.clone(),
+            password: config.mail.password.clone(),
+            from: config.mail.from.clone(),
+            patience: Duration::from_secs(config.sinks.timeout_seconds),
+            trusted: trusted.clone(),
+            public_url: config.sinks.public_url.clone(),
+        };
+        sinks.push(Arc::new(Mail::new(server).map_err(StartError::Sinks)?));
+    }
+    let caller = Arc::new(Caller::new(config.sinks.allow_private, trusted));
+    if config.sinks.webhook {
+        sinks.push(Arc::new(Webhook::new(caller.clone())));
+    }
+    if config.sinks.ntfy {
+        sinks.push(Arc::new(Ntfy::new(caller, &config.sinks.public_url)));
+    }
+    Ok(sinks)
+}
+
 /// A running service.
 pub struct Running {
     pub addresses: Vec<SocketAddr>,
@@ -89,6 +131,7 @@ pub struct Running {
 /// Opens the store, starts the jobs and listens.
 pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, StartError> {
     let schedule = config.sweep.schedule.parse()?;
+    let sinks = sinks(config)?;
     let kv = open_store(config)?;
     let bus = Arc::new(LocalBus::default());
     let meter: Arc<dyn Meter> = Arc::new(Metrics::new());
@@ -102,12 +145,14 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
     let service = service(kv.clone(), config, clock.clone(), bus, meter.clone());
     service.start_relay().await?;
     service.start_belfry().await?;
+    service.start_post().await?;
 
     let ping = Duration::from_secs(config.websocket.ping_seconds);
     let mut jobs = vec![
         tokio::spawn(jobs::relay::run(service.clone())),
         tokio::spawn(jobs::due::run(service.clone())),
         tokio::spawn(jobs::imports::run(service.clone())),
+        tokio::spawn(round::run(service.clone(), sinks, Duration::from_secs(config.sinks.timeout_seconds))),
         tokio::spawn(hub.clone().beat(ping)),
     ];
     // A clock that is turned by hand sweeps with each turn.

@@ -10,7 +10,8 @@ use chrono_tz::Tz;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::service::settings::{Alarms, Clock, Journal, Limits, Settings, Uploads};
+use crate::domain::delivery::Offered;
+use crate::service::settings::{Alarms, Clock, Journal, Limits, Settings, Sinks, Uploads};
 
 /// Every key with its default and what it means.
 pub const DEFAULTS: &str = include_str!("../data/campanile.toml");
@@ -61,6 +62,8 @@ pub struct Config {
     pub alarms: AlarmKeys,
     pub uploads: UploadKeys,
     pub journal: JournalKeys,
+    pub mail: Mail,
+    pub sinks: SinkKeys,
     pub sweep: Sweep,
     pub clock: ClockKeys,
     pub metrics: Metrics,
@@ -146,6 +149,51 @@ pub struct UploadKeys {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JournalKeys {
+    pub keep_seconds: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MailSecurity {
+    StartTls,
+    Tls,
+    None,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mail {
+    pub host: String,
+    pub port: u16,
+    pub security: MailSecurity,
+    pub user: String,
+    pub password: String,
+    pub from: String,
+    pub per_user_per_minute: u32,
+}
+
+impl std::fmt::Debug for Mail {
+    // Without the password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mail").field("host", &self.host).field("from", &self.from).finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SinkKeys {
+    pub webhook: bool,
+    pub ntfy: bool,
+    pub allow_private: bool,
+    pub trusted: String,
+    pub public_url: String,
+    pub timeout_seconds: u64,
+    pub attempts: u32,
+    pub back_off_seconds: u64,
+    pub back_off_max_seconds: u64,
+    pub at_once: usize,
+    pub waiting_per_user: usize,
+    pub dead_per_user: usize,
     pub keep_seconds: u32,
 }
 
@@ -287,6 +335,11 @@ pub fn read(layers: &Layers) -> Result<Config, ConfigError> {
         origin: "the configuration".to_owned(),
         why: why.message().to_owned(),
     })?;
+    if !config.mail.host.is_empty() && config.mail.from.is_empty() {
+        let origin = layers.get("mail.host").map_or(Origin::Default, |(_, origin)| origin.clone());
+        let why = "mail.from must be set too".to_owned();
+        return Err(ConfigError::Invalid { key: "mail.host".to_owned(), origin, why });
+    }
     config.metrics.chosen = layers.get("metrics.address").is_some_and(|(_, origin)| *origin != Origin::Default);
     Ok(config)
 }
@@ -325,7 +378,13 @@ fn check(key: &str, value: &Value) -> Result<(), String> {
             schedule.after(&from).next().map(drop).ok_or_else(|| format!("{text:?} never comes"))
         }
         (
-            "http.header_seconds" | "websocket.ping_seconds" | "websocket.write_seconds" | "limits.logins_at_once",
+            "http.header_seconds"
+            | "websocket.ping_seconds"
+            | "websocket.write_seconds"
+            | "limits.logins_at_once"
+            | "sinks.timeout_seconds"
+            | "sinks.attempts"
+            | "sinks.at_once",
             Value::Integer(0),
         ) => Err("must be at least 1".to_owned()),
         ("listener", Value::Array(all)) if all.is_empty() => Err("must name at least one address".to_owned()),
@@ -376,6 +435,22 @@ impl Config {
             },
             journal: Journal { keep_seconds: seconds(self.journal.keep_seconds) },
             clock: Clock { patience_seconds: self.clock.patience_seconds },
+            sinks: Sinks {
+                offered: Offered {
+                    mail: !self.mail.host.is_empty(),
+                    webhook: self.sinks.webhook,
+                    ntfy: self.sinks.ntfy,
+                },
+                allow_private: self.sinks.allow_private,
+                attempts: self.sinks.attempts,
+                back_off_seconds: self.sinks.back_off_seconds,
+                back_off_max_seconds: self.sinks.back_off_max_seconds,
+                at_once: self.sinks.at_once,
+                waiting_per_user: self.sinks.waiting_per_user,
+                dead_per_user: self.sinks.dead_per_user,
+                keep_seconds: seconds(self.sinks.keep_seconds),
+                mails_per_minute: self.mail.per_user_per_minute,
+            },
         }
     }
 }
@@ -421,6 +496,8 @@ mod tests {
             ("CAMPANILE_WEBSOCKET__PING_SECONDS", "0", "must be at least 1"),
             ("CAMPANILE_STORE__ENGINE", "floppy", "engine"),
             ("CAMPANILE_METRICS__ADDRESS", "everywhere", "neither an address nor \"off\""),
+            ("CAMPANILE_MAIL__HOST", "mail.example.org", "mail.from must be set too"),
+            ("CAMPANILE_SINKS__ATTEMPTS", "0", "must be at least 1"),
         ];
         for (name, value, want) in rows {
             let error = read_with(&[(name, value)]).expect_err(name).to_string();

@@ -15,6 +15,7 @@ pub mod kv;
 pub mod metrics;
 pub mod routes;
 pub mod service;
+pub mod sinks;
 pub mod store;
 pub mod system;
 pub mod telemetry;

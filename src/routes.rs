@@ -10,7 +10,9 @@ use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
 use crate::api::metrics::Board;
-use crate::api::{alarms, calendars, clock, files, health, imports, me, metrics, shares, tickets, tokens, users};
+use crate::api::{
+    alarms, calendars, clock, deliveries, files, health, imports, me, metrics, shares, tickets, tokens, users,
+};
 use crate::dav::dispatch;
 use crate::domain::refusal::Refusal;
 use crate::gateway::upgrade::Door;
@@ -99,7 +101,9 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
 
     let alarms = warp::path!("api" / "alarms").and(get).and(ask()).then(alarms::list)
         .or(warp::path!("api" / "alarms" / String / "ack").and(post).and(ask()).then(alarms::acknowledge)).unify()
-        .or(warp::path!("api" / "alarms" / String / "snooze").and(post).and(send()).then(alarms::snooze)).unify().boxed();
+        .or(warp::path!("api" / "alarms" / String / "snooze").and(post).and(send()).then(alarms::snooze)).unify()
+        .or(warp::path!("api" / "deliveries").and(get).and(ask()).then(deliveries::list)).unify()
+        .or(warp::path!("api" / "deliveries" / String / "retry").and(post).and(ask()).then(deliveries::retry)).unify().boxed();
 
     let clock = warp::path!("api" / "clock").and(get).and(ask()).then(clock::show)
         .or(warp::path!("api" / "clock").and(patch).and(send()).then(clock::turn)).unify().boxed();

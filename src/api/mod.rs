@@ -3,6 +3,7 @@
 pub mod alarms;
 pub mod calendars;
 pub mod clock;
+pub mod deliveries;
 pub mod files;
 pub mod health;
 pub mod imports;

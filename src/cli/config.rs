@@ -44,6 +44,9 @@ impl Config {
             Config::Show(show) => {
                 let (_, layers) = configured(&show.flags, &[])?;
                 for (key, (value, origin)) in &layers {
+                    let hidden = toml::Value::String("(set, not shown)".to_owned());
+                    let secret = key.ends_with("password") && value.as_str().is_some_and(|text| !text.is_empty());
+                    let value = if secret { &hidden } else { value };
                     if show.json {
                         say(format_args!("{}", json!({ "key": key, "value": value, "origin": origin.to_string() })))?;
                     } else if show.origin {

@@ -54,6 +54,8 @@ pub struct Rang {
     pub start: DateTime<Utc>,
     pub end: DateTime<Utc>,
     pub id: u64,
+    /// The ATTENDEEs of an e-mail alarm, as they stand there; empty means the owner.
+    pub attendees: Vec<String>,
 }
 
 /// What a listener can listen to.

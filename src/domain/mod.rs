@@ -3,12 +3,15 @@
 pub mod access;
 pub mod address;
 pub mod alarm;
+pub mod channel;
 pub mod collection;
+pub mod delivery;
 pub mod event;
 pub mod import;
 pub mod object;
 pub mod occurrence;
 pub mod principal;
+pub mod reach;
 pub mod refusal;
 pub mod sync;
 pub mod ticket;

@@ -20,6 +20,7 @@ use crate::ical::alarms::{self, Policy};
 use crate::ical::object::CalendarObject;
 use crate::ical::recur::budget::Budget;
 use crate::service::Service;
+use crate::service::deliveries::{self, Tolled};
 use crate::service::objects::seen_object;
 use crate::service::rung::on_screen;
 use crate::store::due::Due;
@@ -248,6 +249,7 @@ impl Service {
                     start: firing.start_at,
                     end: firing.end_at,
                     id: firing.id,
+                    attendees: Vec::new(),
                 },
             };
             events.extend(firings.iter().map(rang));
@@ -307,7 +309,8 @@ impl Service {
                         let told = self.relay.publish(event, armed.stamp, armed.part, late).unwrap_or_default();
                         let rung = Rung { user, alarm, state: State::Waiting };
                         struck.push(Struck { rung: rung.clone(), told });
-                        Some(rung)
+                        let own = at.user() == &rung.user;
+                        Some(Tolled { rung, own })
                     }
                     // Cancelled since it was armed, or its collection is gone, or closed to this person.
                     _ => None,
@@ -329,32 +332,45 @@ impl Service {
         Ok(())
     }
 
-    /// Takes the marks of what rang away, from the belfry's rows and from the objects, and puts it on the list of what rang.
-    async fn note_rung(&self, done: Vec<(Armed, CollectionId, Option<Rung>)>) -> Result<(), Refusal> {
+    /// Takes the marks of what rang away, from the belfry's rows and from the objects, puts it on the list of what rang, and plans what
+    /// goes out through channels.
+    async fn note_rung(&self, done: Vec<(Armed, CollectionId, Option<Tolled>)>) -> Result<(), Refusal> {
+        let (now, offered) = (self.now(), self.settings.sinks.offered);
+        let mut people: BTreeMap<UserName, bool> = BTreeMap::new();
+        for Tolled { rung, .. } in done.iter().filter_map(|(_, _, tolled)| tolled.as_ref()) {
+            people.entry(rung.user.clone()).or_insert_with(|| self.post_is_full(&rung.user));
+        }
         let mut objects_of: BTreeMap<Bytes, (CollectionId, Vec<Armed>)> = BTreeMap::new();
-        for (armed, of, rung) in &done {
-            if let Some(rung) = rung {
+        for (armed, of, tolled) in &done {
+            if let Some(Tolled { rung, .. }) = tolled {
                 let row = keys::object(*of, rung.alarm.object.name());
                 objects_of.entry(row).or_insert_with(|| (*of, Vec::new())).1.push(*armed);
             }
         }
-        self.commit(objects_of.keys().cloned().collect(), move |seen, _| {
-            let mark = |armed: &Armed, of: &CollectionId| {
-                keys::armed(keys::shard_of_collection(*of), armed.at, armed.stamp, armed.part)
-            };
-            let mut writes: Vec<_> = done.iter().map(|(armed, of, _)| (mark(armed, of), None)).collect();
-            for rung in done.iter().filter_map(|(_, _, rung)| rung.as_ref()).filter(|rung| on_screen(&rung.alarm)) {
-                rung::write(&mut writes, rung);
-            }
-            for (row, (of, rang)) in seen.iter().zip(objects_of.values()) {
-                if let Some(mut object) = seen_object(Some(row))? {
-                    object.armed.retain(|armed| !rang.contains(armed));
-                    objects::write_record(&mut writes, *of, &object);
+        let mut reads: Vec<Bytes> = objects_of.keys().cloned().collect();
+        reads.extend(people.keys().flat_map(|user| [keys::user(user), keys::channels(user)]));
+        let (_, planned) = self
+            .commit(reads, move |seen, _| {
+                let (seen, rows) = seen.split_at_checked(objects_of.len()).unwrap_or((seen, &[]));
+                let mark = |armed: &Armed, of: &CollectionId| {
+                    keys::armed(keys::shard_of_collection(*of), armed.at, armed.stamp, armed.part)
+                };
+                let mut writes: Vec<_> = done.iter().map(|(armed, of, _)| (mark(armed, of), None)).collect();
+                let tolled = || done.iter().filter_map(|(_, _, tolled)| tolled.as_ref());
+                for Tolled { rung, .. } in tolled().filter(|tolled| on_screen(&tolled.rung.alarm)) {
+                    rung::write(&mut writes, rung);
                 }
-            }
-            Ok((writes, ()))
-        })
-        .await?;
+                let planned = deliveries::plan(&mut writes, &people, rows, offered, tolled(), now);
+                for (row, (of, rang)) in seen.iter().zip(objects_of.values()) {
+                    if let Some(mut object) = seen_object(Some(row))? {
+                        object.armed.retain(|armed| !rang.contains(armed));
+                        objects::write_record(&mut writes, *of, &object);
+                    }
+                }
+                Ok((writes, planned))
+            })
+            .await?;
+        self.post_new(&planned);
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use crate::domain::refusal::{Fault, Refusal};
 use crate::ical::time::Length;
 use crate::service::Service;
 use crate::system::clock::Clock;
+use crate::system::pace;
 
 /// The last year that RFC 3339 can write: beyond it an answer could not say what time it is.
 const YEAR_MAX: i32 = 9_999;
@@ -75,7 +76,11 @@ impl Service {
             turn.count += struck.len() as u64;
             let room = LISTED_MAX.saturating_sub(turn.fired.len());
             turn.fired.extend(struck.iter().take(room).map(|struck| struck.rung.clone()));
-            if !self.settle(patience).await? {
+            // Both at once: a receiver that does not answer holds up no socket.
+            let landing = self.post.landing();
+            let (settled, attempted) =
+                futures_util::future::join(self.settle(patience), pace::within(patience, landing.landed())).await;
+            if !settled? || attempted.is_none() {
                 turn.settled = false;
                 patience = patience.min(GRACE);
             }

@@ -1,15 +1,19 @@
 //! The use cases, and what every one of them holds. The only door for faces and jobs; knows no wire.
 
 pub mod alarms;
+pub mod attempts;
 pub mod bearers;
+pub mod channels;
 pub mod clock;
 pub mod collections;
+pub mod deliveries;
 pub mod demo;
 pub mod export;
 pub mod imports;
 pub mod login;
 pub mod objects;
 pub mod planned;
+pub mod post;
 pub mod principals;
 pub mod rate;
 pub mod relay;
@@ -35,6 +39,8 @@ use crate::domain::refusal::Refusal;
 use crate::kv::{KvError, Stamp};
 use crate::service::alarms::Belfry;
 use crate::service::login::Doorkeeper;
+use crate::service::post::Post;
+use crate::service::rate::Rate;
 use crate::service::relay::Relay;
 use crate::service::settings::Settings;
 use crate::store::{Declined, Store, StoreError, Verdict};
@@ -51,6 +57,8 @@ pub struct Service {
     meter: Arc<dyn Meter>,
     relay: Relay,
     belfry: Belfry,
+    post: Post,
+    mails: Rate,
     doorkeeper: Doorkeeper,
     nudges: Arc<Nudges>,
     turning: tokio::sync::Mutex<()>,
@@ -64,6 +72,7 @@ pub struct Nudges {
     pub journal: Notify,
     pub due: Notify,
     pub imports: Notify,
+    pub deliveries: Notify,
 }
 
 impl Service {
@@ -75,6 +84,8 @@ impl Service {
         settings: Settings,
         meter: Arc<dyn Meter>,
     ) -> Arc<Service> {
+        let (post, mails) =
+            (Post::new(settings.sinks.at_once), Rate::new(settings.sinks.mails_per_minute, "too many mails"));
         let doorkeeper = Doorkeeper::new(&settings.limits, &*random);
         Arc::new(Service {
             store,
@@ -84,6 +95,8 @@ impl Service {
             settings,
             meter,
             belfry: Belfry::default(),
+            post,
+            mails,
             doorkeeper,
             nudges: Arc::default(),
             turning: tokio::sync::Mutex::new(()),

@@ -71,6 +71,7 @@ impl Service {
                     start: firing.start_at,
                     end: firing.end_at,
                     id: firing.id,
+                    attendees: Vec::new(),
                 }));
             }
         }

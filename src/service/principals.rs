@@ -184,6 +184,9 @@ impl Service {
         }
         self.remove(gone).await?;
         self.remove_all(&keys::rung_for(name)).await?;
+        self.remove_all(&keys::deliveries(Some(name))).await?;
+        self.remove_all(&keys::deads(Some(name))).await?;
+        self.remove(vec![keys::channels(name)]).await?;
         for upload in self.store.uploads(Some(name)).await? {
             self.remove_upload(&upload).await?;
         }

@@ -74,6 +74,7 @@ impl Service {
             self.cancel_snooze(&found, until).await?;
         }
         self.change_state(vec![key], |_| State::Acknowledged).await?;
+        self.clear_screens(&found).await?;
         Ok(Rung { state: State::Acknowledged, ..found })
     }
 
@@ -110,6 +111,7 @@ impl Service {
             })
             .await?;
         self.hang_up(armed, of);
+        self.clear_screens(&rung).await?;
         Ok(rung)
     }
 

@@ -2,6 +2,8 @@
 
 use chrono_tz::Tz;
 
+use crate::domain::delivery::Offered;
+
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// For floating and all-day values of people who set no zone of their own.
@@ -11,6 +13,7 @@ pub struct Settings {
     pub uploads: Uploads,
     pub journal: Journal,
     pub clock: Clock,
+    pub sinks: Sinks,
 }
 
 #[derive(Clone, Debug)]
@@ -63,6 +66,47 @@ pub struct Clock {
     pub patience_seconds: u64,
 }
 
+#[derive(Clone, Debug)]
+pub struct Sinks {
+    /// Which channels people can choose.
+    pub offered: Offered,
+    /// Whether webhooks and topics may lie at addresses that are not public.
+    pub allow_private: bool,
+    /// Attempts of one delivery; then it is given up and listed.
+    pub attempts: u32,
+    /// The wait after the first failed attempt, in seconds of pace; each later one is twice as long.
+    pub back_off_seconds: u64,
+    /// The longest wait between two attempts, in seconds, whatever a receiver asks for.
+    pub back_off_max_seconds: u64,
+    /// Deliveries through one channel at the same time; others wait.
+    pub at_once: usize,
+    /// Deliveries of one person that may wait; one more is given up at once. 0 means no limit.
+    pub waiting_per_user: usize,
+    /// Deliveries of one person that are kept after they were given up; the oldest go first.
+    pub dead_per_user: usize,
+    /// How long a delivery is kept that was given up, in seconds.
+    pub keep_seconds: i64,
+    /// Mails that one person's alarms may send in a minute; more wait. 0 means no limit.
+    pub mails_per_minute: u32,
+}
+
+impl Default for Sinks {
+    fn default() -> Sinks {
+        Sinks {
+            offered: Offered::default(),
+            allow_private: false,
+            attempts: 16,
+            back_off_seconds: 5,
+            back_off_max_seconds: 3_600,
+            at_once: 16,
+            waiting_per_user: 1_000,
+            dead_per_user: 1_000,
+            keep_seconds: 604_800,
+            mails_per_minute: 20,
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
@@ -80,6 +124,7 @@ impl Default for Settings {
             uploads: Uploads { user_bytes: 52_428_800, life_seconds: 3_600, import_life_seconds: 86_400 },
             journal: Journal { keep_seconds: 86_400 },
             clock: Clock { patience_seconds: 30 },
+            sinks: Sinks::default(),
         }
     }
 }

@@ -21,6 +21,7 @@ impl Service {
         self.sweep_imports().await?;
         self.sweep_journal().await?;
         self.sweep_rung().await?;
+        self.sweep_dead().await?;
         self.sweep_tombs().await
     }
 
@@ -103,6 +104,20 @@ impl Service {
             }
         }
         self.remove(old).await
+    }
+
+    /// What was given up is kept for a while, and so many a person: the oldest go first.
+    async fn sweep_dead(&self) -> Result<(), Refusal> {
+        let before = self.now() - TimeDelta::seconds(self.settings.sinks.keep_seconds);
+        let mut dead = self.store.dead_deliveries(None).await?;
+        dead.sort_by(|one, two| (&one.user, two.planned).cmp(&(&two.user, one.planned)));
+        let mut gone = Vec::new();
+        for theirs in dead.chunk_by(|one, two| one.user == two.user) {
+            let kept = theirs.iter().take(self.settings.sinks.dead_per_user).take_while(|one| one.planned >= before);
+            let kept = kept.count();
+            gone.extend(theirs.iter().skip(kept).map(|one| keys::dead(&one.user, one.id)));
+        }
+        self.remove(gone).await
     }
 
     async fn sweep_tombs(&self) -> Result<(), Refusal> {

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::address::{Address, Kind, UserName};
 use crate::domain::collection::CollectionId;
+use crate::domain::delivery::DeliveryId;
 use crate::domain::object::BodyId;
 
 /// Due rows and journal lines are spread over this many shards, so that a cluster can share them out.
@@ -16,6 +17,7 @@ const USER: u8 = 0x10; //            name                                → Pri
 const MAIL: u8 = 0x11; //            mail address, lower case            → name
 const TICKET: u8 = 0x12; //          SHA-256 of the ticket               → Ticket
 const BEARER: u8 = 0x13; //          SHA-256 of the token                → Bearer
+const CHANNELS: u8 = 0x14; //        name                                → Channels
 const COLLECTION: u8 = 0x20; //      kind, user 0 name                   → Collection
 const COLLECTION_AT: u8 = 0x21; //   id                                  → kind, user 0 name
 const SUBSCRIBER: u8 = 0x22; //      source id, user 0 name              → nothing
@@ -29,6 +31,8 @@ const CHANGE: u8 = 0x40; //          collection id, stamp, part          → wha
 const JOURNAL: u8 = 0x50; //         shard, stamp, part                  → Line
 const ARMED: u8 = 0x51; //           shard, instant, stamp, part         → collection id; the journal line holds the alarm
 const RUNG: u8 = 0x54; //            user 0 instant, id                  → Rung
+const DELIVERY: u8 = 0x55; //        user 0 id                           → Delivery; still to be made
+const DEAD: u8 = 0x56; //            user 0 id                           → Delivery; given up
 const DUE: u8 = 0x60; //             shard, instant, collection id, name → nothing
 const IMPORT: u8 = 0x70; //          id                                  → Import
 const IMPORT_FAILURE: u8 = 0x71; //  import id, number                   → Failure
@@ -77,6 +81,10 @@ pub fn bearer(value: &str) -> Bytes {
 
 pub fn bearers() -> Bytes {
     key(BEARER, &[])
+}
+
+pub fn channels(name: &UserName) -> Bytes {
+    key(CHANNELS, &[name.as_str().as_bytes()])
 }
 
 fn kind(kind: Kind) -> u8 {
@@ -259,6 +267,24 @@ pub fn rung_for(user: &UserName) -> Bytes {
 
 pub fn rung_all() -> Bytes {
     key(RUNG, &[])
+}
+
+pub fn delivery(user: &UserName, id: DeliveryId) -> Bytes {
+    key(DELIVERY, &[user.as_str().as_bytes(), &[0], &id.0.to_be_bytes()])
+}
+
+/// The deliveries that are still to be made: one person's, or everybody's.
+pub fn deliveries(user: Option<&UserName>) -> Bytes {
+    user.map_or_else(|| key(DELIVERY, &[]), |user| key(DELIVERY, &[user.as_str().as_bytes(), &[0]]))
+}
+
+pub fn dead(user: &UserName, id: DeliveryId) -> Bytes {
+    key(DEAD, &[user.as_str().as_bytes(), &[0], &id.0.to_be_bytes()])
+}
+
+/// The deliveries that were given up: one person's, or everybody's.
+pub fn deads(user: Option<&UserName>) -> Bytes {
+    user.map_or_else(|| key(DEAD, &[]), |user| key(DEAD, &[user.as_str().as_bytes(), &[0]]))
 }
 
 pub fn due(at: DateTime<Utc>, collection: CollectionId, name: &str) -> Bytes {

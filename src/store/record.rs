@@ -11,7 +11,9 @@ use serde::de::DeserializeOwned;
 use crate::domain::access::{Grant, Right};
 use crate::domain::address::{Address, UserName};
 use crate::domain::alarm::{Action, Rung, State};
+use crate::domain::channel::{CHANNELS, Channels, Ntfy, Webhook};
 use crate::domain::collection::{Collection, CollectionId, Source};
+use crate::domain::delivery::{Delivery, DeliveryId, Errand};
 use crate::domain::event::{Event, ListChange, Rang};
 use crate::domain::import::{Counts, Failure, Import, Media, Status, Upload};
 use crate::domain::object::{Armed, BodyId, Component, Etag, Record, Span};
@@ -319,7 +321,8 @@ pub fn pack_line(line: &Line) -> Bytes {
         Event::Imported { collection, address, import, counts } => {
             pack((head, 3u8, (collection.0, address.to_string(), import, counts)))
         }
-        Event::Rang { user, alarm } => pack((head, 4u8, rang_row(user, alarm))),
+        // Kind 4 was an alarm without attendees.
+        Event::Rang { user, alarm } => pack((head, 6u8, rang_row(user, alarm), &alarm.attendees)),
         Event::SignedOut { user } => pack((head, 5u8, user.as_str())),
     }
 }
@@ -358,13 +361,18 @@ pub fn line(bytes: &[u8]) -> Result<Line, StoreError> {
             let (user, alarm) = rang(WHAT, postcard::from_bytes(rest).map_err(bad)?)?;
             Event::Rang { user, alarm }
         }
+        6 => {
+            let (row, attendees): (RangRow, Vec<String>) = postcard::from_bytes(rest).map_err(bad)?;
+            let (user, alarm) = rang(WHAT, row)?;
+            Event::Rang { user, alarm: Rang { attendees, ..alarm } }
+        }
         5 => Event::SignedOut { user: user(WHAT, &postcard::from_bytes::<String>(rest).map_err(bad)?)? },
         _ => return Err(StoreError::Unreadable(WHAT)),
     };
     Ok(Line { written: time(WHAT, head.0)?, not_before: head.1.map(|at| time(WHAT, at)).transpose()?, event })
 }
 
-/// An alarm that rang, as the journal and the list of rung alarms both keep it.
+/// An alarm that rang, as the journal, the list of rung alarms and deliveries keep it; its attendees stand beside it, where they matter.
 fn rang_row(user: &UserName, alarm: &Rang) -> impl Serialize {
     (
         user.as_str().to_owned(),
@@ -386,6 +394,7 @@ fn rang(what: &'static str, row: RangRow) -> Result<(UserName, Rang), StoreError
         start: time(what, start)?,
         end: time(what, end)?,
         id,
+        attendees: Vec::new(),
     };
     Ok((user(what, &name)?, alarm))
 }
@@ -412,4 +421,47 @@ pub fn rung(bytes: &[u8]) -> Result<Rung, StoreError> {
         _ => return Err(StoreError::Unreadable(WHAT)),
     };
     Ok(Rung { user, alarm, state })
+}
+
+pub fn pack_channels(c: &Channels) -> Bytes {
+    let webhook = c.webhook.as_ref().map(|w| (&w.url, &w.secret, w.stopped.map(micros)));
+    pack((c.email, webhook, c.ntfy.as_ref().map(|ntfy| (&ntfy.url, &ntfy.token))))
+}
+
+pub fn channels(bytes: &[u8]) -> Result<Channels, StoreError> {
+    const WHAT: &str = "channels";
+    type Row = (bool, Option<(String, String, Option<i64>)>, Option<(String, Option<String>)>);
+    let (email, webhook, ntfy): Row = unpack(WHAT, bytes)?;
+    let webhook = webhook
+        .map(|(url, secret, stopped)| {
+            let stopped = stopped.map(|at| time(WHAT, at)).transpose()?;
+            Ok::<_, StoreError>(Webhook { url, secret, stopped })
+        })
+        .transpose()?;
+    Ok(Channels { email, webhook, ntfy: ntfy.map(|(url, token)| Ntfy { url, token }) })
+}
+
+const ERRANDS: [Errand; 2] = [Errand::Ring, Errand::Clear];
+
+pub fn pack_delivery(d: &Delivery) -> Bytes {
+    let way = (code(&CHANNELS, &d.channel), code(&ERRANDS, &d.errand), &d.recipient);
+    pack((d.id.0, way, rang_row(&d.user, &d.alarm), micros(d.planned), d.attempts, &d.why))
+}
+
+pub fn delivery(bytes: &[u8]) -> Result<Delivery, StoreError> {
+    const WHAT: &str = "delivery";
+    type Row = (u128, (u8, u8, String), RangRow, i64, u32, String);
+    let (id, (channel, errand, recipient), row, planned, attempts, why): Row = unpack(WHAT, bytes)?;
+    let (user, alarm) = rang(WHAT, row)?;
+    Ok(Delivery {
+        id: DeliveryId(id),
+        user,
+        channel: decode(WHAT, &CHANNELS, channel)?,
+        errand: decode(WHAT, &ERRANDS, errand)?,
+        recipient,
+        alarm,
+        planned: time(WHAT, planned)?,
+        attempts,
+        why,
+    })
 }

@@ -16,5 +16,6 @@ mod live;
 mod logs;
 mod samples;
 mod side;
+mod sinks;
 mod transcripts;
 mod wire;

@@ -162,6 +162,7 @@ fn event(text: &str) -> Option<Event> {
                 end: start,
                 // The same words are the same ringing.
                 id: text.bytes().fold(7, |id: u64, byte| id.wrapping_mul(31).wrapping_add(byte.into())),
+                attendees: Vec::new(),
             };
             Event::Rang { user: UserName::new(user)?, alarm }
         }

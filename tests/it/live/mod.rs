@@ -53,9 +53,13 @@ impl House {
     }
 
     /// Stops the service and opens it again over the same store.
-    pub async fn reopen(mut self, now: &str) -> House {
+    pub async fn reopen(self, now: &str) -> House {
+        self.reopen_with(now, &[]).await
+    }
+
+    pub async fn reopen_with(mut self, now: &str, settings: &[(&str, &str)]) -> House {
         self.running.take().expect("it runs").stop().await;
-        House::open_at(self.dir, &[], now).await
+        House::open_at(self.dir, settings, now).await
     }
 
     pub async fn stop(mut self) {
