@@ -19,6 +19,8 @@ pub const TEMPLATES: &[&str] = &[
     "/api/alarms",
     "/api/alarms/{id}/ack",
     "/api/alarms/{id}/snooze",
+    "/api/deliveries",
+    "/api/deliveries/{id}/retry",
     "/api/clock",
     "/api/me",
     "/api/users",

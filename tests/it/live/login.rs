@@ -42,6 +42,7 @@ fn me(name: &str) -> Value {
         "email": format!("{name}@campanile.example"),
         "displayName": full,
         "timezone": null,
+        "channels": { "email": false, "webhook": null, "ntfy": null },
         "administrator": name == "admin",
     })
 }

@@ -599,8 +599,10 @@ async fn a_path_speaks_for_what_stands_there() {
     assert_eq!(alice.delete("/api/calendars/alice/trip").await.status, 204);
     assert_eq!(alice.post("/api/calendars", r#"{"id":"trip"}"#).await.status, 201);
     house.settle().await;
-    let heard = alices.heard().await;
-    assert_eq!(heard[..3], [list("updated", TRIP), list("deleted", TRIP), list("created", TRIP)]);
+    // The look-up that the deletion set off may find the new one before its news is heard: then its token comes first.
+    let mut heard = alices.heard().await;
+    heard.retain(|push| push.get("calendarList").is_some());
+    assert_eq!(heard, [list("updated", TRIP), list("deleted", TRIP), list("created", TRIP)]);
     assert_eq!(write(&house, "alice", &format!("{TRIP}/a.ics")).await, 201);
     house.settle().await;
     assert_eq!(alices.heard().await, [changed(TRIP, &token(&house).await)]);
