@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod accept;
+mod alarm_policy;
 mod codec;
 mod desk;
 mod golden;
@@ -12,7 +13,10 @@ mod kill;
 mod kv_kill;
 mod kv_law;
 mod live;
+mod recur_beside;
 mod samples;
 mod side;
+mod side_vectors;
 mod transcripts;
 mod wire;
+mod zones;
