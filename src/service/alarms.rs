@@ -13,6 +13,7 @@ use crate::domain::access::{Right, right_of};
 use crate::domain::address::{Address, UserName};
 use crate::domain::alarm::{Firing, Rung, State};
 use crate::domain::collection::{Collection, CollectionId};
+use crate::domain::delivery::RECIPIENTS_MAX;
 use crate::domain::event::{Event, Rang};
 use crate::domain::object::{Armed, Etag};
 use crate::domain::refusal::Refusal;
@@ -249,7 +250,7 @@ impl Service {
                     start: firing.start_at,
                     end: firing.end_at,
                     id: firing.id,
-                    attendees: Vec::new(),
+                    attendees: firing.attendees.iter().take(RECIPIENTS_MAX).cloned().collect(),
                 },
             };
             events.extend(firings.iter().map(rang));

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::address::{Address, Kind, UserName};
 use crate::domain::collection::{Collection, Source};
+use crate::domain::delivery::RECIPIENTS_MAX;
 use crate::domain::event::Rang;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::ical::object::CalendarObject;
@@ -71,7 +72,7 @@ impl Service {
                     start: firing.start_at,
                     end: firing.end_at,
                     id: firing.id,
-                    attendees: Vec::new(),
+                    attendees: firing.attendees.iter().take(RECIPIENTS_MAX).cloned().collect(),
                 }));
             }
         }

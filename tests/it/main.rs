@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod accept;
+mod alarm_policy;
 mod cli;
 mod codec;
 mod desk;
@@ -14,8 +15,11 @@ mod kv_kill;
 mod kv_law;
 mod live;
 mod logs;
+mod recur_beside;
 mod samples;
 mod side;
+mod side_vectors;
 mod sinks;
 mod transcripts;
 mod wire;
+mod zones;

@@ -4,8 +4,8 @@ use rrule::Frequency;
 
 use crate::ical::recur::budget::{Budget, Exhausted};
 use crate::ical::recur::civil::{DAY, END, YEAR_MAX, before_month, is_leap, weekday, year_start};
-use crate::ical::recur::days::Page;
 use crate::ical::recur::mask::Mask;
+use crate::ical::recur::page::Page;
 use crate::ical::recur::recurrence::Recurrence;
 
 /// The periods of a rule, and the starts within the one that is open. All clocks are seconds since 1970 on the wall.

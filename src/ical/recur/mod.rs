@@ -9,6 +9,7 @@ pub mod grid;
 pub mod lane;
 pub mod mask;
 pub mod originals;
+pub mod page;
 pub mod reading;
 pub mod recurrence;
 pub mod rule;

@@ -61,9 +61,8 @@ fn last(recurrence: &Recurrence, part: &Part, default: Tz) -> Option<i64> {
         // A day to spare for whatever zone UNTIL was meant in.
         (Some(until), _) => Some(seconds(until.last_local()) + DAY),
         (None, Some(_)) => {
-            let last = steps::last(recurrence, &mut Budget::default()).ok()?;
-            let form = part.start.as_ref()?;
-            Some(Reading { form, local: last.unwrap_or(recurrence.start) }.at(default))
+            let local = steps::last(recurrence, &mut Budget::default()).ok()??;
+            Some(Reading { form: part.start.as_ref()?, local }.at(default))
         }
         (None, None) => None,
     }

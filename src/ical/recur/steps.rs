@@ -64,6 +64,9 @@ pub fn exceptions<'r>(
 /// The last start of a rule with COUNT; `None` where time ends before.
 pub fn last(recurrence: &Recurrence, budget: &mut Budget) -> Result<Option<i64>, Exhausted> {
     let Some(count) = recurrence.rule.count else { return Ok(None) };
+    if recurrence.rule.never() {
+        return Ok(Some(recurrence.start));
+    }
     let mark = count::count_to(recurrence, i64::MAX, count, budget)?;
     let mut steps = Steps {
         start: recurrence.start,

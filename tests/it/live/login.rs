@@ -31,7 +31,8 @@ async fn issued(http: &Http, body: &str) -> (String, Value) {
     (issued.json()["token"].as_str().expect("a token").to_owned(), issued.json())
 }
 
-fn me(name: &str) -> Value {
+/// A person as administrators see them.
+fn person(name: &str) -> Value {
     let full = match name {
         "alice" => "Alice Archer",
         "bob" => "Bob Baker",
@@ -42,9 +43,15 @@ fn me(name: &str) -> Value {
         "email": format!("{name}@campanile.example"),
         "displayName": full,
         "timezone": null,
-        "channels": { "email": false, "webhook": null, "ntfy": null },
         "administrator": name == "admin",
     })
+}
+
+/// A person as they see themselves.
+fn me(name: &str) -> Value {
+    let mut me = person(name);
+    me["channels"] = json!({ "email": false, "webhook": null, "ntfy": null });
+    me
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,7 +152,9 @@ async fn who_administers_reads_nothing_of_others(house: &House) {
     assert_eq!(answer, json!({ "notRegistered": { "/calendars/alice/default": "Forbidden" } }));
     // People are theirs to look after, and nobody else's.
     let names: Vec<Value> = admin.get("/api/users").await.json().as_array().expect("a list").to_vec();
-    assert!(names.contains(&me("bob")) && names.iter().all(|one| one.as_object().is_some_and(|one| one.len() == 5)));
+    assert!(
+        names.contains(&person("bob")) && names.iter().all(|one| one.as_object().is_some_and(|one| one.len() == 5))
+    );
     for (method, path, body) in [
         ("GET", "/api/users", ""),
         ("POST", "/api/users", r#"{"name":"eve","password":"eve","email":"eve@campanile.example"}"#),
