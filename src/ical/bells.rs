@@ -26,7 +26,7 @@ pub struct Tower<'o> {
     reach: Option<(i64, i64)>,
     /// Whether a rule makes instances that ring.
     expands: bool,
-    /// From this original start on a this-and-future override has silenced the rule.
+    /// Behind this start nothing rings any more: a this-and-future override has silenced the rule, and no single override comes later.
     quiet: Option<DateTime<Utc>>,
 }
 
@@ -85,6 +85,10 @@ impl<'o> Tower<'o> {
         let changes = series.overrides.iter().filter(|part| part.future);
         let expands = recurring().any(&rings) || (recurring().next().is_some() && changes.clone().any(&rings));
         let quiet = instances::last_change(series, default).filter(|(_, part)| !rings(part)).map(|(at, _)| at);
+        // An override of a single instance rings for itself, also behind the change that silenced the rule.
+        let single = series.overrides.iter().filter(|part| rings(part));
+        let last = single.filter_map(|part| Some(part.start.as_ref()?.instant(default))).max();
+        let quiet = quiet.max(last.filter(|_| quiet.is_some()));
         Tower { series, bells, default, reach, expands, quiet }
     }
 

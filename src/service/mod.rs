@@ -1,7 +1,9 @@
 //! The use cases, and what every one of them holds. The only door for faces and jobs; knows no wire.
 
 pub mod alarms;
+pub mod arming;
 pub mod bearers;
+pub mod belfry;
 pub mod clock;
 pub mod collections;
 pub mod demo;
@@ -31,7 +33,7 @@ use tokio::sync::Notify;
 use crate::bus::Bus;
 use crate::domain::refusal::Refusal;
 use crate::kv::{KvError, Stamp};
-use crate::service::alarms::Belfry;
+use crate::service::belfry::Belfry;
 use crate::service::login::Doorkeeper;
 use crate::service::relay::Relay;
 use crate::service::settings::Settings;

@@ -16,3 +16,4 @@ mod samples;
 mod side;
 mod transcripts;
 mod wire;
+mod year;
