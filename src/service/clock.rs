@@ -66,13 +66,13 @@ impl Service {
         let mut patience = Duration::from_secs(self.settings.clock.patience_seconds);
         if target < manual.now() {
             manual.set(target);
-            self.replan_all().await?;
+            self.turn_back(target).await?;
         }
         while let Some(next) = self.next_instant().await?.filter(|next| *next <= target) {
             let now = next.max(manual.now());
             manual.set(now);
             while !self.arm(now, now).await? {}
-            let struck = self.ring(now).await?;
+            let struck = self.ring().await?;
             turn.count += struck.len() as u64;
             let room = LISTED_MAX.saturating_sub(turn.fired.len());
             turn.fired.extend(struck.iter().take(room).map(|struck| struck.rung.clone()));

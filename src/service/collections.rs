@@ -13,6 +13,7 @@ use crate::ical::zone;
 use crate::kv::Writes;
 use crate::service::Service;
 use crate::service::principals::still_there;
+use crate::service::replan;
 use crate::store::journal::Pen;
 use crate::store::{collections, keys};
 
@@ -198,8 +199,9 @@ impl Service {
         let face = face.settled()?;
         self.view(&caller.name, address).await?;
         let (user, now) = (caller.name.clone(), self.now());
-        let (_, (zone_before, after)) = self
-            .commit(vec![keys::collection(address)], move |seen, stamp| {
+        let reads = vec![keys::collection(address), keys::replan(address.user())];
+        let (_, (replan, after)) = self
+            .commit(reads, move |seen, stamp| {
                 let before = collections::seen(seen.first())?.ok_or(Refusal::NotFound)?;
                 if right_of(&user, &before) < Right::Administration {
                     return Err(Refusal::Forbidden);
@@ -211,12 +213,17 @@ impl Service {
                     collections::write(&mut writes, &after);
                     tell(&mut Pen::new(now, stamp.0), &mut writes, list_changes(Some(&before), Some(&after), &[]));
                 }
-                Ok((writes, (before.timezone, after)))
+                // Floating and all-day events ring at other instants in another zone.
+                let rings = after.source == Source::Own && after.address.kind() == Kind::Calendar;
+                let changes = rings && after.timezone != before.timezone;
+                let owner = after.address.user();
+                let replan = changes.then(|| replan::begin(&mut writes, owner, seen.get(1), now));
+                Ok((writes, (replan, after)))
             })
             .await?;
-        // Floating and all-day events ring at other instants in another zone.
-        if after.timezone != zone_before && after.source == Source::Own && address.kind() == Kind::Calendar {
-            self.replan_collection(&after).await?;
+        if let Some(replan) = replan {
+            self.replan_collection(&after, replan.from).await?;
+            self.end_replan(after.address.user(), replan).await?;
         }
         Ok(())
     }

@@ -1,8 +1,10 @@
 //! The use cases, and what every one of them holds. The only door for faces and jobs; knows no wire.
 
 pub mod alarms;
+pub mod arming;
 pub mod attempts;
 pub mod bearers;
+pub mod belfry;
 pub mod channels;
 pub mod clock;
 pub mod collections;
@@ -37,7 +39,7 @@ use tokio::sync::Notify;
 use crate::bus::Bus;
 use crate::domain::refusal::Refusal;
 use crate::kv::{KvError, Stamp};
-use crate::service::alarms::Belfry;
+use crate::service::belfry::Belfry;
 use crate::service::login::Doorkeeper;
 use crate::service::post::Post;
 use crate::service::rate::Rate;

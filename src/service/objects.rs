@@ -9,7 +9,7 @@ use chrono_tz::Tz;
 use sha2::{Digest, Sha256};
 
 use crate::domain::access::{Right, right_of};
-use crate::domain::address::{Kind, ObjectAddress};
+use crate::domain::address::{Kind, ObjectAddress, UserName};
 use crate::domain::collection::Collection;
 use crate::domain::event::Event;
 use crate::domain::object::{Body, BodyId, Component, Etag, Precondition, Record, Span};
@@ -28,6 +28,8 @@ use crate::store::{changes, collections, due, keys, objects, record};
 
 /// From this size on, text is read on a thread of its own, so that sockets do not wait for it.
 const READ_ASIDE_BYTES: usize = 65_536;
+/// How often a text is planned again because its zone changed meanwhile.
+const TRIES: usize = 8;
 
 /// What the decision needs to know of an object, derived from its bytes at the door.
 #[derive(Clone, Debug)]
@@ -80,19 +82,40 @@ impl Service {
         if view.right < Right::ReadWrite {
             return Err(Refusal::Forbidden);
         }
-        let source = view.source;
+        for _ in 0..TRIES {
+            if let Some(written) = self.try_put(&caller.name, address, &view.source, &bytes, &precondition).await? {
+                return Ok(written);
+            }
+        }
+        Err(Refusal::Busy { limit: "the zone of this calendar keeps changing", retry_seconds: 1 })
+    }
+
+    /// `None` where the zone that the alarms were planned in changed meanwhile.
+    async fn try_put(
+        &self,
+        user: &UserName,
+        address: &ObjectAddress,
+        source: &Collection,
+        bytes: &Bytes,
+        precondition: &Precondition,
+    ) -> Result<Option<Written>, Refusal> {
         let now = self.now();
-        let prepared = self.prepare(&source, bytes, now).await?;
+        // The zone is read before the alarms are planned in it, so a change that comes between is seen.
+        let owner = self.store.principal(source.address.user()).await?;
+        let prepared = self.prepare(source, bytes.clone(), now).await?;
         let reads = vec![
             keys::collection(&source.address),
             keys::object(source.id, address.name()),
             keys::uid(source.id, &prepared.uid),
+            keys::user(source.address.user()),
         ];
-        let (user, name) = (caller.name.clone(), Arc::<str>::from(address.name()));
-        let nudge = prepared.due.is_some();
+        let (user, name) = (user.clone(), Arc::<str>::from(address.name()));
+        let (id, precondition) = (source.id, precondition.clone());
+        let zones = (source.timezone.clone(), owner.and_then(|owner| owner.timezone));
+        let nudge = prepared.due;
         let (_, written) = self
             .commit(reads, move |seen, stamp| {
-                let mut head = standing(seen.first(), source.id)?;
+                let mut head = standing(seen.first(), id)?;
                 if right_of(&user, &head) < Right::ReadWrite {
                     return Err(Refusal::Forbidden);
                 }
@@ -102,15 +125,19 @@ impl Service {
                 }
                 check_uid(&head, &prepared.uid, &name, before.as_ref(), seen.get(2))?;
                 check_component(&head, prepared.component)?;
+                let owner = seen.get(3).and_then(Option::as_ref).map(|row| record::principal(row)).transpose()?;
+                if (head.timezone.clone(), owner.and_then(|owner| owner.timezone)) != zones {
+                    return Ok((Vec::new(), None));
+                }
                 let mut writes = Vec::new();
                 let created = before.is_none();
                 lay(&mut writes, &mut head, before, &prepared, &name, now, stamp, 0);
                 let token = seal(&mut writes, head, now, stamp);
-                Ok((writes, Written { created, etag: prepared.etag.clone(), token }))
+                Ok((writes, Some(Written { created, etag: prepared.etag.clone(), token })))
             })
             .await?;
-        if nudge {
-            self.nudges.due.notify_one();
+        if let Some(at) = nudge {
+            self.nudge_due(at);
         }
         Ok(written)
     }
@@ -267,8 +294,14 @@ pub(crate) fn lay(
     stamp: Stamp,
     part: u32,
 ) {
+    // What was to ring up to now belonged to the text that stood until now: it rings, and what is overdue is looked at from there on.
+    let (mut armed, mut due) = (Vec::new(), prepared.due);
     match before {
-        Some(before) => objects::remove(writes, head.id, &before),
+        Some(mut before) => {
+            armed = before.armed.extract_if(.., |armed| armed.at <= now).collect();
+            due = before.due.filter(|at| *at <= now).or(due);
+            objects::remove(writes, head.id, &before);
+        }
         None => head.objects += 1,
     }
     let object = Record {
@@ -280,8 +313,8 @@ pub(crate) fn lay(
         span: prepared.span,
         modified: now,
         body: BodyId { stamp: stamp.0, part },
-        due: prepared.due,
-        armed: Vec::new(),
+        due,
+        armed,
     };
     objects::write(writes, head.id, &object, &prepared.bytes);
     if let Some(at) = object.due {

@@ -11,6 +11,7 @@ use crate::service::Service;
 use crate::service::collections::zone_named;
 use crate::service::collections::{NAME_MAX, check_text};
 use crate::service::login;
+use crate::service::replan;
 use crate::store::journal::Pen;
 use crate::store::{keys, record};
 use crate::system::random;
@@ -120,17 +121,20 @@ impl Service {
             known.map(str::to_owned)
         };
         let zone = zone.map(known).transpose()?;
-        let row = keys::user(name);
-        let (_, (before, after)) = self
-            .commit(vec![row.clone()], move |seen, _| {
+        let (row, whose, now) = (keys::user(name), name.clone(), self.now());
+        let (_, (replan, after)) = self
+            .commit(vec![row.clone(), keys::replan(name)], move |seen, _| {
                 let Some(Some(bytes)) = seen.first() else { return Err(Refusal::NotFound) };
                 let before = record::principal(bytes)?;
                 let after = Principal { timezone: zone.clone(), ..before.clone() };
-                Ok((vec![(row.clone(), Some(record::pack_principal(&after)))], (before, after)))
+                let mut writes = vec![(row.clone(), Some(record::pack_principal(&after)))];
+                let changes = before.timezone != after.timezone;
+                let replan = changes.then(|| replan::begin(&mut writes, &whose, seen.get(1), now));
+                Ok((writes, (replan, after)))
             })
             .await?;
-        if before.timezone != after.timezone {
-            self.replan_home(name).await?;
+        if let Some(replan) = replan {
+            self.replan_home(name, replan).await?;
         }
         Ok(after)
     }

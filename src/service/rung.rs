@@ -8,6 +8,7 @@ use crate::domain::event::{Event, Rang};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::service::Service;
+use crate::service::belfry::Bell;
 use crate::service::objects::seen_object;
 use crate::store::journal::{self, Pen};
 use crate::store::{keys, objects, record, rung};
@@ -63,7 +64,9 @@ impl Service {
 
     /// The alarms that rang for a person, as long as they are kept; earliest first.
     pub async fn rung_alarms(&self, user: &UserName) -> Result<Vec<Rung>, Refusal> {
-        Ok(self.store.rung(user).await?)
+        let mut rung = self.store.rung(user).await?;
+        rung.retain(|rung| on_screen(&rung.alarm));
+        Ok(rung)
     }
 
     /// Nobody of this person needs to hear it any more, on any device.
@@ -94,7 +97,7 @@ impl Service {
         let place = keys::object(of, found.alarm.object.name());
         let again = Rang { at: until, ..found.alarm.clone() };
         let user = found.user.clone();
-        let (_, (rung, armed)) = self
+        let (_, (rung, bell)) = self
             .commit(vec![row, place], move |seen, stamp| {
                 let Some(Some(bytes)) = seen.first() else { return Err(Refusal::NotFound) };
                 let mut rung = record::rung(bytes)?;
@@ -107,16 +110,17 @@ impl Service {
                 objects::write_record(&mut writes, of, &object);
                 rung.state = State::Snoozed(until);
                 rung::write(&mut writes, &rung);
-                Ok((writes, (rung, armed)))
+                let bell = Bell { armed, of, user: user.clone(), alarm: again.clone() };
+                Ok((writes, (rung, bell)))
             })
             .await?;
-        self.hang_up(armed, of);
+        self.hang_up(bell);
         self.clear_screens(&rung).await?;
         Ok(rung)
     }
 
     async fn find_rung(&self, caller: &Principal, id: u64) -> Result<Rung, Refusal> {
-        let rung = self.store.rung(&caller.name).await?.into_iter().rev().find(|rung| rung.alarm.id == id);
+        let rung = self.rung_alarms(&caller.name).await?.into_iter().rev().find(|rung| rung.alarm.id == id);
         rung.ok_or(Refusal::NotFound)
     }
 

@@ -47,24 +47,47 @@ impl Store {
         Ok(count)
     }
 
-    /// What is due at `until` or before, at most `limit` rows a shard, in the order of their instants.
-    pub async fn due_until(&self, until: DateTime<Utc>, limit: usize) -> Result<Vec<Due>, StoreError> {
-        let mut due = Vec::new();
+    /// What is due at `until` or before, in the order of the instants, at most `limit` rows a shard; and whether that is all.
+    ///
+    /// A collection with more than a page at one instant is passed over for the next one there, so that nobody waits behind its rows.
+    pub async fn due_until(&self, until: DateTime<Utc>, limit: usize) -> Result<(Vec<Due>, bool), StoreError> {
+        let (mut due, mut all) = (Vec::new(), true);
         for shard in 0..keys::SHARDS {
-            let range = Range {
-                start: Bound::Included(keys::due_shard(shard)),
-                end: Bound::Excluded(keys::due_until(shard, until)),
-            };
-            let rows = self.some(range, limit).await?;
-            due.extend(rows.iter().filter_map(|(key, _)| {
-                let (at, collection, name) = keys::due_place(key)?;
-                Some(Due { at, collection, name: name.to_owned() })
-            }));
+            let mut found: Vec<Due> = Vec::new();
+            let end = Bound::Excluded(keys::due_until(shard, until));
+            let mut start = Bound::Included(keys::due_shard(shard));
+            loop {
+                if found.len() >= limit {
+                    all = false;
+                    break;
+                }
+                let rows = self.some(Range { start, end: end.clone() }, PAGE).await?;
+                found.extend(rows.iter().filter_map(|(key, _)| {
+                    let (at, collection, name) = keys::due_place(key)?;
+                    Some(Due { at, collection, name: name.to_owned() })
+                }));
+                let (Some((last, _)), true) = (rows.last(), rows.len() == PAGE) else { break };
+                let place = |key: &Bytes| keys::due_place(key).map(|(at, id, _)| (at, id));
+                let (first_place, last_place) = (rows.first().and_then(|(key, _)| place(key)), place(last));
+                start = match last_place.filter(|place| Some(*place) == first_place) {
+                    Some((at, CollectionId(id))) => {
+                        all = false;
+                        // The next number that falls to this shard.
+                        let next = id.saturating_add(u64::from(keys::SHARDS));
+                        Bound::Included(keys::due(at, CollectionId(next), ""))
+                    }
+                    None => Bound::Excluded(last.clone()),
+                };
+            }
+            due.extend(found);
         }
         due.sort();
-        Ok(due)
+        Ok((due, all))
     }
 }
+
+/// Rows of one scan of the queue, and so the most that one collection may have before the next one's turn.
+const PAGE: usize = 64;
 
 pub fn write(writes: &mut Writes, at: DateTime<Utc>, collection: CollectionId, name: &str) {
     writes.push((keys::due(at, collection, name), Some(Bytes::new())));

@@ -34,6 +34,7 @@ const RUNG: u8 = 0x54; //            user 0 instant, id                  → Run
 const DELIVERY: u8 = 0x55; //        user 0 id                           → Delivery; still to be made
 const DEAD: u8 = 0x56; //            user 0 id                           → Delivery; given up
 const DUE: u8 = 0x60; //             shard, instant, collection id, name → nothing
+const REPLAN: u8 = 0x61; //         user                                → instant; their alarms from there on are being planned anew
 const IMPORT: u8 = 0x70; //          id                                  → Import
 const IMPORT_FAILURE: u8 = 0x71; //  import id, number                   → Failure
 const IMPORT_OPEN: u8 = 0x72; //     id                                  → nothing; not yet ended
@@ -305,6 +306,28 @@ pub fn due_place(key: &[u8]) -> Option<(DateTime<Utc>, CollectionId, &str)> {
     let at = instant_back(key.get(2..10)?)?;
     let id = u64::from_be_bytes(key.get(10..18)?.try_into().ok()?);
     Some((at, CollectionId(id), std::str::from_utf8(key.get(18..)?).ok()?))
+}
+
+pub fn replan(user: &UserName) -> Bytes {
+    key(REPLAN, &[user.as_str().as_bytes()])
+}
+
+pub fn replans() -> Bytes {
+    key(REPLAN, &[])
+}
+
+/// The person in the key of a planning under way.
+pub fn replan_user(key: &[u8]) -> Option<UserName> {
+    std::str::from_utf8(key.get(1..)?).ok().and_then(UserName::new)
+}
+
+/// The value of a planning under way.
+pub fn replan_from(at: DateTime<Utc>) -> Bytes {
+    Bytes::copy_from_slice(&instant(at))
+}
+
+pub fn replan_from_back(value: &[u8]) -> Option<DateTime<Utc>> {
+    instant_back(value)
 }
 
 pub fn import(id: &str) -> Bytes {

@@ -22,4 +22,5 @@ mod side_vectors;
 mod sinks;
 mod transcripts;
 mod wire;
+mod year;
 mod zones;
