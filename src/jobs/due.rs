@@ -7,7 +7,7 @@ use crate::service::Service;
 
 pub async fn run(service: Arc<Service>) {
     loop {
-        let look = match service.next_look().await {
+        let look = match service.set_look().await {
             Ok(look) => look,
             Err(refusal) => {
                 rest_after("due", Err(refusal)).await;

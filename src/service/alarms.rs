@@ -1,4 +1,4 @@
-//! Alarms: planned at each write, armed shortly before their instant, rung at it. `docs/alarms.md` tells what a crash can and cannot do.
+//! Alarms: by which rules they ring, ringing them at their instant, and noting it. `ARCHITECTURE.md` tells what a crash can and cannot do.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,6 +35,14 @@ const NOTES_MAX: usize = 16;
 const LATE: TimeDelta = TimeDelta::seconds(2);
 /// A row of the due queue that is older was not served in its time: the service was down, or the machine slept.
 const DOWN: TimeDelta = TimeDelta::seconds(60);
+/// So many objects due soon are a crowd, for which the usual time of arming is short: at nine in the morning everybody's day begins.
+const CROWD: usize = 4_000;
+/// How far ahead a crowd is armed.
+const CROWD_AHEAD: TimeDelta = TimeDelta::seconds(60);
+/// How often the queue is looked at for a crowd that gathers, while something is due soon.
+const CROWD_LOOK: TimeDelta = TimeDelta::seconds(5);
+/// How long the answer holds: counting is not free.
+const CROWD_SEEN: TimeDelta = TimeDelta::seconds(1);
 /// A socket that has not taken an alarm after so long is not counted among those who heard it.
 const HEARD_WITHIN: Duration = Duration::from_secs(30);
 
@@ -100,15 +108,42 @@ impl Service {
         Ok([self.store.next_due().await?, self.belfry.next()].into_iter().flatten().min())
     }
 
-    /// When the due job should look again.
+    /// When somebody should look after the alarms again.
     pub async fn next_look(&self) -> Result<Option<DateTime<Utc>>, Refusal> {
+        let due = match self.store.next_due().await? {
+            Some(head) => Some(self.look_for(head).await?),
+            None => None,
+        };
+        Ok([due, self.belfry.next()].into_iter().flatten().min())
+    }
+
+    /// The same for the due job, who will sleep so long: from now on only what needs an earlier look wakes it.
+    pub async fn set_look(&self) -> Result<Option<DateTime<Utc>>, Refusal> {
         self.belfry.seek_look();
-        let due = self.store.next_due().await?.map(|at| at - self.arm_ahead());
-        let look = [due, self.belfry.next()].into_iter().flatten().min();
+        let look = self.next_look().await?;
         if let Some(at) = look {
             self.belfry.set_look(at);
         }
         Ok(look)
+    }
+
+    /// When to look because of the head of the due queue: a crowd is armed as soon as it is near.
+    async fn look_for(&self, head: DateTime<Utc>) -> Result<DateTime<Utc>, Refusal> {
+        let (now, ahead) = (self.now(), self.arm_ahead());
+        if head > now + CROWD_AHEAD.max(ahead) {
+            return Ok(head - CROWD_AHEAD.max(ahead));
+        }
+        Ok(if self.is_crowded(now).await? { now } else { (head - ahead).min(now + CROWD_LOOK) })
+    }
+
+    /// Whether more is due soon than can be armed in the usual time.
+    async fn is_crowded(&self, now: DateTime<Utc>) -> Result<bool, Refusal> {
+        if let Some(near) = self.belfry.crowd(now, CROWD_SEEN) {
+            return Ok(near);
+        }
+        let near = self.store.count_near(now + CROWD_AHEAD, CROWD).await? >= CROWD;
+        self.belfry.set_crowd(now, near);
+        Ok(near)
     }
 
     /// A row for `at` was written: the due job is woken where it would come too late.
@@ -134,7 +169,8 @@ impl Service {
             tokio::task::yield_now().await;
         }
         // A failure is told when what could be armed has rung.
-        let armed = armed.and(self.arm(now + self.arm_ahead(), now).await);
+        let ahead = if self.is_crowded(now).await? { self.arm_ahead().max(CROWD_AHEAD) } else { self.arm_ahead() };
+        let armed = armed.and(self.arm(now + ahead, now).await);
         struck.extend(self.ring().await?);
         self.note_struck(struck).await?;
         armed.map(drop)
@@ -213,23 +249,22 @@ impl Service {
     }
 
     /// Of each bell that may ring, whether it rings in a calendar of the person's own; `None` where it was cancelled since it was armed,
-    /// or its collection is gone, or closed to this person. One read for all.
+    /// or its collection is gone, or closed to this person. One read for all owners.
     async fn may_ring(&self, bells: &[Bell]) -> Result<Vec<Option<bool>>, Refusal> {
         let mut reads = Vec::new();
-        for Bell { armed, of, alarm, .. } in bells {
+        for Bell { armed, of, .. } in bells {
             reads.push(keys::armed(keys::shard_of_collection(*of), armed.at, armed.stamp, armed.part));
             reads.push(keys::collection_at(*of));
-            reads.push(keys::hearer(*of, alarm.object.collection()));
         }
         let rows = self.store.kv().read(reads).await.map_err(StoreError::Kv)?;
         let mut may = Vec::new();
-        for (bell, rows) in bells.iter().zip(rows.chunks(3)) {
+        for (bell, rows) in bells.iter().zip(rows.chunks(2)) {
             may.push(match rows {
-                [Some(_), Some(at), hears] => {
+                [Some(_), Some(at)] => {
                     let at = std::str::from_utf8(at).ok().and_then(Address::parse);
                     let at = at.ok_or(StoreError::Unreadable("collection place"))?;
                     let own = at.user() == &bell.user;
-                    let may = own || (hears.is_some() && self.may_read(&bell.user, &at, bell.of).await?);
+                    let may = own || self.still_hears(bell, &at).await?;
                     may.then_some(own)
                 }
                 _ => None,
@@ -238,9 +273,11 @@ impl Service {
         Ok(may)
     }
 
-    async fn may_read(&self, user: &UserName, at: &Address, of: CollectionId) -> Result<bool, Refusal> {
-        let head = self.store.collection(at).await?.filter(|head| head.id == of);
-        Ok(head.is_some_and(|head| right_of(user, &head) >= Right::Read))
+    /// Whether somebody who is not the owner still asks for a calendar's alarms, and may read it.
+    async fn still_hears(&self, bell: &Bell, at: &Address) -> Result<bool, Refusal> {
+        let hears = self.store.get(keys::hearer(bell.of, bell.alarm.object.collection())).await?.is_some();
+        let head = self.store.collection(at).await?.filter(|head| head.id == bell.of);
+        Ok(hears && head.is_some_and(|head| right_of(&bell.user, &head) >= Right::Read))
     }
 
     /// Notes which alarms somebody heard; the others go on waiting for somebody who does. To be called when they have landed.

@@ -27,6 +27,8 @@ use crate::store::{collections, due, keys, objects, record};
 
 /// Objects whose alarms are armed in one go; the rest waits for the next round, so that nobody is held up for long.
 pub const ARM_MAX: usize = 256;
+/// Rows of one shard that a round looks at: enough to fill a round from two shards, and not too many to be read for nothing.
+const SHARD_MAX: usize = ARM_MAX / 2;
 /// Missed instants of one object that are looked at one by one; beyond them the planning jumps to the present.
 const MISSED_MAX: usize = 10_000;
 
@@ -51,7 +53,7 @@ impl Service {
     /// Makes ready what is due until `until`. One round of at most [`ARM_MAX`] objects, everybody's first before anybody's second;
     /// `false` when there is more.
     pub(crate) async fn arm(&self, until: DateTime<Utc>, now: DateTime<Utc>) -> Result<bool, Refusal> {
-        let (found, all) = self.store.due_until(until, ARM_MAX).await?;
+        let (found, all) = self.store.due_until(until, SHARD_MAX).await?;
         let mut grounds: HashMap<CollectionId, Option<Arc<Ground>>> = HashMap::new();
         for row in &found {
             if let Entry::Vacant(vacant) = grounds.entry(row.collection) {

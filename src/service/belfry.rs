@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::address::UserName;
 use crate::domain::collection::CollectionId;
@@ -28,11 +28,13 @@ pub struct Belfry {
     hung: Mutex<Hung>,
     /// When the due job looks again, in microseconds since the epoch: only what needs an earlier look wakes it.
     look: AtomicI64,
+    /// Whether a crowd was near when that was last looked at.
+    crowd: Mutex<Option<(DateTime<Utc>, bool)>>,
 }
 
 impl Default for Belfry {
     fn default() -> Belfry {
-        Belfry { hung: Mutex::default(), look: AtomicI64::new(i64::MAX) }
+        Belfry { hung: Mutex::default(), look: AtomicI64::new(i64::MAX), crowd: Mutex::default() }
     }
 }
 
@@ -95,6 +97,16 @@ impl Belfry {
         at.timestamp_micros() < self.look.load(Ordering::SeqCst)
     }
 
+    /// What was last seen of a crowd, unless that is longer ago than `life`.
+    pub fn crowd(&self, now: DateTime<Utc>, life: TimeDelta) -> Option<bool> {
+        let crowd = self.crowd.lock().unwrap_or_else(PoisonError::into_inner);
+        crowd.filter(|(seen, _)| (*seen..*seen + life).contains(&now)).map(|(_, near)| near)
+    }
+
+    pub fn set_crowd(&self, now: DateTime<Utc>, near: bool) {
+        *self.crowd.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, near));
+    }
+
     fn hung(&self) -> MutexGuard<'_, Hung> {
         self.hung.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -107,7 +119,7 @@ mod tests {
     use crate::domain::alarm::Action;
 
     fn bell(user: &str, second: i64, part: u32) -> Bell {
-        let at = DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(second);
+        let at = DateTime::UNIX_EPOCH + TimeDelta::seconds(second);
         let home = Address::new(Kind::Calendar, user, "c").expect("an address");
         let object = home.object("o.ics").expect("a name");
         let alarm = Rang {
@@ -130,12 +142,12 @@ mod tests {
         belfry.hang((0..500).map(|part| bell("many", 10, part)));
         belfry.hang([bell("one", 10, 500), bell("early", 9, 501), bell("later", 11, 502), bell("two", 10, 503)]);
         belfry.hang([bell("two", 10, 504)]);
-        let first = belfry.take(DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(10), 6);
+        let first = belfry.take(DateTime::UNIX_EPOCH + TimeDelta::seconds(10), 6);
         let users: Vec<&str> = first.iter().map(|bell| bell.user.as_str()).collect();
         assert_eq!(users, ["early", "many", "one", "two", "many", "two"]);
-        let rest = belfry.take(DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(10), 1_000);
+        let rest = belfry.take(DateTime::UNIX_EPOCH + TimeDelta::seconds(10), 1_000);
         assert_eq!(rest.len(), 498);
-        assert_eq!(belfry.next(), Some(DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(11)));
+        assert_eq!(belfry.next(), Some(DateTime::UNIX_EPOCH + TimeDelta::seconds(11)));
         assert_eq!(belfry.hung().counts.len(), 1, "what is over is forgotten");
     }
 }

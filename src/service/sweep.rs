@@ -68,23 +68,27 @@ impl Service {
     async fn sweep_journal(&self) -> Result<(), Refusal> {
         let before = self.now() - TimeDelta::seconds(self.settings.journal.keep_seconds);
         for (shard, told) in (0..keys::SHARDS).zip(self.told().await) {
-            let range = Range::prefix(&keys::journal_shard(shard));
+            let mut range = Range::prefix(&keys::journal_shard(shard));
             loop {
                 let rows = self.store.some(range.clone(), SLICE).await?;
-                let read = rows.len();
+                let Some((last, _)) = rows.last() else { break };
+                range = range.after(last);
+                let mut more = rows.len() == SLICE;
                 let mut old = Vec::new();
                 for (key, bytes) in rows {
                     let line = record::line(&bytes)?;
-                    // An armed alarm keeps its line until it rang.
-                    let young = line.written.max(line.not_before.unwrap_or(line.written)) >= before;
-                    if young || keys::journal_place(&key).is_none_or(|place| place > told) {
+                    // An armed alarm keeps its line until it rang, and keeps nobody else's: some are put off by months.
+                    if line.not_before.is_some_and(|at| at >= before) {
+                        continue;
+                    }
+                    if line.written >= before || keys::journal_place(&key).is_none_or(|place| place > told) {
+                        more = false;
                         break;
                     }
                     old.push(key);
                 }
-                let all_old = old.len() == read && read == SLICE;
                 self.remove(old).await?;
-                if !all_old {
+                if !more {
                     break;
                 }
             }

@@ -47,6 +47,17 @@ impl Store {
         Ok(count)
     }
 
+    /// How many rows are due at `until` or before; counts no further than `enough`, and a shard no further than one scan.
+    pub async fn count_near(&self, until: DateTime<Utc>, enough: usize) -> Result<usize, StoreError> {
+        let mut count = 0;
+        for shard in 0..keys::SHARDS {
+            let start = Bound::Included(keys::due_shard(shard));
+            let end = Bound::Excluded(keys::due_until(shard, until));
+            count += self.some(Range { start, end }, enough.saturating_sub(count)).await?.len();
+        }
+        Ok(count)
+    }
+
     /// What is due at `until` or before, in the order of the instants, at most `limit` rows a shard; and whether that is all.
     ///
     /// A collection with more than a page at one instant is passed over for the next one there, so that nobody waits behind its rows.

@@ -17,6 +17,7 @@ use campanile::store::Store;
 use campanile::system::clock::ManualClock;
 use campanile::system::meter::Silent;
 use campanile::system::random::SeededRandom;
+use chrono::{DateTime, Utc};
 
 use crate::year::model::{Key, LATE_SECONDS, key};
 
@@ -81,7 +82,7 @@ impl Engine for Powered {
 /// Writes down every alarm that rings, in order.
 #[derive(Default)]
 pub struct Ears {
-    heard: Mutex<Vec<Key>>,
+    heard: Mutex<Vec<(Key, bool)>>,
 }
 
 impl Ears {
@@ -90,7 +91,14 @@ impl Ears {
     }
 
     pub fn from(&self, mark: usize) -> Vec<Key> {
-        self.heard.lock().unwrap()[mark..].to_vec()
+        self.heard.lock().unwrap()[mark..].iter().map(|(key, _)| key.clone()).collect()
+    }
+
+    /// The objects that rang since this was last asked, by name, each with whether it was said to be late.
+    pub fn names(&self) -> Vec<(String, bool)> {
+        let heard = std::mem::take(&mut *self.heard.lock().unwrap());
+        let name = |place: &str| place.rsplit('/').next().unwrap_or_default().to_owned();
+        heard.iter().map(|((place, ..), late)| (name(place), *late)).collect()
     }
 }
 
@@ -98,7 +106,7 @@ impl Listener for Ears {
     fn hear(&self, notice: &Arc<Notice>) {
         if let Event::Rang { user, alarm } = &notice.event {
             assert_eq!(user, alarm.object.collection().user(), "nobody shares anything here");
-            self.heard.lock().unwrap().push(key(alarm));
+            self.heard.lock().unwrap().push((key(alarm), notice.late));
         }
     }
 }
@@ -112,6 +120,11 @@ pub struct Town {
 }
 
 impl Town {
+    pub fn at(now: DateTime<Utc>) -> Town {
+        let clock = Arc::new(ManualClock::at(now));
+        Town { disk: Disk::default(), fuse: Arc::default(), ears: Arc::default(), clock }
+    }
+
     /// The service as `app` starts it, without listeners and jobs: the test turns the clock itself.
     pub async fn open(&self, seed: u64) -> Arc<Service> {
         self.fuse.douse();
