@@ -17,6 +17,7 @@ use campanile::kv::{Kv, Writes};
 use campanile::service::collections::Face;
 use campanile::store::{due, keys, record};
 use campanile::system::clock::{Clock, SystemClock};
+use campanile::system::meter::Silent;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Parser;
 use toml::Value;
@@ -81,7 +82,7 @@ async fn main() {
     let config = config::read(&layers).expect("sound settings");
     let kv = app::open_store(&config).expect("the store opens");
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let service = app::service(kv.clone(), &config, clock.clone(), Arc::new(LocalBus::default()));
+    let service = app::service(kv.clone(), &config, clock.clone(), Arc::new(LocalBus::default()), Arc::new(Silent));
     let hash = cheap_hash();
     let mut calendars = Vec::new();
     for number in 0..fill.users {

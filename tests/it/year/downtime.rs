@@ -7,6 +7,7 @@ use campanile::domain::address::{Address, Kind};
 use campanile::domain::object::Precondition;
 use campanile::domain::principal::Principal;
 use campanile::service::Service;
+use campanile::service::clock::Aim;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::year::person;
@@ -106,7 +107,7 @@ async fn what_was_armed_before_the_machine_slept_rings_late_or_not_at_all() {
 async fn a_clock_that_steps_back_rings_nothing_twice() {
     let (town, service, alice) = open().await;
     put(&service, &alice, "once", text("once", 6, 7, "")).await;
-    service.turn_clock(at(6)).await.expect("it turns");
+    service.turn_clock(Aim::To(at(6))).await.expect("it turns");
     assert_eq!(town.ears.names(), [("once".to_owned(), false)]);
     // Not turned by hand, but put right underneath the service.
     town.clock.set(at(5));
@@ -116,8 +117,8 @@ async fn a_clock_that_steps_back_rings_nothing_twice() {
     service.strike().await.expect("it rests");
     assert_eq!(town.ears.names(), [], "it rang, and a write does not make it another alarm");
     // Turned by hand, everything behind the new present lies ahead again.
-    service.turn_clock(at(5)).await.expect("it turns");
-    service.turn_clock(at(6)).await.expect("it turns");
+    service.turn_clock(Aim::To(at(5))).await.expect("it turns");
+    service.turn_clock(Aim::To(at(6))).await.expect("it turns");
     assert_eq!(town.ears.names(), [("once".to_owned(), false)]);
 }
 
