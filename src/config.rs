@@ -11,7 +11,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::domain::delivery::Offered;
-use crate::service::settings::{Alarms, Clock, Journal, Limits, Settings, Sinks, Uploads};
+use crate::service::settings::{Alarms, Clock, Journal, Limits, Reports, Settings, Sinks, Uploads};
 
 /// Every key with its default and what it means.
 pub const DEFAULTS: &str = include_str!("../data/campanile.toml");
@@ -59,6 +59,7 @@ pub struct Config {
     pub calendar: Calendar,
     pub websocket: WebSocket,
     pub limits: LimitKeys,
+    pub reports: ReportKeys,
     pub alarms: AlarmKeys,
     pub uploads: UploadKeys,
     pub journal: JournalKeys,
@@ -128,6 +129,17 @@ pub struct LimitKeys {
     pub collections_per_home: usize,
     pub shares_per_collection: usize,
     pub recurrence_steps: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportKeys {
+    pub index_objects: usize,
+    pub parsed_bytes: usize,
+    pub instances: usize,
+    pub expanded_bytes: usize,
+    pub hrefs: usize,
+    pub steps: u32,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -422,6 +434,14 @@ impl Config {
                 logins_per_minute: self.limits.logins_per_minute,
                 logins_at_once: self.limits.logins_at_once,
                 recurrence_steps: self.limits.recurrence_steps,
+            },
+            reports: Reports {
+                index_objects: self.reports.index_objects,
+                parsed_bytes: self.reports.parsed_bytes,
+                instances: self.reports.instances,
+                expanded_bytes: self.reports.expanded_bytes,
+                hrefs: self.reports.hrefs,
+                steps: self.reports.steps,
             },
             alarms: Alarms {
                 require_accepted: self.alarms.require_accepted,
