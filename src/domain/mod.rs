@@ -11,6 +11,7 @@ pub mod import;
 pub mod object;
 pub mod occurrence;
 pub mod principal;
+pub mod query;
 pub mod reach;
 pub mod refusal;
 pub mod sync;
