@@ -7,6 +7,7 @@ pub mod channel;
 pub mod collection;
 pub mod delivery;
 pub mod event;
+pub mod home_sync;
 pub mod import;
 pub mod object;
 pub mod occurrence;
