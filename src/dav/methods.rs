@@ -10,19 +10,18 @@ use crate::http::problem;
 
 pub const DAV: HeaderName = HeaderName::from_static("dav");
 
-/// What the `DAV` header claims: only what works, because clients build on it. `calendar-access` (RFC 4791 5.1) and `addressbook`
-/// (RFC 6352 6.1) promise the reports and come with them, `access-control` comes with ACL, `2` with LOCK, and `calendar-auto-schedule`
-/// when invitations are sent: Thunderbird stops mailing them itself as soon as it reads that word.
-pub const CLASSES: &str = "1, 3, extended-mkcol";
+/// What the `DAV` header claims: only what works, because clients build on it. `access-control` comes with ACL, `2` with LOCK, and
+/// `calendar-auto-schedule` when invitations are sent: Thunderbird stops mailing them itself as soon as it reads that word.
+pub const CLASSES: &str = "1, 3, extended-mkcol, calendar-access, addressbook";
 
 /// The `Allow` header of a place.
 pub fn allowed(place: &Place) -> &'static str {
     match place {
         Place::Root | Place::Principals | Place::Principal(_) | Place::Homes(_) | Place::Home(..) => {
-            "OPTIONS, PROPFIND, PROPPATCH"
+            "OPTIONS, PROPFIND, PROPPATCH, REPORT"
         }
-        Place::Collection(_) => "OPTIONS, GET, HEAD, DELETE, PROPFIND, PROPPATCH, MKCOL, MKCALENDAR",
-        Place::Object(_) => "OPTIONS, GET, HEAD, PUT, DELETE, PROPFIND, PROPPATCH",
+        Place::Collection(_) => "OPTIONS, GET, HEAD, DELETE, PROPFIND, PROPPATCH, REPORT, MKCOL, MKCALENDAR",
+        Place::Object(_) => "OPTIONS, GET, HEAD, PUT, DELETE, PROPFIND, PROPPATCH, REPORT",
     }
 }
 

@@ -16,6 +16,7 @@ pub mod proppatch;
 pub mod props;
 pub mod question;
 pub mod reader;
+pub mod report;
 pub mod values;
 pub mod writer;
 pub mod xml;

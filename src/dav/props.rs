@@ -24,17 +24,19 @@ pub enum Property {
     CalendarDescription,
     TimezoneId,
     CalendarObjectMax,
+    Collations,
     BookHome,
     AddressData,
     BookDescription,
     AddressObjectMax,
+    BookCollations,
     Ctag,
     Color,
 }
 
 impl Property {
     /// All of them, in the order in which `propname` lists them.
-    pub const ALL: [Property; 26] = [
+    pub const ALL: [Property; 28] = [
         Property::ResourceType,
         Property::DisplayName,
         Property::Etag,
@@ -55,10 +57,12 @@ impl Property {
         Property::CalendarDescription,
         Property::TimezoneId,
         Property::CalendarObjectMax,
+        Property::Collations,
         Property::BookHome,
         Property::AddressData,
         Property::BookDescription,
         Property::AddressObjectMax,
+        Property::BookCollations,
         Property::Ctag,
         Property::Color,
     ];
@@ -98,6 +102,8 @@ impl Property {
             Property::CalendarDescription => "C:calendar-description",
             Property::TimezoneId => "C:calendar-timezone-id",
             Property::CalendarObjectMax => "C:max-resource-size",
+            Property::Collations => "C:supported-collation-set",
+            Property::BookCollations => "CR:supported-collation-set",
             Property::BookHome => "CR:addressbook-home-set",
             Property::AddressData => "CR:supported-address-data",
             Property::BookDescription => "CR:addressbook-description",

@@ -5,6 +5,8 @@ pub mod client;
 mod alarms;
 mod clock;
 mod dav;
+mod dav_report;
+mod dav_report_sync;
 mod first_bell;
 mod hostile;
 mod imports;
