@@ -11,6 +11,8 @@ mod imports;
 mod listing;
 mod login;
 mod metrics;
+mod page;
+mod program;
 mod sharing;
 mod tickets;
 
