@@ -1,4 +1,4 @@
-//! The numbers the use cases go by: limits, lives and zones. Read from the configuration by `config.rs`; each with its default.
+//! The numbers the use cases go by: limits, lives and zones. Read from the configuration by `config/settings.rs`; each with its default.
 
 use chrono_tz::Tz;
 

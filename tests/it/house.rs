@@ -45,7 +45,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("rrule::", &["ical/recur/"]),
     ("icalendar::", &["ical/draft.rs"]),
     ("warp::", &["api/", "dav/", "gateway/", "http/", "routes.rs", "app.rs"]),
-    ("cron::", &["jobs/", "config.rs", "app.rs"]),
+    ("cron::", &["jobs/", "config/", "app.rs"]),
     ("tungstenite::", &["gateway/codec.rs", "gateway/upgrade.rs", "cli/watch.rs"]),
     ("argon2::", &["service/login.rs"]),
     ("postcard::", &["store/record.rs"]),

@@ -1,20 +1,44 @@
 //! The configuration: the annotated defaults of `data/campanile.toml`, a file, the environment and flags, in layers that remember where
-//! each value came from.
+//! each value came from. A section's keys stand in a file of their own.
+
+pub mod alarms;
+pub mod calendar;
+pub mod check;
+pub mod clock;
+pub mod http;
+pub mod keeping;
+pub mod limits;
+pub mod log;
+pub mod mail;
+pub mod metrics;
+pub mod settings;
+pub mod sinks;
+pub mod store;
+pub mod websocket;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use chrono_tz::Tz;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::domain::delivery::Offered;
-use crate::service::settings::{Alarms, Clock, Journal, Limits, Settings, Sinks, Uploads};
+use crate::config::alarms::AlarmKeys;
+use crate::config::calendar::Calendar;
+use crate::config::check::check;
+use crate::config::clock::ClockKeys;
+use crate::config::http::{Http, Listener};
+use crate::config::keeping::{JournalKeys, Sweep, UploadKeys};
+use crate::config::limits::LimitKeys;
+use crate::config::log::Log;
+use crate::config::mail::Mail;
+use crate::config::metrics::Metrics;
+use crate::config::sinks::SinkKeys;
+use crate::config::store::Store;
+use crate::config::websocket::WebSocket;
 
 /// Every key with its default and what it means.
-pub const DEFAULTS: &str = include_str!("../data/campanile.toml");
+pub const DEFAULTS: &str = include_str!("../../data/campanile.toml");
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,172 +92,6 @@ pub struct Config {
     pub clock: ClockKeys,
     pub metrics: Metrics,
     pub log: Log,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Listener {
-    pub address: SocketAddr,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Http {
-    pub header_seconds: u64,
-    pub connections: usize,
-    pub shutdown_seconds: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Engine {
-    Sled,
-    Redb,
-    Memory,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Store {
-    pub engine: Engine,
-    pub path: PathBuf,
-    pub cache_bytes: u64,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Calendar {
-    pub default_timezone: String,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WebSocket {
-    pub ping_seconds: u64,
-    pub message_bytes: usize,
-    pub queue_bytes: usize,
-    pub write_seconds: u64,
-    pub registrations: usize,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LimitKeys {
-    pub sockets_per_user: usize,
-    pub sockets: usize,
-    pub tickets_per_minute: u32,
-    pub logins_per_minute: u32,
-    pub logins_at_once: usize,
-    pub object_bytes: u64,
-    pub collections_per_home: usize,
-    pub shares_per_collection: usize,
-    pub recurrence_steps: u32,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AlarmKeys {
-    pub require_accepted: bool,
-    pub arm_ahead_seconds: u32,
-    pub late_seconds: u32,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct UploadKeys {
-    pub user_bytes: u64,
-    pub life_seconds: u32,
-    pub import_life_seconds: u32,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct JournalKeys {
-    pub keep_seconds: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum MailSecurity {
-    StartTls,
-    Tls,
-    None,
-}
-
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Mail {
-    pub host: String,
-    pub port: u16,
-    pub security: MailSecurity,
-    pub user: String,
-    pub password: String,
-    pub from: String,
-    pub per_user_per_minute: u32,
-}
-
-impl std::fmt::Debug for Mail {
-    // Without the password.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Mail").field("host", &self.host).field("from", &self.from).finish_non_exhaustive()
-    }
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SinkKeys {
-    pub webhook: bool,
-    pub ntfy: bool,
-    pub allow_private: bool,
-    pub trusted: String,
-    pub public_url: String,
-    pub timeout_seconds: u64,
-    pub attempts: u32,
-    pub back_off_seconds: u64,
-    pub back_off_max_seconds: u64,
-    pub at_once: usize,
-    pub waiting_per_user: usize,
-    pub dead_per_user: usize,
-    pub keep_seconds: u32,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ClockKeys {
-    pub patience_seconds: u64,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sweep {
-    pub schedule: String,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Metrics {
-    /// An address, or `off`, or nothing, which means the same.
-    pub address: String,
-    /// Somebody asked for that address: it is no default.
-    #[serde(skip)]
-    pub chosen: bool,
-}
-
-/// What stands for no address.
-const OFF: [&str; 2] = ["", "off"];
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    Text,
-    Json,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Log {
-    pub format: LogFormat,
-    pub level: String,
 }
 
 /// A value and where it came from, by dotted key.
@@ -363,101 +221,19 @@ fn typed(table: Table) -> Result<Config, toml::de::Error> {
     Value::Table(table).try_into()
 }
 
-/// What the type of a value cannot tell.
-fn check(key: &str, value: &Value) -> Result<(), String> {
-    match (key, value) {
-        ("calendar.default_timezone", Value::String(zone)) => {
-            zone.parse::<Tz>().map(drop).map_err(|_| format!("no zone named {zone:?}"))
-        }
-        ("metrics.address", Value::String(text)) if !OFF.contains(&text.as_str()) => {
-            text.parse::<SocketAddr>().map(drop).map_err(|_| format!("{text:?} is neither an address nor \"off\""))
-        }
-        ("sweep.schedule", Value::String(text)) => {
-            let schedule = cron::Schedule::from_str(text).map_err(|error| error.to_string())?;
-            let from = chrono::DateTime::UNIX_EPOCH;
-            schedule.after(&from).next().map(drop).ok_or_else(|| format!("{text:?} never comes"))
-        }
-        (
-            "http.header_seconds"
-            | "websocket.ping_seconds"
-            | "websocket.write_seconds"
-            | "limits.logins_at_once"
-            | "sinks.timeout_seconds"
-            | "sinks.attempts"
-            | "sinks.at_once",
-            Value::Integer(0),
-        ) => Err("must be at least 1".to_owned()),
-        ("listener", Value::Array(all)) if all.is_empty() => Err("must name at least one address".to_owned()),
-        (_, Value::Integer(number)) if *number < 0 => Err("must not be negative".to_owned()),
-        _ => Ok(()),
-    }
-}
-
 impl Config {
     /// The defaults alone.
     pub fn defaults() -> Result<Config, ConfigError> {
         read(&layers(None, [], Vec::new())?)
     }
-
-    /// Where `/metrics` is to be served; `None` where it is switched off. Beside a listener on any free port the default is any free port
-    /// too, so that several services on one machine do not want the same.
-    pub fn metrics_address(&self) -> Option<SocketAddr> {
-        let mut address: SocketAddr = self.metrics.address.parse().ok()?;
-        if !self.metrics.chosen && self.listener.iter().any(|listener| listener.address.port() == 0) {
-            address.set_port(0);
-        }
-        Some(address)
-    }
-
-    /// What the use cases go by.
-    pub fn settings(&self) -> Settings {
-        let seconds = i64::from;
-        Settings {
-            default_zone: self.calendar.default_timezone.parse().unwrap_or(Tz::UTC),
-            limits: Limits {
-                object_bytes: self.limits.object_bytes,
-                collections_per_home: self.limits.collections_per_home,
-                shares_per_collection: self.limits.shares_per_collection,
-                tickets_per_minute: self.limits.tickets_per_minute,
-                logins_per_minute: self.limits.logins_per_minute,
-                logins_at_once: self.limits.logins_at_once,
-                recurrence_steps: self.limits.recurrence_steps,
-            },
-            alarms: Alarms {
-                require_accepted: self.alarms.require_accepted,
-                arm_ahead_seconds: seconds(self.alarms.arm_ahead_seconds),
-                late_seconds: seconds(self.alarms.late_seconds),
-            },
-            uploads: Uploads {
-                user_bytes: self.uploads.user_bytes,
-                life_seconds: seconds(self.uploads.life_seconds),
-                import_life_seconds: seconds(self.uploads.import_life_seconds),
-            },
-            journal: Journal { keep_seconds: seconds(self.journal.keep_seconds) },
-            clock: Clock { patience_seconds: self.clock.patience_seconds },
-            sinks: Sinks {
-                offered: Offered {
-                    mail: !self.mail.host.is_empty(),
-                    webhook: self.sinks.webhook,
-                    ntfy: self.sinks.ntfy,
-                },
-                allow_private: self.sinks.allow_private,
-                attempts: self.sinks.attempts,
-                back_off_seconds: self.sinks.back_off_seconds,
-                back_off_max_seconds: self.sinks.back_off_max_seconds,
-                at_once: self.sinks.at_once,
-                waiting_per_user: self.sinks.waiting_per_user,
-                dead_per_user: self.sinks.dead_per_user,
-                keep_seconds: seconds(self.sinks.keep_seconds),
-                mails_per_minute: self.mail.per_user_per_minute,
-            },
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
+    use crate::config::store::Engine;
 
     fn read_with(environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
