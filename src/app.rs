@@ -23,6 +23,9 @@ use crate::gateway::session;
 use crate::gateway::upgrade::Door;
 use crate::http::accept;
 use crate::http::observe::Observed;
+use crate::http::origin::Origin;
+use crate::http::porch::Porch;
+use crate::http::proxy::Proxies;
 use crate::jobs;
 use crate::kv::{Kv, KvError, memory, redb, sled};
 use crate::metrics::Metrics;
@@ -132,6 +135,9 @@ pub struct Running {
 
 /// Opens the store, starts the jobs and listens.
 pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, StartError> {
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
     let schedule = config.sweep.schedule.parse()?;
     let sinks = sinks(config)?;
     let kv = open_store(config)?;
@@ -173,6 +179,9 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
         paths_max: config.websocket.registrations,
     });
     let routes = TowerToHyperService::new(warp::service(routes::routes(House { service: service.clone(), door })));
+    let own = Origin::of_url(&config.sinks.public_url).into_iter().collect();
+    let proxies = Arc::new(Proxies::new(&config.auth.proxy_header, config.proxies(), own));
+    let routes = Porch::new(routes, proxies);
     let routes = Observed::new(routes, meter, u32::from_be_bytes(random::bytes(&SystemRandom)));
     let settings = accept::Settings {
         header_deadline: Duration::from_secs(config.http.header_seconds),

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use chrono_tz::Tz;
 use toml::Value;
 
+use crate::config::auth;
 use crate::config::metrics::OFF;
 
 /// Whether a value could work, beyond its type; `key` is dotted.
@@ -13,6 +14,10 @@ pub fn check(key: &str, value: &Value) -> Result<(), String> {
     match (key, value) {
         ("calendar.default_timezone", Value::String(zone)) => {
             zone.parse::<Tz>().map(drop).map_err(|_| format!("no zone named {zone:?}"))
+        }
+        ("auth.proxy_header", Value::String(name)) => auth::header(name),
+        ("auth.mail_domain", Value::String(domain)) if domain.is_empty() || domain.contains(['@', ' ']) => {
+            Err(format!("{domain:?} cannot stand behind the @ of a mail address"))
         }
         ("metrics.address", Value::String(text)) if !OFF.contains(&text.as_str()) => {
             text.parse::<SocketAddr>().map(drop).map_err(|_| format!("{text:?} is neither an address nor \"off\""))

@@ -2,6 +2,7 @@
 //! each value came from. A section's keys stand in a file of their own.
 
 pub mod alarms;
+pub mod auth;
 pub mod calendar;
 pub mod check;
 pub mod clock;
@@ -15,6 +16,7 @@ pub mod settings;
 pub mod sinks;
 pub mod store;
 pub mod websocket;
+pub mod words;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,6 +26,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::config::alarms::AlarmKeys;
+use crate::config::auth::Auth;
 use crate::config::calendar::Calendar;
 use crate::config::check::check;
 use crate::config::clock::ClockKeys;
@@ -36,6 +39,7 @@ use crate::config::metrics::Metrics;
 use crate::config::sinks::SinkKeys;
 use crate::config::store::Store;
 use crate::config::websocket::WebSocket;
+use crate::domain::net::Nets;
 
 /// Every key with its default and what it means.
 pub const DEFAULTS: &str = include_str!("../../data/campanile.toml");
@@ -79,6 +83,7 @@ pub enum ConfigError {
 pub struct Config {
     pub listener: Vec<Listener>,
     pub http: Http,
+    pub auth: Auth,
     pub store: Store,
     pub calendar: Calendar,
     pub websocket: WebSocket,
@@ -198,6 +203,11 @@ pub fn read(layers: &Layers) -> Result<Config, ConfigError> {
         let why = "mail.from must be set too".to_owned();
         return Err(ConfigError::Invalid { key: "mail.host".to_owned(), origin, why });
     }
+    if let Err(why) = Nets::parse(config.auth.proxy_from.iter()) {
+        let key = "auth.proxy_from".to_owned();
+        let origin = layers.get(&key).map_or(Origin::Default, |(_, origin)| origin.clone());
+        return Err(ConfigError::Invalid { key, origin, why });
+    }
     config.metrics.chosen = layers.get("metrics.address").is_some_and(|(_, origin)| *origin != Origin::Default);
     Ok(config)
 }
@@ -264,6 +274,18 @@ mod tests {
     }
 
     #[test]
+    fn a_proxy_that_others_could_play_is_warned_of() {
+        let header = ("CAMPANILE_AUTH__PROXY_HEADER", "X-Remote-User");
+        let mut config = read_with(&[header, ("CAMPANILE_AUTH__PROXY_FROM", "loopback, 10.0.0.0/8")]).expect("sound");
+        assert!(config.proxies().hold("10.2.3.4".parse().expect("an address")));
+        assert_eq!(config.warnings(), [""; 0]);
+        config.listener[0].address = "0.0.0.0:8008".parse().expect("an address");
+        assert!(config.warnings()[0].contains("0.0.0.0:8008"), "{:?}", config.warnings());
+        config.auth.proxy_header.clear();
+        assert_eq!(config.warnings(), [""; 0], "nobody is believed");
+    }
+
+    #[test]
     fn faults_name_the_key() {
         let rows = [
             ("CAMPANILE_STORE__ENGIN", "redb", "no setting named store.engin"),
@@ -274,6 +296,9 @@ mod tests {
             ("CAMPANILE_METRICS__ADDRESS", "everywhere", "neither an address nor \"off\""),
             ("CAMPANILE_MAIL__HOST", "mail.example.org", "mail.from must be set too"),
             ("CAMPANILE_SINKS__ATTEMPTS", "0", "must be at least 1"),
+            ("CAMPANILE_AUTH__PROXY_HEADER", "X_Remote_User", "underscore"),
+            ("CAMPANILE_AUTH__PROXY_HEADER", "Authorization", "cannot be the header"),
+            ("CAMPANILE_AUTH__PROXY_FROM", "10.0.0.0/99", "no network"),
         ];
         for (name, value, want) in rows {
             let error = read_with(&[(name, value)]).expect_err(name).to_string();

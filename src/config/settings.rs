@@ -4,7 +4,7 @@ use chrono_tz::Tz;
 
 use crate::config::Config;
 use crate::domain::delivery::Offered;
-use crate::service::settings::{Alarms, Clock, Journal, Limits, Settings, Sinks, Uploads};
+use crate::service::settings::{Alarms, Auth, Clock, Journal, Limits, Settings, Sinks, Uploads};
 
 impl Config {
     /// What the use cases go by.
@@ -12,6 +12,7 @@ impl Config {
         let seconds = i64::from;
         Settings {
             default_zone: self.calendar.default_timezone.parse().unwrap_or(Tz::UTC),
+            auth: Auth { proxy_create: self.auth.proxy_create, mail_domain: self.auth.mail_domain.clone() },
             limits: Limits {
                 object_bytes: self.limits.object_bytes,
                 collections_per_home: self.limits.collections_per_home,

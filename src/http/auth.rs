@@ -1,4 +1,5 @@
-//! Who is calling: out of the `Authorization` header or the `ticket` parameter. Checking it is the service's business.
+//! Who is calling: out of what a trusted proxy says, the `Authorization` header or the `ticket` parameter. Checking it is the service's
+//! business.
 
 use headers::authorization::{Basic, Bearer, Credentials as Scheme};
 use http::header::AUTHORIZATION;
@@ -6,6 +7,7 @@ use http::header::AUTHORIZATION;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
 use crate::http::call::Call;
+use crate::http::proxy::Vouch;
 use crate::service::Service;
 use crate::service::login::Credentials;
 
@@ -39,7 +41,20 @@ pub fn credentials(call: &Call) -> Credentials {
     }
 }
 
-/// The person behind a request.
+/// The person behind a request. What a trusted proxy says wins over what the request itself brings.
 pub async fn caller(service: &Service, call: &Call) -> Result<Principal, Refusal> {
-    service.authenticate(&credentials(call), call.peer).await
+    match &call.vouch {
+        Some(Vouch::For(login)) => service.vouched(login).await,
+        Some(Vouch::Unclear) => Err(Refusal::Unauthenticated),
+        Some(Vouch::Foreign) => Err(Refusal::Forbidden),
+        None => service.authenticate(&credentials(call), call.peer).await,
+    }
+}
+
+/// The person behind a request for a socket, where its head tells: by a trusted proxy, an `Authorization` header or a ticket. `None` where it
+/// says nothing; then the dialect asks in its own way. The Side socket does not ask here: only a ticket opens it.
+pub async fn upgrader(service: &Service, call: &Call) -> Result<Option<Principal>, Refusal> {
+    let silent =
+        call.vouch.is_none() && !call.headers.contains_key(AUTHORIZATION) && call.parameter("ticket").is_none();
+    if silent { Ok(None) } else { caller(service, call).await.map(Some) }
 }

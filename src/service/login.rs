@@ -115,9 +115,11 @@ impl Service {
             return Err(Refusal::Unauthenticated);
         }
         let found = self.find_login(login).await?;
-        let hash = found.as_ref().map_or(self.doorkeeper.decoy.as_str(), |found| found.password_hash.as_str());
+        // Who has no password here signs in elsewhere: nothing that is tried is right, and it costs the same.
+        let hash = found.as_ref().map(|found| found.password_hash.as_str()).filter(|hash| !hash.is_empty());
+        let (hash, may) = hash.map_or((self.doorkeeper.decoy.as_str(), false), |hash| (hash, true));
         let proof = self.doorkeeper.proof(login, password, hash);
-        if found.is_some() && self.doorkeeper.remembers(&proof) {
+        if may && self.doorkeeper.remembers(&proof) {
             return found.ok_or(Refusal::Unauthenticated);
         }
         // By what was typed, in one spelling: who counts by account tells which mail address belongs to which name.
@@ -126,7 +128,7 @@ impl Service {
         let (password, hash) = (password.to_owned(), hash.to_owned());
         let right = tokio::task::spawn_blocking(move || verify(&password, &hash)).await.unwrap_or(false);
         match found {
-            Some(found) if right => {
+            Some(found) if may && right => {
                 self.doorkeeper.remember(proof);
                 Ok(found)
             }
@@ -134,7 +136,7 @@ impl Service {
         }
     }
 
-    async fn find_login(&self, login: &str) -> Result<Option<Principal>, Refusal> {
+    pub(crate) async fn find_login(&self, login: &str) -> Result<Option<Principal>, Refusal> {
         let by_mail = if login.contains('@') { self.store.user_of_mail(login.trim()).await? } else { None };
         match by_mail.or_else(|| principal::login_name(login)) {
             Some(name) => Ok(self.store.principal(&name).await?),

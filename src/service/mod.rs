@@ -28,6 +28,7 @@ pub mod sweep;
 pub mod sync;
 pub mod tickets;
 pub mod uploads;
+pub mod vouched;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -63,6 +63,12 @@ impl Service {
             timezone: newcomer.timezone.as_deref().and_then(zone_named).map(str::to_owned),
             administrator: newcomer.administrator,
         };
+        self.move_in(principal).await
+    }
+
+    /// Gives a person, whose texts were looked at, their home.
+    pub(crate) async fn move_in(&self, principal: Principal) -> Result<Principal, Refusal> {
+        let name = principal.name.clone();
         let _turn = self.people.lock().await;
         let taken = self.store.user_of_mail(&principal.email).await?.is_some();
         if taken || self.store.principal(&name).await?.is_some() {

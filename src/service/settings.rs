@@ -8,12 +8,28 @@ use crate::domain::delivery::Offered;
 pub struct Settings {
     /// For floating and all-day values of people who set no zone of their own.
     pub default_zone: Tz,
+    pub auth: Auth,
     pub limits: Limits,
     pub alarms: Alarms,
     pub uploads: Uploads,
     pub journal: Journal,
     pub clock: Clock,
     pub sinks: Sinks,
+}
+
+/// Who else may say who is calling.
+#[derive(Clone, Debug)]
+pub struct Auth {
+    /// Whether a person whom a trusted proxy names is made when nobody has that name.
+    pub proxy_create: bool,
+    /// Behind the `@` in the mail address of a person who is made so and whose name is none.
+    pub mail_domain: String,
+}
+
+impl Default for Auth {
+    fn default() -> Auth {
+        Auth { proxy_create: false, mail_domain: "localhost".to_owned() }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -111,6 +127,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             default_zone: Tz::UTC,
+            auth: Auth::default(),
             limits: Limits {
                 object_bytes: 1_048_576,
                 collections_per_home: 1_000,
