@@ -11,7 +11,8 @@ use warp::{Filter, Rejection, Reply};
 
 use crate::api::metrics::Board;
 use crate::api::{
-    alarms, calendars, clock, deliveries, files, health, imports, me, metrics, shares, tickets, tokens, users,
+    alarms, app_passwords, calendars, clock, deliveries, files, health, imports, me, metrics, shares, tickets, tokens,
+    users,
 };
 use crate::dav::dispatch;
 use crate::domain::refusal::Refusal;
@@ -114,6 +115,9 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
         .or(warp::path!("api" / "users").and(post).and(send()).then(users::add)).unify()
         .or(warp::path!("api" / "users" / String).and(delete).and(ask()).then(users::remove)).unify()
         .or(warp::path!("api" / "users" / String / "password").and(put).and(send()).then(users::set_password)).unify()
+        .or(warp::path!("api" / "app-passwords").and(get).and(ask()).then(app_passwords::list)).unify()
+        .or(warp::path!("api" / "app-passwords").and(post).and(send()).then(app_passwords::add)).unify()
+        .or(warp::path!("api" / "app-passwords" / String).and(delete).and(ask()).then(app_passwords::remove)).unify()
         .or(warp::path!("api" / "tokens").and(post).and(send()).then(tokens::issue)).unify()
         .or(warp::path!("api" / "tokens" / String).and(delete).and(ask()).then(tokens::revoke)).unify().boxed();
 

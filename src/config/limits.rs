@@ -10,6 +10,7 @@ pub struct LimitKeys {
     pub tickets_per_minute: u32,
     pub logins_per_minute: u32,
     pub logins_at_once: usize,
+    pub app_passwords_per_user: usize,
     pub object_bytes: u64,
     pub collections_per_home: usize,
     pub shares_per_collection: usize,

@@ -19,6 +19,7 @@ impl Config {
                 shares_per_collection: self.limits.shares_per_collection,
                 tickets_per_minute: self.limits.tickets_per_minute,
                 logins_per_minute: self.limits.logins_per_minute,
+                app_passwords_per_user: self.limits.app_passwords_per_user,
                 logins_at_once: self.limits.logins_at_once,
                 recurrence_steps: self.limits.recurrence_steps,
             },

@@ -6,6 +6,7 @@ pub mod alarm;
 pub mod channel;
 pub mod collection;
 pub mod delivery;
+pub mod device;
 pub mod event;
 pub mod import;
 pub mod net;

@@ -1,5 +1,5 @@
-//! Who is calling: passwords, bearer tokens and tickets become a `Principal`. A wrong password costs what a right one does, and so does
-//! an unknown name.
+//! Who is calling: passwords, app passwords, bearer tokens and tickets become a `Principal`. A wrong password costs what a right one does,
+//! and so does an unknown name.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -12,6 +12,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tokio::sync::Semaphore;
 
+use crate::domain::device::{Device, Purpose};
 use crate::domain::principal::{self, Principal};
 use crate::domain::refusal::Refusal;
 use crate::service::Service;
@@ -34,6 +35,29 @@ pub enum Credentials {
     Basic { login: String, password: String },
     Bearer(String),
     Ticket(String),
+}
+
+/// Who signed in, and with which device's password, if it was one's.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    pub principal: Principal,
+    pub device: Option<Device>,
+}
+
+impl SignedIn {
+    /// The person, if this device may do what they are about to do.
+    pub fn allowed(self, purpose: Purpose) -> Result<Principal, Refusal> {
+        match self.device {
+            Some(device) if !device.scope.allows(purpose) => Err(Refusal::Forbidden),
+            _ => Ok(self.principal),
+        }
+    }
+}
+
+impl From<Principal> for SignedIn {
+    fn from(principal: Principal) -> SignedIn {
+        SignedIn { principal, device: None }
+    }
 }
 
 /// Keeps what logging in needs between requests.
@@ -99,28 +123,39 @@ fn verify(password: &str, hash: &str) -> bool {
 }
 
 impl Service {
-    /// Who brings these credentials. A ticket is used up by this, whatever comes of it.
-    pub async fn authenticate(&self, credentials: &Credentials, _from: IpAddr) -> Result<Principal, Refusal> {
+    /// Who brings these credentials to a socket; an app password must be for that. A ticket is used up by this, whatever comes of it.
+    pub async fn authenticate(&self, credentials: &Credentials, from: IpAddr) -> Result<Principal, Refusal> {
+        self.sign_in(credentials, from).await?.allowed(Purpose::Push)
+    }
+
+    /// Who brings these credentials, whatever for. A ticket is used up by this, whatever comes of it.
+    pub async fn sign_in(&self, credentials: &Credentials, _from: IpAddr) -> Result<SignedIn, Refusal> {
         match credentials {
             Credentials::None => Err(Refusal::Unauthenticated),
             Credentials::Basic { login, password } => self.check_password(login, password).await,
-            Credentials::Bearer(token) => self.check_bearer(token).await,
+            Credentials::Bearer(token) => Ok(self.check_bearer(token).await?.into()),
             Credentials::Ticket(value) => self.redeem_ticket(value).await,
         }
     }
 
-    /// A login name or a mail address, and the password that belongs to it.
-    async fn check_password(&self, login: &str, password: &str) -> Result<Principal, Refusal> {
+    /// A login name or a mail address, and the password or an app password that belongs to it.
+    async fn check_password(&self, login: &str, password: &str) -> Result<SignedIn, Refusal> {
         if password.len() > PASSWORD_MAX {
             return Err(Refusal::Unauthenticated);
         }
         let found = self.find_login(login).await?;
+        // Before anything is counted: who guesses at somebody's password does not lock their devices out.
+        if let Some(found) = &found
+            && let Some(device) = self.device_with(&found.name, password).await?
+        {
+            return Ok(SignedIn { principal: found.clone(), device: Some(device) });
+        }
         // Who has no password here signs in elsewhere: nothing that is tried is right, and it costs the same.
         let hash = found.as_ref().map(|found| found.password_hash.as_str()).filter(|hash| !hash.is_empty());
         let (hash, may) = hash.map_or((self.doorkeeper.decoy.as_str(), false), |hash| (hash, true));
         let proof = self.doorkeeper.proof(login, password, hash);
         if may && self.doorkeeper.remembers(&proof) {
-            return found.ok_or(Refusal::Unauthenticated);
+            return found.map(SignedIn::from).ok_or(Refusal::Unauthenticated);
         }
         // By what was typed, in one spelling: who counts by account tells which mail address belongs to which name.
         self.doorkeeper.tries.admit(&login.trim().to_lowercase())?;
@@ -130,7 +165,7 @@ impl Service {
         match found {
             Some(found) if may && right => {
                 self.doorkeeper.remember(proof);
-                Ok(found)
+                Ok(found.into())
             }
             _ => Err(Refusal::Unauthenticated),
         }

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod collections;
 pub mod deliveries;
 pub mod demo;
+pub mod devices;
 pub mod export;
 pub mod imports;
 pub mod login;

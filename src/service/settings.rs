@@ -44,6 +44,8 @@ pub struct Limits {
     pub tickets_per_minute: u32,
     /// Passwords that may be tried for one login name in a minute; 0 means no limit; one more is answered 429.
     pub logins_per_minute: u32,
+    /// App passwords of one person; 0 means no limit; one more is answered 403.
+    pub app_passwords_per_user: usize,
     /// Argon2 computations at the same time; others wait in line.
     pub logins_at_once: usize,
     /// Work that one question about recurrence may cost, in steps; beyond it the answer is flagged and nothing rings.
@@ -134,6 +136,7 @@ impl Default for Settings {
                 shares_per_collection: 200,
                 tickets_per_minute: 120,
                 logins_per_minute: 60,
+                app_passwords_per_user: 100,
                 logins_at_once: 2,
                 recurrence_steps: 50_000,
             },

@@ -3,6 +3,7 @@
 pub mod client;
 
 mod alarms;
+mod app_passwords;
 mod clock;
 mod dav;
 mod first_bell;
