@@ -31,6 +31,7 @@ use crate::kv::{Kv, KvError, memory, redb, sled};
 use crate::metrics::Metrics;
 use crate::routes::{self, House};
 use crate::service::Service;
+use crate::service::htpasswd;
 use crate::sinks::http::Caller;
 use crate::sinks::mail::{self, Mail};
 use crate::sinks::ntfy::Ntfy;
@@ -54,6 +55,8 @@ pub enum StartError {
     Store(#[from] KvError),
     #[error("cannot listen on {address}: {why}")]
     Listen { address: SocketAddr, why: std::io::Error },
+    #[error("auth.htpasswd: {0}")]
+    Htpasswd(std::io::Error),
     #[error("cannot send alarms elsewhere: {0}")]
     Sinks(String),
     #[error("cannot start: {0}")]
@@ -137,6 +140,9 @@ pub struct Running {
 pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, StartError> {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
+    }
+    if let Some(path) = config.auth.htpasswd() {
+        htpasswd::text(&path).map_err(StartError::Htpasswd)?;
     }
     let schedule = config.sweep.schedule.parse()?;
     let sinks = sinks(config)?;

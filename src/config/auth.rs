@@ -1,5 +1,7 @@
 //! Who else may say who is calling: `[auth]`.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 
 use crate::config::Config;
@@ -12,7 +14,17 @@ pub struct Auth {
     pub proxy_header: String,
     pub proxy_from: Words,
     pub proxy_create: bool,
+    /// A path, or nothing.
+    pub htpasswd: String,
+    pub htpasswd_create: bool,
+    pub htpasswd_plain: bool,
     pub mail_domain: String,
+}
+
+impl Auth {
+    pub fn htpasswd(&self) -> Option<PathBuf> {
+        (!self.htpasswd.is_empty()).then(|| PathBuf::from(&self.htpasswd))
+    }
 }
 
 /// Headers that mean something else already: whoever names one here would let every client say who it is.

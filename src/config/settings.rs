@@ -12,7 +12,13 @@ impl Config {
         let seconds = i64::from;
         Settings {
             default_zone: self.calendar.default_timezone.parse().unwrap_or(Tz::UTC),
-            auth: Auth { proxy_create: self.auth.proxy_create, mail_domain: self.auth.mail_domain.clone() },
+            auth: Auth {
+                proxy_create: self.auth.proxy_create,
+                htpasswd: self.auth.htpasswd(),
+                htpasswd_create: self.auth.htpasswd_create,
+                htpasswd_plain: self.auth.htpasswd_plain,
+                mail_domain: self.auth.mail_domain.clone(),
+            },
             limits: Limits {
                 object_bytes: self.limits.object_bytes,
                 collections_per_home: self.limits.collections_per_home,

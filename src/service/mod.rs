@@ -8,10 +8,12 @@ pub mod belfry;
 pub mod channels;
 pub mod clock;
 pub mod collections;
+pub mod crypt;
 pub mod deliveries;
 pub mod demo;
 pub mod devices;
 pub mod export;
+pub mod htpasswd;
 pub mod imports;
 pub mod login;
 pub mod objects;
@@ -90,7 +92,7 @@ impl Service {
     ) -> Arc<Service> {
         let (post, mails) =
             (Post::new(settings.sinks.at_once), Rate::new(settings.sinks.mails_per_minute, "too many mails"));
-        let doorkeeper = Doorkeeper::new(&settings.limits, &*random);
+        let doorkeeper = Doorkeeper::new(&settings, &*random);
         Arc::new(Service {
             store,
             relay: Relay::new(bus, clock.clone(), meter.clone()),

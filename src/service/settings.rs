@@ -1,5 +1,7 @@
 //! The numbers the use cases go by: limits, lives and zones. Read from the configuration by `config/settings.rs`; each with its default.
 
+use std::path::PathBuf;
+
 use chrono_tz::Tz;
 
 use crate::domain::delivery::Offered;
@@ -22,13 +24,25 @@ pub struct Settings {
 pub struct Auth {
     /// Whether a person whom a trusted proxy names is made when nobody has that name.
     pub proxy_create: bool,
+    /// A password file in Apache's form.
+    pub htpasswd: Option<PathBuf>,
+    /// Whether a person whom that file lists is made at their first sign-in.
+    pub htpasswd_create: bool,
+    /// Whether passwords may stand in that file as they are.
+    pub htpasswd_plain: bool,
     /// Behind the `@` in the mail address of a person who is made so and whose name is none.
     pub mail_domain: String,
 }
 
 impl Default for Auth {
     fn default() -> Auth {
-        Auth { proxy_create: false, mail_domain: "localhost".to_owned() }
+        Auth {
+            proxy_create: false,
+            htpasswd: None,
+            htpasswd_create: true,
+            htpasswd_plain: false,
+            mail_domain: "localhost".to_owned(),
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! People whom somebody else has signed in: a trusted proxy. They are known by the name it gives; where that is asked for, they are made at
-//! their first sign-in.
+//! People whose passwords are not kept here: a trusted proxy has signed them in, or a password file lists them. They are known by the name it
+//! gives; where that is asked for, they are made at their first sign-in.
 
 use crate::domain::principal::{Principal, login_name};
 use crate::domain::refusal::Refusal;

@@ -8,6 +8,7 @@ mod clock;
 mod dav;
 mod first_bell;
 mod hostile;
+mod htpasswd;
 mod imports;
 mod listing;
 mod login;
