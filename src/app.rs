@@ -22,8 +22,8 @@ use crate::gateway::hub::{self, Hub};
 use crate::gateway::session;
 use crate::gateway::upgrade::Door;
 use crate::http::accept;
+use crate::http::cors::Cors;
 use crate::http::observe::Observed;
-use crate::http::origin::Origin;
 use crate::http::porch::Porch;
 use crate::http::proxy::Proxies;
 use crate::jobs;
@@ -185,9 +185,9 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
         paths_max: config.websocket.registrations,
     });
     let routes = TowerToHyperService::new(warp::service(routes::routes(House { service: service.clone(), door })));
-    let own = Origin::of_url(&config.sinks.public_url).into_iter().collect();
-    let proxies = Arc::new(Proxies::new(&config.auth.proxy_header, config.proxies(), own));
-    let routes = Porch::new(routes, proxies);
+    let proxies = Proxies::new(&config.auth.proxy_header, config.proxies(), config.trusted_origins());
+    let cors = Cors::new(config.cors.any(), config.cors.named().unwrap_or_default());
+    let routes = Porch::new(routes, Arc::new(proxies), Arc::new(cors));
     let routes = Observed::new(routes, meter, u32::from_be_bytes(random::bytes(&SystemRandom)));
     let settings = accept::Settings {
         header_deadline: Duration::from_secs(config.http.header_seconds),

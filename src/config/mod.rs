@@ -6,6 +6,7 @@ pub mod auth;
 pub mod calendar;
 pub mod check;
 pub mod clock;
+pub mod cors;
 pub mod http;
 pub mod keeping;
 pub mod limits;
@@ -30,6 +31,7 @@ use crate::config::auth::Auth;
 use crate::config::calendar::Calendar;
 use crate::config::check::check;
 use crate::config::clock::ClockKeys;
+use crate::config::cors::Cors;
 use crate::config::http::{Http, Listener};
 use crate::config::keeping::{JournalKeys, Sweep, UploadKeys};
 use crate::config::limits::LimitKeys;
@@ -84,6 +86,7 @@ pub struct Config {
     pub listener: Vec<Listener>,
     pub http: Http,
     pub auth: Auth,
+    pub cors: Cors,
     pub store: Store,
     pub calendar: Calendar,
     pub websocket: WebSocket,
@@ -203,10 +206,14 @@ pub fn read(layers: &Layers) -> Result<Config, ConfigError> {
         let why = "mail.from must be set too".to_owned();
         return Err(ConfigError::Invalid { key: "mail.host".to_owned(), origin, why });
     }
-    if let Err(why) = Nets::parse(config.auth.proxy_from.iter()) {
-        let key = "auth.proxy_from".to_owned();
-        let origin = layers.get(&key).map_or(Origin::Default, |(_, origin)| origin.clone());
-        return Err(ConfigError::Invalid { key, origin, why });
+    let words = [
+        ("auth.proxy_from", Nets::parse(config.auth.proxy_from.iter()).err()),
+        ("cors.origins", config.cors.named().err()),
+    ];
+    for (key, why) in words {
+        let Some(why) = why else { continue };
+        let origin = layers.get(key).map_or(Origin::Default, |(_, origin)| origin.clone());
+        return Err(ConfigError::Invalid { key: key.to_owned(), origin, why });
     }
     config.metrics.chosen = layers.get("metrics.address").is_some_and(|(_, origin)| *origin != Origin::Default);
     Ok(config)
@@ -299,6 +306,8 @@ mod tests {
             ("CAMPANILE_AUTH__PROXY_HEADER", "X_Remote_User", "underscore"),
             ("CAMPANILE_AUTH__PROXY_HEADER", "Authorization", "cannot be the header"),
             ("CAMPANILE_AUTH__PROXY_FROM", "10.0.0.0/99", "no network"),
+            ("CAMPANILE_CORS__ORIGINS", "https://app.example/", "no origin"),
+            ("CAMPANILE_CORS__ORIGINS", "*.example", "no origin"),
         ];
         for (name, value, want) in rows {
             let error = read_with(&[(name, value)]).expect_err(name).to_string();

@@ -12,6 +12,7 @@ pub mod import;
 pub mod net;
 pub mod object;
 pub mod occurrence;
+pub mod origin;
 pub mod principal;
 pub mod reach;
 pub mod refusal;

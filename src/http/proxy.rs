@@ -6,7 +6,7 @@ use http::header::{HOST, HeaderMap, HeaderName, ORIGIN, UPGRADE};
 use http::{Method, Uri};
 
 use crate::domain::net::Nets;
-use crate::http::origin::{Origin, authority};
+use crate::domain::origin::{Origin, authority};
 
 /// What a trusted proxy says of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]

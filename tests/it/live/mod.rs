@@ -5,6 +5,7 @@ pub mod client;
 mod alarms;
 mod app_passwords;
 mod clock;
+mod cors;
 mod dav;
 mod first_bell;
 mod hostile;

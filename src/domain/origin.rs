@@ -11,7 +11,7 @@ impl Origin {
     /// Reads `https://calendar.example` or `http://localhost:5173`. `None` for `null`, a path behind it, or anything else.
     ///
     /// ```
-    /// use campanile::http::origin::Origin;
+    /// use campanile::domain::origin::Origin;
     /// assert_eq!(Origin::parse("https://Calendar.Example:443"), Origin::parse("https://calendar.example"));
     /// assert_eq!(Origin::parse("null"), None);
     /// assert_eq!(Origin::parse("https://calendar.example/"), None);
