@@ -13,6 +13,7 @@ pub mod limits;
 pub mod log;
 pub mod mail;
 pub mod metrics;
+pub mod reports;
 pub mod settings;
 pub mod sinks;
 pub mod store;
@@ -38,6 +39,7 @@ use crate::config::limits::LimitKeys;
 use crate::config::log::Log;
 use crate::config::mail::Mail;
 use crate::config::metrics::Metrics;
+use crate::config::reports::ReportKeys;
 use crate::config::sinks::SinkKeys;
 use crate::config::store::Store;
 use crate::config::websocket::WebSocket;
@@ -91,6 +93,7 @@ pub struct Config {
     pub calendar: Calendar,
     pub websocket: WebSocket,
     pub limits: LimitKeys,
+    pub reports: ReportKeys,
     pub alarms: AlarmKeys,
     pub uploads: UploadKeys,
     pub journal: JournalKeys,

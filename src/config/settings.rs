@@ -4,7 +4,7 @@ use chrono_tz::Tz;
 
 use crate::config::Config;
 use crate::domain::delivery::Offered;
-use crate::service::settings::{Alarms, Auth, Clock, Journal, Limits, Settings, Sinks, Uploads};
+use crate::service::settings::{Alarms, Auth, Clock, Journal, Limits, Reports, Settings, Sinks, Uploads};
 
 impl Config {
     /// What the use cases go by.
@@ -28,6 +28,14 @@ impl Config {
                 app_passwords_per_user: self.limits.app_passwords_per_user,
                 logins_at_once: self.limits.logins_at_once,
                 recurrence_steps: self.limits.recurrence_steps,
+            },
+            reports: Reports {
+                index_objects: self.reports.index_objects,
+                parsed_bytes: self.reports.parsed_bytes,
+                instances: self.reports.instances,
+                expanded_bytes: self.reports.expanded_bytes,
+                hrefs: self.reports.hrefs,
+                steps: self.reports.steps,
             },
             alarms: Alarms {
                 require_accepted: self.alarms.require_accepted,

@@ -12,6 +12,7 @@ pub struct Settings {
     pub default_zone: Tz,
     pub auth: Auth,
     pub limits: Limits,
+    pub reports: Reports,
     pub alarms: Alarms,
     pub uploads: Uploads,
     pub journal: Journal,
@@ -64,6 +65,37 @@ pub struct Limits {
     pub logins_at_once: usize,
     /// Work that one question about recurrence may cost, in steps; beyond it the answer is flagged and nothing rings.
     pub recurrence_steps: u32,
+}
+
+/// Questions about the content of whole collections.
+#[derive(Clone, Debug)]
+pub struct Reports {
+    /// Objects of collections whose records stay in memory once they were asked about; a collection that does not fit is read from the
+    /// store each time.
+    pub index_objects: usize,
+    /// Bytes, about, that parsed objects may take; those that were not asked about for the longest time give way.
+    pub parsed_bytes: usize,
+    /// Instances of recurring objects that one answer may hold. DAV refuses a question with more, the JSON face cuts and says where.
+    pub instances: usize,
+    /// Bytes of instances that one answer may hold; likewise.
+    pub expanded_bytes: usize,
+    /// Objects that one request may name; one more is refused.
+    pub hrefs: usize,
+    /// Work that one question about a collection may cost, in steps of recurrence.
+    pub steps: u32,
+}
+
+impl Default for Reports {
+    fn default() -> Reports {
+        Reports {
+            index_objects: 100_000,
+            parsed_bytes: 33_554_432,
+            instances: 4_000,
+            expanded_bytes: 2_097_152,
+            hrefs: 5_000,
+            steps: 5_000_000,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -154,6 +186,7 @@ impl Default for Settings {
                 logins_at_once: 2,
                 recurrence_steps: 50_000,
             },
+            reports: Reports::default(),
             alarms: Alarms { require_accepted: false, arm_ahead_seconds: 5, late_seconds: 3_600 },
             uploads: Uploads { user_bytes: 52_428_800, life_seconds: 3_600, import_life_seconds: 86_400 },
             journal: Journal { keep_seconds: 86_400 },

@@ -14,6 +14,7 @@ mod imports;
 mod listing;
 mod login;
 mod metrics;
+mod occurrences;
 mod proxy;
 mod sharing;
 mod tickets;
