@@ -38,6 +38,21 @@ fn unpack<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, St
     }
 }
 
+/// The tuple that a row begins with, and what follows it: rows grow at their end.
+fn unpack_some<'a, T: serde::Deserialize<'a>>(
+    what: &'static str,
+    bytes: &'a [u8],
+) -> Result<(T, &'a [u8]), StoreError> {
+    match bytes.split_first() {
+        Some((&VERSION, rest)) => postcard::take_from_bytes(rest).map_err(|_| StoreError::Unreadable(what)),
+        _ => Err(StoreError::Unreadable(what)),
+    }
+}
+
+fn more<T: DeserializeOwned>(what: &'static str, rest: &[u8]) -> Result<T, StoreError> {
+    postcard::from_bytes(rest).map_err(|_| StoreError::Unreadable(what))
+}
+
 fn micros(at: DateTime<Utc>) -> i64 {
     at.timestamp_micros()
 }
@@ -161,12 +176,15 @@ pub fn pack_collection(c: &Collection) -> Bytes {
         c.public.map(right_code),
         (c.token.0, c.floor.0, c.objects, c.subscriptions),
         c.alarms,
+        c.transparent,
     ))
 }
 
 pub fn collection(bytes: &[u8]) -> Result<Collection, StoreError> {
     const WHAT: &str = "collection";
-    let (id, at, source, face, grants, public, counters, alarms): CollectionRow = unpack(WHAT, bytes)?;
+    let ((id, at, source, face, grants, public, counters, alarms), rest) = unpack_some::<CollectionRow>(WHAT, bytes)?;
+    // Rows from before there was such a thing end here.
+    let transparent = if rest.is_empty() { false } else { more(WHAT, rest)? };
     let (display_name, description, color, components, timezone) = face;
     let (token, floor, objects, subscriptions) = counters;
     let source = match source {
@@ -193,6 +211,7 @@ pub fn collection(bytes: &[u8]) -> Result<Collection, StoreError> {
         floor: Token(floor),
         objects,
         alarms,
+        transparent,
         subscriptions,
     })
 }
@@ -513,4 +532,20 @@ pub fn delivery(bytes: &[u8]) -> Result<Delivery, StoreError> {
         attempts,
         why,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_from_before_its_last_field_is_read() {
+        let at = Address::parse("/calendars/alice/work").expect("an address");
+        let made = Collection { transparent: true, ..Collection::new(at, Source::Own, "Work", 7) };
+        let row = pack_collection(&made);
+        assert_eq!(collection(&row).expect("a row"), made);
+        let before = Collection { transparent: false, ..made };
+        assert_eq!(collection(&row[..row.len() - 1]).expect("an older row"), before);
+        assert!(collection(&row[..row.len() - 2]).is_err());
+    }
 }
