@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use futures_util::future::BoxFuture;
 
 use crate::bus::Notice;
+use crate::domain::event::Event;
 use crate::domain::refusal::Refusal;
 use crate::gateway::dialect::{Ask, Desk, Dialect, Frame, Leave, Outcome, Outgoing, Step};
 use crate::gateway::frame::{self, Outbox};
@@ -28,6 +29,8 @@ pub struct Talk {
     /// We said goodbye: nothing that the client says counts any more.
     pub left: Option<Leave>,
     pub counted: Counted,
+    /// The device whose app password opened this socket.
+    device: Option<Arc<str>>,
 }
 
 impl Talk {
@@ -45,7 +48,13 @@ impl Talk {
             wake: None,
             left: None,
             counted,
+            device: None,
         }
+    }
+
+    /// Says which device's app password opened this socket: it goes with the device, and stays when others go.
+    pub fn opened_by(&mut self, device: Option<Arc<str>>) {
+        self.device = device;
     }
 
     pub fn opened(&mut self) {
@@ -71,6 +80,12 @@ impl Talk {
         for notice in notices {
             if self.left.is_some() {
                 return;
+            }
+            // Which sockets that is about is the same in every dialect.
+            if let Event::SignedOut { whose, .. } = &notice.event
+                && !whose.include(self.device.as_deref())
+            {
+                continue;
             }
             self.dialect.happened(notice, &mut steps);
             self.perform(&mut steps, Message::News);

@@ -14,7 +14,7 @@ use campanile::bus::{Flight, Listener, Notice};
 use campanile::domain::address::{Address, UserName};
 use campanile::domain::alarm::Action;
 use campanile::domain::collection::CollectionId;
-use campanile::domain::event::{Event, ListChange, Rang, Topic};
+use campanile::domain::event::{Event, ListChange, Rang, Sockets, Topic};
 use campanile::domain::refusal::Refusal;
 use campanile::domain::sync::Token;
 use campanile::gateway::dialect::{Ask, Desk, Dialect, Frame, Outcome, Step};
@@ -166,7 +166,7 @@ fn event(text: &str) -> Option<Event> {
             };
             Event::Rang { user: UserName::new(user)?, alarm }
         }
-        ["signed-out", user] => Event::SignedOut { user: UserName::new(user)? },
+        ["signed-out", user] => Event::SignedOut { user: UserName::new(user)?, whose: Sockets::All },
         _ => return None,
     })
 }
