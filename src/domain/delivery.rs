@@ -251,8 +251,8 @@ mod tests {
         let webhook = |stopped| Some(Webhook { url: String::new(), secret: String::new(), stopped });
         let ntfy = Some(Ntfy { url: String::new(), token: None });
         let none = Channels::default();
-        let all = Channels { email: true, webhook: webhook(None), ntfy: ntfy.clone() };
-        let stopped = Channels { email: false, webhook: webhook(Some(DateTime::UNIX_EPOCH)), ntfy };
+        let all = Channels { email: true, webhook: webhook(None), ntfy: ntfy.clone(), writes_back: false };
+        let stopped = Channels { email: false, webhook: webhook(Some(DateTime::UNIX_EPOCH)), ntfy, writes_back: false };
         let (display, audio, email) = (Action::Display, Action::Audio, Action::Email);
         let mail = "email:alice@example.com";
         let people = ["mailto:bob@example.com", "MAILTO:carol@example.com", "bob@EXAMPLE.com", "tel:1", "a\r\n@b"];

@@ -37,6 +37,18 @@ fn unpack<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, St
     }
 }
 
+/// The beginning of a row that has grown, and what follows.
+fn unpack_some<'b, T: DeserializeOwned>(what: &'static str, bytes: &'b [u8]) -> Result<(T, &'b [u8]), StoreError> {
+    match bytes.split_first() {
+        Some((&VERSION, rest)) => postcard::take_from_bytes(rest).map_err(|_| StoreError::Unreadable(what)),
+        _ => Err(StoreError::Unreadable(what)),
+    }
+}
+
+fn unpack_rest<T: DeserializeOwned>(what: &'static str, rest: &[u8]) -> Result<T, StoreError> {
+    postcard::from_bytes(rest).map_err(|_| StoreError::Unreadable(what))
+}
+
 fn micros(at: DateTime<Utc>) -> i64 {
     at.timestamp_micros()
 }
@@ -425,20 +437,22 @@ pub fn rung(bytes: &[u8]) -> Result<Rung, StoreError> {
 
 pub fn pack_channels(c: &Channels) -> Bytes {
     let webhook = c.webhook.as_ref().map(|w| (&w.url, &w.secret, w.stopped.map(micros)));
-    pack((c.email, webhook, c.ntfy.as_ref().map(|ntfy| (&ntfy.url, &ntfy.token))))
+    pack((c.email, webhook, c.ntfy.as_ref().map(|ntfy| (&ntfy.url, &ntfy.token)), c.writes_back))
 }
 
 pub fn channels(bytes: &[u8]) -> Result<Channels, StoreError> {
     const WHAT: &str = "channels";
     type Row = (bool, Option<(String, String, Option<i64>)>, Option<(String, Option<String>)>);
-    let (email, webhook, ntfy): Row = unpack(WHAT, bytes)?;
+    // Rows of before there was a way back end here.
+    let ((email, webhook, ntfy), rest): (Row, &[u8]) = unpack_some(WHAT, bytes)?;
+    let writes_back = if rest.is_empty() { false } else { unpack_rest(WHAT, rest)? };
     let webhook = webhook
         .map(|(url, secret, stopped)| {
             let stopped = stopped.map(|at| time(WHAT, at)).transpose()?;
             Ok::<_, StoreError>(Webhook { url, secret, stopped })
         })
         .transpose()?;
-    Ok(Channels { email, webhook, ntfy: ntfy.map(|(url, token)| Ntfy { url, token }) })
+    Ok(Channels { email, webhook, ntfy: ntfy.map(|(url, token)| Ntfy { url, token }), writes_back })
 }
 
 const ERRANDS: [Errand; 2] = [Errand::Ring, Errand::Clear];

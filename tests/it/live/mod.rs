@@ -3,6 +3,7 @@
 pub mod client;
 
 mod alarms;
+mod answers;
 mod clock;
 mod dav;
 mod first_bell;
