@@ -23,6 +23,7 @@ pub enum Property {
     CalendarData,
     CalendarDescription,
     TimezoneId,
+    Transparency,
     CalendarObjectMax,
     Collations,
     BookHome,
@@ -36,7 +37,7 @@ pub enum Property {
 
 impl Property {
     /// All of them, in the order in which `propname` lists them.
-    pub const ALL: [Property; 28] = [
+    pub const ALL: [Property; 29] = [
         Property::ResourceType,
         Property::DisplayName,
         Property::Etag,
@@ -56,6 +57,7 @@ impl Property {
         Property::CalendarData,
         Property::CalendarDescription,
         Property::TimezoneId,
+        Property::Transparency,
         Property::CalendarObjectMax,
         Property::Collations,
         Property::BookHome,
@@ -101,6 +103,7 @@ impl Property {
             Property::CalendarData => "C:supported-calendar-data",
             Property::CalendarDescription => "C:calendar-description",
             Property::TimezoneId => "C:calendar-timezone-id",
+            Property::Transparency => "C:schedule-calendar-transp",
             Property::CalendarObjectMax => "C:max-resource-size",
             Property::Collations => "C:supported-collation-set",
             Property::BookCollations => "CR:supported-collation-set",

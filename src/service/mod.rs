@@ -1,6 +1,7 @@
 //! The use cases, and what every one of them holds. The only door for faces and jobs; knows no wire.
 
 pub mod alarms;
+pub mod answers;
 pub mod arming;
 pub mod attempts;
 pub mod bearers;
@@ -9,9 +10,12 @@ pub mod busy;
 pub mod channels;
 pub mod clock;
 pub mod collections;
+pub mod crypt;
 pub mod deliveries;
 pub mod demo;
+pub mod devices;
 pub mod export;
+pub mod htpasswd;
 pub mod imports;
 pub mod login;
 pub mod objects;
@@ -32,6 +36,7 @@ pub mod sweep;
 pub mod sync;
 pub mod tickets;
 pub mod uploads;
+pub mod vouched;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -94,7 +99,7 @@ impl Service {
     ) -> Arc<Service> {
         let (post, mails) =
             (Post::new(settings.sinks.at_once), Rate::new(settings.sinks.mails_per_minute, "too many mails"));
-        let doorkeeper = Doorkeeper::new(&settings.limits, &*random);
+        let doorkeeper = Doorkeeper::new(&settings, &*random);
         let shelves = Arc::new(Shelves::new(settings.reports.index_objects, settings.reports.parsed_bytes));
         Arc::new(Service {
             store,

@@ -1,4 +1,6 @@
-//! The numbers the use cases go by: limits, lives and zones. Read from the configuration by `config.rs`; each with its default.
+//! The numbers the use cases go by: limits, lives and zones. Read from the configuration by `config/settings.rs`; each with its default.
+
+use std::path::PathBuf;
 
 use chrono_tz::Tz;
 
@@ -8,6 +10,7 @@ use crate::domain::delivery::Offered;
 pub struct Settings {
     /// For floating and all-day values of people who set no zone of their own.
     pub default_zone: Tz,
+    pub auth: Auth,
     pub limits: Limits,
     pub reports: Reports,
     pub alarms: Alarms,
@@ -15,6 +18,33 @@ pub struct Settings {
     pub journal: Journal,
     pub clock: Clock,
     pub sinks: Sinks,
+}
+
+/// Who else may say who is calling.
+#[derive(Clone, Debug)]
+pub struct Auth {
+    /// Whether a person whom a trusted proxy names is made when nobody has that name.
+    pub proxy_create: bool,
+    /// A password file in Apache's form.
+    pub htpasswd: Option<PathBuf>,
+    /// Whether a person whom that file lists is made at their first sign-in.
+    pub htpasswd_create: bool,
+    /// Whether passwords may stand in that file as they are.
+    pub htpasswd_plain: bool,
+    /// Behind the `@` in the mail address of a person who is made so and whose name is none.
+    pub mail_domain: String,
+}
+
+impl Default for Auth {
+    fn default() -> Auth {
+        Auth {
+            proxy_create: false,
+            htpasswd: None,
+            htpasswd_create: true,
+            htpasswd_plain: false,
+            mail_domain: "localhost".to_owned(),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -29,6 +59,8 @@ pub struct Limits {
     pub tickets_per_minute: u32,
     /// Passwords that may be tried for one login name in a minute; 0 means no limit; one more is answered 429.
     pub logins_per_minute: u32,
+    /// App passwords of one person; 0 means no limit; one more is answered 403.
+    pub app_passwords_per_user: usize,
     /// Argon2 computations at the same time; others wait in line.
     pub logins_at_once: usize,
     /// Work that one question about recurrence may cost, in steps; beyond it the answer is flagged and nothing rings.
@@ -143,12 +175,14 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             default_zone: Tz::UTC,
+            auth: Auth::default(),
             limits: Limits {
                 object_bytes: 1_048_576,
                 collections_per_home: 1_000,
                 shares_per_collection: 200,
                 tickets_per_minute: 120,
                 logins_per_minute: 60,
+                app_passwords_per_user: 100,
                 logins_at_once: 2,
                 recurrence_steps: 50_000,
             },

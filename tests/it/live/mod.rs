@@ -3,17 +3,24 @@
 pub mod client;
 
 mod alarms;
+mod answers;
+mod app_passwords;
 mod clock;
+mod cors;
 mod dav;
 mod dav_report;
 mod dav_report_sync;
 mod first_bell;
 mod hostile;
+mod htpasswd;
 mod imports;
 mod listing;
 mod login;
 mod metrics;
 mod occurrences;
+mod page;
+mod program;
+mod proxy;
 mod sharing;
 mod tickets;
 
