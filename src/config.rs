@@ -127,6 +127,8 @@ pub struct LimitKeys {
     pub object_bytes: u64,
     pub collections_per_home: usize,
     pub shares_per_collection: usize,
+    pub properties: usize,
+    pub property_bytes: usize,
     pub recurrence_steps: u32,
 }
 
@@ -218,6 +220,9 @@ pub struct Metrics {
     #[serde(skip)]
     pub chosen: bool,
 }
+
+/// What the rows of one resource's dead properties hold at most, with room for their names.
+const PROPERTY_BYTES_MAX: i64 = 120_000;
 
 /// What stands for no address.
 const OFF: [&str; 2] = ["", "off"];
@@ -387,6 +392,9 @@ fn check(key: &str, value: &Value) -> Result<(), String> {
             | "sinks.at_once",
             Value::Integer(0),
         ) => Err("must be at least 1".to_owned()),
+        ("limits.property_bytes", Value::Integer(bytes)) if *bytes > PROPERTY_BYTES_MAX => {
+            Err(format!("must be at most {PROPERTY_BYTES_MAX}"))
+        }
         ("listener", Value::Array(all)) if all.is_empty() => Err("must name at least one address".to_owned()),
         (_, Value::Integer(number)) if *number < 0 => Err("must not be negative".to_owned()),
         _ => Ok(()),
@@ -418,6 +426,8 @@ impl Config {
                 object_bytes: self.limits.object_bytes,
                 collections_per_home: self.limits.collections_per_home,
                 shares_per_collection: self.limits.shares_per_collection,
+                properties: self.limits.properties,
+                property_bytes: self.limits.property_bytes,
                 tickets_per_minute: self.limits.tickets_per_minute,
                 logins_per_minute: self.limits.logins_per_minute,
                 logins_at_once: self.limits.logins_at_once,
@@ -497,6 +507,7 @@ mod tests {
             ("CAMPANILE_STORE__ENGINE", "floppy", "engine"),
             ("CAMPANILE_METRICS__ADDRESS", "everywhere", "neither an address nor \"off\""),
             ("CAMPANILE_MAIL__HOST", "mail.example.org", "mail.from must be set too"),
+            ("CAMPANILE_LIMITS__PROPERTY_BYTES", "120001", "must be at most 120000"),
             ("CAMPANILE_SINKS__ATTEMPTS", "0", "must be at least 1"),
         ];
         for (name, value, want) in rows {

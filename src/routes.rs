@@ -20,33 +20,20 @@ use crate::gateway::ws;
 use crate::http::body;
 use crate::http::call::{Call, call};
 use crate::http::problem;
+use crate::http::route;
 use crate::service::Service;
 
-/// The methods that a browser of another origin may use.
-const METHODS: [&str; 15] = [
-    "GET",
-    "HEAD",
-    "POST",
-    "PUT",
-    "PATCH",
-    "DELETE",
-    "OPTIONS",
-    "PROPFIND",
-    "PROPPATCH",
-    "REPORT",
-    "MKCALENDAR",
-    "MKCOL",
-    "COPY",
-    "MOVE",
-    "ACL",
-];
-/// The headers that it may send, and those of an answer that it may read.
-const HEADERS: [&str; 11] = [
+/// The headers that a browser of another origin may send, and those of an answer that it may read.
+const HEADERS: [&str; 15] = [
     "authorization",
     "content-type",
     "accept",
     "depth",
     "destination",
+    "overwrite",
+    "if",
+    "if-schedule-tag-match",
+    "if-unmodified-since",
     "prefer",
     "brief",
     "if-match",
@@ -54,8 +41,8 @@ const HEADERS: [&str; 11] = [
     "idempotency-key",
     "last-event-id",
 ];
-const EXPOSED: [&str; 7] =
-    ["etag", "location", "retry-after", "dav", "allow", "preference-applied", "www-authenticate"];
+const EXPOSED: [&str; 8] =
+    ["etag", "schedule-tag", "location", "retry-after", "dav", "allow", "preference-applied", "www-authenticate"];
 
 /// What handlers need.
 #[derive(Clone)]
@@ -121,7 +108,7 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
     // Everything else is DAV, below `/dav` too.
     let dav = send().then(dispatch::answer).boxed();
 
-    let cors = warp::cors().allow_any_origin().allow_methods(METHODS).allow_headers(HEADERS)
+    let cors = warp::cors().allow_any_origin().allow_methods(route::METHODS.iter().copied()).allow_headers(HEADERS)
         .expose_headers(EXPOSED.map(HeaderName::from_static)).max_age(86_400);
     health.or(side).unify().or(imports).unify().or(calendars).unify().or(sharing).unify()
         .or(alarms).unify().or(clock).unify().or(people).unify().or(unknown).unify().or(dav).unify()
