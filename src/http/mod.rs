@@ -8,3 +8,4 @@ pub mod call;
 pub mod observe;
 pub mod problem;
 pub mod route;
+pub mod ui;
