@@ -34,6 +34,12 @@ pub enum Fault {
     Condition(Condition, String),
     /// The answer would be larger than any may be: 507.
     TooMany(String),
+    /// What cannot be done, and has no name: 403.
+    Denied(String),
+    /// A `Destination` on another server: 502.
+    Elsewhere(String),
+    /// Refused because of what stands at the request's destination.
+    There(Box<Fault>, Path),
 }
 
 impl From<Refusal> for Fault {
@@ -46,6 +52,13 @@ impl From<Refusal> for Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
     NeedPrivileges,
+    NoProtectedAceConflict,
+    LimitedNumberOfAces,
+    GrantOnly,
+    NoInvert,
+    NotSupportedPrivilege,
+    RecognizedPrincipal,
+    AllowedPrincipal,
     ResourceMustBeNull,
     PropfindFiniteDepth,
     CannotModifyProtectedProperty,
@@ -77,6 +90,13 @@ impl Condition {
     pub fn tag(self) -> &'static str {
         match self {
             Condition::NeedPrivileges => "D:need-privileges",
+            Condition::NoProtectedAceConflict => "D:no-protected-ace-conflict",
+            Condition::LimitedNumberOfAces => "D:limited-number-of-aces",
+            Condition::GrantOnly => "D:grant-only",
+            Condition::NoInvert => "D:no-invert",
+            Condition::NotSupportedPrivilege => "D:not-supported-privilege",
+            Condition::RecognizedPrincipal => "D:recognized-principal",
+            Condition::AllowedPrincipal => "D:allowed-principal",
             Condition::ResourceMustBeNull => "D:resource-must-be-null",
             Condition::PropfindFiniteDepth => "D:propfind-finite-depth",
             Condition::CannotModifyProtectedProperty => "D:cannot-modify-protected-property",
@@ -116,6 +136,9 @@ struct Shape {
 
 /// The answer to a request for `path` that failed; `None` where not even the path could be read.
 pub fn response(fault: &Fault, path: Option<&Path>) -> Response {
+    if let Fault::There(fault, path) = fault {
+        return response(fault, Some(path));
+    }
     let shape = shape(fault, path);
     let mut response = Response::new(body(&shape).into());
     *response.status_mut() = shape.status;
@@ -150,6 +173,9 @@ fn shape(fault: &Fault, path: Option<&Path>) -> Shape {
         Fault::TooMany(text) => {
             Shape { condition: Some(Condition::NumberOfMatches), ..plain(StatusCode::INSUFFICIENT_STORAGE, text) }
         }
+        Fault::Denied(text) => plain(StatusCode::FORBIDDEN, text),
+        Fault::Elsewhere(text) => plain(StatusCode::BAD_GATEWAY, text),
+        Fault::There(fault, there) => shape(fault, Some(there)),
     }
 }
 

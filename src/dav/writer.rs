@@ -93,11 +93,6 @@ impl Xml {
         }
     }
 
-    /// Takes over what another one wrote.
-    pub fn raw(&mut self, written: &str) {
-        self.out.push_str(written);
-    }
-
     /// An empty element of any namespace.
     pub fn empty_name(&mut self, name: &Name) {
         match (name.space.prefix(), &name.space) {
@@ -108,6 +103,11 @@ impl Xml {
             // The default namespace is not theirs.
             (None, _) => self.empty_with(&name.local, &[("xmlns", "")]),
         }
+    }
+
+    /// A piece of XML that stands for itself, its namespaces declared in it; or one that another of these wrote.
+    pub fn raw(&mut self, xml: &str) {
+        self.out.push_str(xml);
     }
 
     /// How much is written; `cut` goes back to it.
@@ -136,7 +136,7 @@ fn short(tag: &str) -> &str {
 
 /// Text as XML 1.0 may hold it. Names that came by another face can hold control characters; those become U+FFFD. Quotes may stand bare
 /// outside attributes, where every entity tag has two.
-fn escape(out: &mut String, text: &str, quotes: bool) {
+pub(crate) fn escape(out: &mut String, text: &str, quotes: bool) {
     let mut kept = 0;
     let bytes = text.as_bytes();
     for (at, byte) in bytes.iter().enumerate() {

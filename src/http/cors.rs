@@ -16,7 +16,7 @@ pub const METHODS: &str =
 
 /// What it may send. `Authorization` has to be named: no wildcard stands for it.
 pub const HEADERS: &str = "Authorization, Content-Type, Accept, Depth, Destination, Overwrite, Prefer, Brief, Range, If, If-Match, \
-     If-None-Match, If-Modified-Since, If-Schedule-Tag-Match, Schedule-Reply, Idempotency-Key, Last-Event-ID, \
+     If-None-Match, If-Modified-Since, If-Unmodified-Since, If-Schedule-Tag-Match, Schedule-Reply, Idempotency-Key, Last-Event-ID, \
      Push-Dont-Notify, X-Requested-With";
 
 /// What it may read of an answer beside the few headers that every page may.

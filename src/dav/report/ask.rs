@@ -1,17 +1,23 @@
 //! What a report wants of each resource: properties, and a part of the text of objects. Finds nothing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::dav::dispatch::Request;
 use crate::dav::fault::Fault;
 use crate::dav::headers;
 use crate::dav::multistatus::Multistatus;
 use crate::dav::question::{self, Question};
 use crate::dav::report::excerpts;
+use crate::dav::request::Request;
 use crate::dav::values::{Scene, Subject};
 use crate::dav::xml::{Element, Space};
 use crate::domain::address::Kind;
+use crate::domain::dead::{DeadProperty, Holder};
+use crate::domain::object::Record;
 use crate::domain::query::Excerpt;
+use crate::domain::refusal::Refusal;
+use crate::service::Service;
+use crate::service::collections::View;
 
 /// What is asked, and who asks.
 pub struct Ask {
@@ -21,6 +27,7 @@ pub struct Ask {
     tag: &'static str,
     pub scene: Scene,
     pub minimal: bool,
+    house: Arc<Service>,
 }
 
 impl Ask {
@@ -49,10 +56,53 @@ impl Ask {
             hrefs: request.hrefs(),
             object_max: request.house.settings().limits.object_bytes,
         };
-        Ok(Ask { question, excerpt, tag, scene, minimal: headers::minimal(request.headers()) })
+        let (minimal, house) = (headers::minimal(request.headers()), request.house.clone());
+        Ok(Ask { question, excerpt, tag, scene, minimal, house })
     }
 
-    pub fn row(&self, rows: &mut Multistatus, href: &str, subject: Subject<'_>, text: Option<&[u8]>) {
-        rows.row_with(href, &self.question, &self.scene, subject, text.map(|text| (self.tag, text)));
+    /// The row of anything but an object.
+    pub async fn row(&self, rows: &mut Multistatus, href: &str, subject: Subject<'_>) -> Result<(), Refusal> {
+        let caller = || self.scene.caller.name.clone();
+        let holder = match subject {
+            Subject::Principal => Some(Holder::Principal(caller())),
+            Subject::Home(kind) => Some(Holder::Home(kind, caller())),
+            Subject::Collection(view) => Some(Holder::Collection(view.shown.id)),
+            Subject::Object(view, record) => Some(Holder::Object(view.source.id, record.name.clone())),
+            Subject::Root | Subject::Principals | Subject::Homes(_) => None,
+        };
+        let dead = match holder.filter(|_| self.question.wants_dead()) {
+            Some(holder) => self.house.dead_properties(&holder).await?,
+            None => Vec::new(),
+        };
+        rows.row_with(href, &self.question, &self.scene, subject, &dead, None);
+        Ok(())
+    }
+
+    /// The dead properties of some objects, where they are wanted. What a record says of them may be old.
+    pub async fn dead<'a>(
+        &self,
+        view: &View,
+        records: impl Iterator<Item = &'a Record> + Clone,
+    ) -> Result<BTreeMap<Arc<str>, Vec<DeadProperty>>, Refusal> {
+        let (first, last) =
+            (records.clone().map(|record| &record.name).min(), records.map(|record| &record.name).max());
+        match first.zip(last).filter(|_| self.question.wants_dead()) {
+            Some((first, last)) => self.house.dead_properties_between(&view.source, first, last).await,
+            None => Ok(BTreeMap::new()),
+        }
+    }
+
+    /// The row of an object.
+    pub fn object(
+        &self,
+        rows: &mut Multistatus,
+        href: &str,
+        (view, record): (&View, &Record),
+        dead: &BTreeMap<Arc<str>, Vec<DeadProperty>>,
+        text: Option<&[u8]>,
+    ) {
+        let dead = dead.get(&record.name).map(Vec::as_slice).unwrap_or_default();
+        let text = text.map(|text| (self.tag, text));
+        rows.row_with(href, &self.question, &self.scene, Subject::Object(view, record), dead, text);
     }
 }

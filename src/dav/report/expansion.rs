@@ -4,13 +4,13 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use warp::reply::Response;
 
-use crate::dav::dispatch::Request;
 use crate::dav::fault::Fault;
 use crate::dav::headers;
 use crate::dav::multistatus::{self, Multistatus, NOT_FOUND};
 use crate::dav::path::{Path, Place};
 use crate::dav::props::Property;
 use crate::dav::report::stand::Stand;
+use crate::dav::request::Request;
 use crate::dav::values::Scene;
 use crate::dav::writer::Xml;
 use crate::dav::xml::{Element, Name, Space};

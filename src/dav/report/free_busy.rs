@@ -4,10 +4,10 @@ use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 use warp::reply::Response;
 
-use crate::dav::dispatch::Request;
 use crate::dav::fault::Fault;
 use crate::dav::objects;
 use crate::dav::report::{events, homes};
+use crate::dav::request::Request;
 use crate::dav::xml::{Element, Space};
 use crate::domain::refusal::Refusal;
 

@@ -1,8 +1,8 @@
 //! The collections that a report at a place looks into. Asks nothing of them.
 
-use crate::dav::dispatch::Request;
 use crate::dav::fault::Fault;
 use crate::dav::path::Place;
+use crate::dav::request::Request;
 use crate::domain::address::Address;
 use crate::domain::refusal::Refusal;
 

@@ -18,12 +18,12 @@ pub mod sync;
 
 use warp::reply::Response;
 
-use crate::dav::dispatch::Request;
 use crate::dav::fault::{Condition, Fault};
 use crate::dav::headers;
 use crate::dav::path::Place;
 use crate::dav::question;
 use crate::dav::report::kinds::{Report, Spot};
+use crate::dav::request::Request;
 use crate::domain::refusal::Refusal;
 
 /// RFC 3253 3.6. The depth is read and, where it makes sense, forgiven: clients send 0, 1 or none with the same report.

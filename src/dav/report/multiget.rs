@@ -7,14 +7,13 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use warp::reply::Response;
 
-use crate::dav::dispatch::Request;
 use crate::dav::fault::Fault;
 use crate::dav::multistatus::{self, Multistatus, NOT_FOUND};
 use crate::dav::path::{Path, Place};
 use crate::dav::report::ask::Ask;
 use crate::dav::report::feed::{self, Feed};
 use crate::dav::report::query::too_many;
-use crate::dav::values::Subject;
+use crate::dav::request::Request;
 use crate::dav::xml::{Element, Space};
 use crate::domain::address::{Address, Kind, UserName};
 use crate::domain::principal::Principal;
@@ -144,10 +143,11 @@ impl Rows {
         let names: Vec<String> = these.iter().filter_map(|(_, at)| at.as_ref().map(|(_, name)| name.clone())).collect();
         let named = self.house.named(&view, &names, self.ask.excerpt.clone(), None).await?;
         self.over |= named.over;
+        let dead = self.ask.dead(&view, named.found.iter().flatten().map(|found| &*found.record)).await?;
         for ((href, _), found) in these.iter().zip(named.found) {
             match found {
                 Some(Found { record, text }) => {
-                    self.ask.row(rows, href, Subject::Object(&view, &record), text.as_deref());
+                    self.ask.object(rows, href, (&view, &record), &dead, text.as_deref());
                 }
                 None => rows.status(href, NOT_FOUND, None),
             }

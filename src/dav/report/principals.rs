@@ -4,7 +4,6 @@ use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use warp::reply::Response;
 
-use crate::dav::dispatch::Request;
 use crate::dav::fault::Fault;
 use crate::dav::multistatus::{self, Multistatus};
 use crate::dav::path::Place;
@@ -12,6 +11,7 @@ use crate::dav::props::Property;
 use crate::dav::question::{Asked, Question};
 use crate::dav::report::ask::Ask;
 use crate::dav::report::stand::Stand;
+use crate::dav::request::Request;
 use crate::dav::values::{Scene, Subject};
 use crate::dav::writer::Xml;
 use crate::dav::xml::Element;
@@ -68,7 +68,7 @@ pub async fn search(request: &Request, root: &Element) -> Result<Response, Fault
     let found = if any { tests.is_empty() || tests.contains(&true) } else { !tests.contains(&false) };
     let mut rows = Multistatus::new(ask.minimal);
     if found {
-        ask.row(&mut rows, &request.hrefs().principal(&request.caller.name), Subject::Principal, None);
+        ask.row(&mut rows, &request.hrefs().principal(&request.caller.name), Subject::Principal).await?;
     }
     Ok(whole(rows, ask.minimal))
 }
@@ -80,7 +80,7 @@ pub async fn matching(request: &Request, root: &Element) -> Result<Response, Fau
     let own = request.hrefs().principal(&request.caller.name);
     if root.child(&Space::Dav, "self").is_some() {
         if matches!(request.place(), Place::Root | Place::Principals | Place::Principal(_)) {
-            ask.row(&mut rows, &own, Subject::Principal, None);
+            ask.row(&mut rows, &own, Subject::Principal).await?;
         }
         return Ok(whole(rows, ask.minimal));
     }
@@ -98,7 +98,7 @@ pub async fn matching(request: &Request, root: &Element) -> Result<Response, Fau
         let is_theirs = property.is_some_and(|property| ask.scene.write(&mut value, property, stand.subject()))
             && hrefs(value.as_str()).any(|href| href == own);
         if is_theirs {
-            ask.row(&mut rows, &request.hrefs().of(&place), stand.subject(), None);
+            ask.row(&mut rows, &request.hrefs().of(&place), stand.subject()).await?;
         }
     }
     Ok(whole(rows, ask.minimal))

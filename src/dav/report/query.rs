@@ -8,7 +8,6 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use warp::reply::Response;
 
-use crate::dav::dispatch::Request;
 use crate::dav::fault::{Condition, Fault};
 use crate::dav::href;
 use crate::dav::multistatus::{self, Multistatus};
@@ -16,14 +15,14 @@ use crate::dav::path::Place;
 use crate::dav::report::ask::Ask;
 use crate::dav::report::feed::{self, Feed};
 use crate::dav::report::{cards, filters, homes};
-use crate::dav::values::Subject;
+use crate::dav::request::Request;
 use crate::dav::xml::{Element, Space};
 use crate::dav::zone;
 use crate::domain::address::{Address, Kind};
 use crate::domain::query::{Filter, Instances};
 use crate::domain::refusal::Refusal;
 use crate::service::Service;
-use crate::service::collections::{View, zone_named};
+use crate::service::collections::zone_named;
 use crate::service::queries::{Found, Page, Query};
 
 /// Everything that a query is about.
@@ -112,8 +111,9 @@ async fn object(
         return Err(too_many());
     }
     let mut rows = Multistatus::new(ask.minimal);
+    let dead = ask.dead(&view, page.found.iter().map(|found| &*found.record)).await?;
     for Found { record, text } in &page.found {
-        ask.row(&mut rows, &request.hrefs().of(request.place()), Subject::Object(&view, record), text.as_deref());
+        ask.object(&mut rows, &request.hrefs().of(request.place()), (&view, record), &dead, text.as_deref());
     }
     let mut response = Response::new(rows.finish().into());
     multistatus::dress(&mut response, ask.minimal);
@@ -148,7 +148,8 @@ impl Rows {
             self.open = None;
             return Ok(!self.collections.is_empty());
         };
-        let own = href.len();
+        let (own, view, ask) = (href.len(), &query.view, &self.asking.ask);
+        let dead = ask.dead(view, found.iter().map(|found| &*found.record)).await?;
         for Found { record, text } in &found {
             if self.left == Some(0) {
                 rows.cut(&self.place);
@@ -157,8 +158,7 @@ impl Rows {
             self.left = self.left.map(|left| left - 1);
             href.truncate(own);
             href::push_segment(href, &record.name);
-            let view: &View = &query.view;
-            self.asking.ask.row(rows, href, Subject::Object(view, record), text.as_deref());
+            ask.object(rows, href, (view, record), &dead, text.as_deref());
         }
         href.truncate(own);
         self.over |= over;

@@ -1,7 +1,7 @@
 //! What stands at a place, as far as properties need it. Writes nothing.
 
-use crate::dav::dispatch::Request;
 use crate::dav::path::Place;
+use crate::dav::request::Request;
 use crate::dav::values::Subject;
 use crate::domain::address::Kind;
 use crate::domain::object::Record;

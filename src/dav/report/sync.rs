@@ -7,7 +7,6 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use warp::reply::Response;
 
-use crate::dav::dispatch::Request;
 use crate::dav::fault::{Condition, Fault};
 use crate::dav::href::{self, Hrefs};
 use crate::dav::multistatus::{Multistatus, NOT_FOUND};
@@ -15,6 +14,7 @@ use crate::dav::path::Place;
 use crate::dav::report::ask::Ask;
 use crate::dav::report::cards::limit;
 use crate::dav::report::feed::{self, Feed};
+use crate::dav::request::Request;
 use crate::dav::values::Subject;
 use crate::dav::xml::{Element, Space};
 use crate::domain::address::{Address, Kind, UserName};
@@ -143,6 +143,12 @@ async fn write(
         None => Vec::new(),
     }
     .into_iter();
+    let there = |line: &'_ Line| match line {
+        Line::There(record) => Some(record.clone()),
+        Line::Gone(_) => None,
+    };
+    let records: Vec<_> = lines.iter().filter_map(there).collect();
+    let dead = ask.dead(view, records.iter().map(|record| &**record)).await?;
     for line in lines {
         href.truncate(collection.len());
         match line {
@@ -150,9 +156,9 @@ async fn write(
                 href::push_segment(&mut href, &record.name);
                 match texts.next().flatten() {
                     Some(Found { record, text }) => {
-                        ask.row(rows, &href, Subject::Object(view, &record), text.as_deref());
+                        ask.object(rows, &href, (view, &record), &dead, text.as_deref());
                     }
-                    None => ask.row(rows, &href, Subject::Object(view, &record), None),
+                    None => ask.object(rows, &href, (view, &record), &dead, None),
                 }
             }
             Line::Gone(name) => {
@@ -256,7 +262,7 @@ impl Home {
             }
             self.left -= 1;
             let href = self.hrefs().collection(&view.shown.address);
-            self.ask.row(rows, &href, Subject::Collection(view), None);
+            self.ask.row(rows, &href, Subject::Collection(view)).await?;
         }
         let Some(view) = self.views.pop_front() else { return Ok(self.end(rows, false)) };
         self.told.members.remove(&name);
