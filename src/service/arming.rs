@@ -9,10 +9,10 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::access::{Right, right_of};
 use crate::domain::address::{Address, ObjectAddress, UserName};
-use crate::domain::alarm::Firing;
+use crate::domain::alarm::{Action, Firing};
 use crate::domain::collection::{Collection, CollectionId};
 use crate::domain::delivery::RECIPIENTS_MAX;
-use crate::domain::event::{Event, Rang};
+use crate::domain::event::{Event, Rang, Words};
 use crate::domain::object::Etag;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
@@ -237,6 +237,7 @@ pub(crate) fn rang(firing: &Firing, object: &ObjectAddress) -> Rang {
         end: firing.end_at,
         id: firing.id,
         attendees: firing.attendees.iter().take(RECIPIENTS_MAX).cloned().collect(),
+        words: if firing.action == Action::Email { Words::new(&firing.subject, &firing.description) } else { None },
     }
 }
 
