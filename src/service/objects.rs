@@ -41,7 +41,9 @@ pub struct Prepared {
     pub component: Component,
     pub etag: Etag,
     pub span: Option<Span>,
-    /// The next instant at which an alarm of it rings, after the moment of the write.
+    /// The moment of the write.
+    pub now: DateTime<Utc>,
+    /// The next instant at which an alarm of it rings, after that moment.
     pub due: Option<DateTime<Utc>>,
     /// The object as it was read, where it acknowledges alarms: what rang may be among them.
     pub answers: Option<Arc<CalendarObject>>,
@@ -147,7 +149,7 @@ impl Service {
             keys::user(source.address.user()),
         ];
         reads.extend(beside.turned.iter().map(|turned| turned.key()));
-        let (now, user, name) = (self.now(), user.clone(), Arc::<str>::from(name));
+        let (now, user, name) = (prepared.now, user.clone(), Arc::<str>::from(name));
         let (id, zones) = (source.id, (source.timezone.clone(), zone));
         let (nudge, turned) = (prepared.due, beside.turned.clone());
         let (_, written) = self
@@ -276,13 +278,13 @@ fn prepare(
             };
             let span = object.span(ringing.zone);
             let answers = acknowledge::acknowledges(&object).then(|| Arc::new(object));
-            Ok(Prepared { uid, component, etag, span, due, bytes, answers })
+            Ok(Prepared { uid, component, etag, span, now, due, bytes, answers })
         }
         Kind::AddressBook => {
             let card = Card::read(&bytes, limits)?;
             card.storable()?;
             let uid = card.uid().ok_or_else(|| Fault::whole("the card has no UID"))?;
-            Ok(Prepared { uid, component: Component::Card, etag, span: None, due: None, bytes, answers: None })
+            Ok(Prepared { uid, component: Component::Card, etag, span: None, now, due: None, bytes, answers: None })
         }
     }
 }
