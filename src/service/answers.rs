@@ -184,8 +184,10 @@ impl Service {
         let mut turned = self.answered(source, name, &after, &kept, Some((found, state))).await?;
         turned.push(Turned { rung: found.clone(), after: state, own: true });
         let beside = Beside { turned, kept, stands: Some(stands.clone()) };
-        let same =
-            Precondition { if_match: Some(Tags::These(vec![stands.etag.as_str().to_owned()])), if_none_match: None };
+        let same = Precondition {
+            if_match: Some(Tags::These(vec![stands.etag.as_str().to_owned()])),
+            ..Precondition::default()
+        };
         let zone = owner.and_then(|owner| owner.timezone);
         match self.write_object(&caller.name, name, source, zone, prepared, same, beside).await {
             Ok(Some(_)) => Ok(Tried::Done(Rung { state, ..found.clone() })),

@@ -13,8 +13,10 @@ use crate::domain::address::{Address, UserName};
 use crate::domain::alarm::{Action, Rung, State};
 use crate::domain::channel::{CHANNELS, Channels, Ntfy, Webhook};
 use crate::domain::collection::{Collection, CollectionId, Source};
+use crate::domain::dead::DeadProperty;
 use crate::domain::delivery::{Delivery, DeliveryId, Errand};
-use crate::domain::event::{Event, ListChange, Rang, Words};
+use crate::domain::device::{Device, Scope};
+use crate::domain::event::{Event, ListChange, Rang, Sockets, Words};
 use crate::domain::import::{Counts, Failure, Import, Media, Status, Upload};
 use crate::domain::object::{Armed, BodyId, Component, Etag, Record, Span};
 use crate::domain::principal::Principal;
@@ -37,15 +39,18 @@ fn unpack<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, St
     }
 }
 
-/// The beginning of a row that has grown, and what follows.
-fn unpack_some<'b, T: DeserializeOwned>(what: &'static str, bytes: &'b [u8]) -> Result<(T, &'b [u8]), StoreError> {
+/// The tuple that a row begins with, and what follows it: rows grow at their end.
+fn unpack_some<'a, T: serde::Deserialize<'a>>(
+    what: &'static str,
+    bytes: &'a [u8],
+) -> Result<(T, &'a [u8]), StoreError> {
     match bytes.split_first() {
         Some((&VERSION, rest)) => postcard::take_from_bytes(rest).map_err(|_| StoreError::Unreadable(what)),
         _ => Err(StoreError::Unreadable(what)),
     }
 }
 
-fn unpack_rest<T: DeserializeOwned>(what: &'static str, rest: &[u8]) -> Result<T, StoreError> {
+fn more<T: DeserializeOwned>(what: &'static str, rest: &[u8]) -> Result<T, StoreError> {
     postcard::from_bytes(rest).map_err(|_| StoreError::Unreadable(what))
 }
 
@@ -93,16 +98,44 @@ pub fn principal(bytes: &[u8]) -> Result<Principal, StoreError> {
 }
 
 pub fn pack_ticket(t: &Ticket) -> Bytes {
-    pack((t.user.as_str(), t.client_address, micros(t.generated_on), micros(t.valid_until)))
+    pack((t.user.as_str(), t.client_address, micros(t.generated_on), micros(t.valid_until), &t.device))
 }
 
 pub fn ticket(bytes: &[u8]) -> Result<Ticket, StoreError> {
-    let (name, client_address, generated_on, valid_until): (String, IpAddr, _, _) = unpack("ticket", bytes)?;
+    type Row = (String, IpAddr, i64, i64);
+    // Tickets of the minute before an update have no device behind them.
+    let ((name, client_address, generated_on, valid_until), device): (Row, Option<String>) =
+        match unpack::<(String, IpAddr, i64, i64, Option<String>)>("ticket", bytes) {
+            Ok((name, address, generated_on, valid_until, device)) => {
+                ((name, address, generated_on, valid_until), device)
+            }
+            Err(_) => (unpack("ticket", bytes)?, None),
+        };
     Ok(Ticket {
+        device,
         user: user("ticket", &name)?,
         client_address,
         generated_on: time("ticket", generated_on)?,
         valid_until: time("ticket", valid_until)?,
+    })
+}
+
+pub fn pack_device(d: &Device) -> Bytes {
+    let scope = (d.scope.dav, d.scope.push, d.scope.read);
+    pack((&d.id, d.user.as_str(), &d.name, scope, micros(d.created), d.used.map(micros)))
+}
+
+pub fn device(bytes: &[u8]) -> Result<Device, StoreError> {
+    const WHAT: &str = "app password";
+    type Row = (String, String, String, (bool, bool, bool), i64, Option<i64>);
+    let (id, name_of, name, (dav, push, read), created, used): Row = unpack(WHAT, bytes)?;
+    Ok(Device {
+        id,
+        user: user(WHAT, &name_of)?,
+        name,
+        scope: Scope { dav, push, read },
+        created: time(WHAT, created)?,
+        used: used.map(|at| time(WHAT, at)).transpose()?,
     })
 }
 
@@ -144,12 +177,15 @@ pub fn pack_collection(c: &Collection) -> Bytes {
         c.public.map(right_code),
         (c.token.0, c.floor.0, c.objects, c.subscriptions),
         c.alarms,
+        c.transparent,
     ))
 }
 
 pub fn collection(bytes: &[u8]) -> Result<Collection, StoreError> {
     const WHAT: &str = "collection";
-    let (id, at, source, face, grants, public, counters, alarms): CollectionRow = unpack(WHAT, bytes)?;
+    let ((id, at, source, face, grants, public, counters, alarms), rest) = unpack_some::<CollectionRow>(WHAT, bytes)?;
+    // Rows from before there was such a thing end here.
+    let transparent = if rest.is_empty() { false } else { more(WHAT, rest)? };
     let (display_name, description, color, components, timezone) = face;
     let (token, floor, objects, subscriptions) = counters;
     let source = match source {
@@ -176,6 +212,7 @@ pub fn collection(bytes: &[u8]) -> Result<Collection, StoreError> {
         floor: Token(floor),
         objects,
         alarms,
+        transparent,
         subscriptions,
     })
 }
@@ -209,13 +246,17 @@ pub fn pack_object(r: &Record) -> Bytes {
         (r.body.stamp, r.body.part),
         r.due.map(micros),
         armed,
+        (micros(r.created), r.schedule_tag.as_deref(), r.dead),
     ))
 }
 
 pub fn object(bytes: &[u8]) -> Result<Record, StoreError> {
     const WHAT: &str = "object";
-    let ((name, uid, component, etag, size), span, modified, (stamp, part), due, armed): ObjectRow =
-        unpack(WHAT, bytes)?;
+    let (row, rest) = unpack_some::<ObjectRow>(WHAT, bytes)?;
+    let ((name, uid, component, etag, size), span, modified, (stamp, part), due, armed) = row;
+    // Rows from before there were such things end here.
+    type More = (i64, Option<String>, u8);
+    let (created, schedule_tag, dead) = if rest.is_empty() { (modified, None, 0) } else { more::<More>(WHAT, rest)? };
     let span = span
         .map(|(start, end)| {
             Ok::<_, StoreError>(Span { start: time(WHAT, start)?, end: end.map(|end| time(WHAT, end)).transpose()? })
@@ -235,7 +276,24 @@ pub fn object(bytes: &[u8]) -> Result<Record, StoreError> {
             .into_iter()
             .map(|(at, stamp, part)| Ok(Armed { at: time(WHAT, at)?, stamp, part }))
             .collect::<Result<_, StoreError>>()?,
+        created: time(WHAT, created)?,
+        schedule_tag: schedule_tag.map(Arc::from),
+        dead,
     })
+}
+
+/// All dead properties of one holder.
+pub fn pack_dead(properties: &[DeadProperty]) -> Bytes {
+    pack(properties.iter().map(|one| (&one.space, &one.local, &one.value)).collect::<Vec<_>>())
+}
+
+/// Reads them; no bytes are no properties.
+pub fn dead(bytes: &[u8]) -> Result<Vec<DeadProperty>, StoreError> {
+    if bytes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<(String, String, String)> = unpack("dead properties", bytes)?;
+    Ok(rows.into_iter().map(|(space, local, value)| DeadProperty { space, local, value }).collect())
 }
 
 pub fn pack_change(change: Change, name: &str) -> Bytes {
@@ -336,9 +394,17 @@ pub fn pack_line(line: &Line) -> Bytes {
         // Kind 4 was an alarm without attendees; kind 6 is one without words.
         Event::Rang { user, alarm } => match words_row(alarm) {
             None => pack((head, 6u8, rang_row(user, alarm), &alarm.attendees)),
-            words => pack((head, 7u8, rang_row(user, alarm), &alarm.attendees, words)),
+            words => pack((head, 8u8, rang_row(user, alarm), &alarm.attendees, words)),
         },
-        Event::SignedOut { user } => pack((head, 5u8, user.as_str())),
+        // Kind 5 was all sockets of a person.
+        Event::SignedOut { user, whose } => {
+            let whose = match whose {
+                Sockets::All => None,
+                Sockets::Own => Some(None),
+                Sockets::Device(id) => Some(Some(id)),
+            };
+            pack((head, 7u8, user.as_str(), whose))
+        }
     }
 }
 
@@ -381,12 +447,24 @@ pub fn line(bytes: &[u8]) -> Result<Line, StoreError> {
             let (user, alarm) = rang(WHAT, row)?;
             Event::Rang { user, alarm: Rang { attendees, ..alarm } }
         }
+        5 => {
+            let name: String = postcard::from_bytes(rest).map_err(bad)?;
+            Event::SignedOut { user: user(WHAT, &name)?, whose: Sockets::All }
+        }
         7 => {
+            let (name, whose): (String, Option<Option<String>>) = postcard::from_bytes(rest).map_err(bad)?;
+            let whose = match whose {
+                None => Sockets::All,
+                Some(None) => Sockets::Own,
+                Some(Some(id)) => Sockets::Device(id),
+            };
+            Event::SignedOut { user: user(WHAT, &name)?, whose }
+        }
+        8 => {
             let (row, attendees, words): (RangRow, Vec<String>, WordsRow) = postcard::from_bytes(rest).map_err(bad)?;
             let (user, alarm) = rang(WHAT, row)?;
             Event::Rang { user, alarm: Rang { attendees, words: words_back(words), ..alarm } }
         }
-        5 => Event::SignedOut { user: user(WHAT, &postcard::from_bytes::<String>(rest).map_err(bad)?)? },
         _ => return Err(StoreError::Unreadable(WHAT)),
     };
     Ok(Line { written: time(WHAT, head.0)?, not_before: head.1.map(|at| time(WHAT, at)).transpose()?, event })
@@ -464,7 +542,7 @@ pub fn channels(bytes: &[u8]) -> Result<Channels, StoreError> {
     type Row = (bool, Option<(String, String, Option<i64>)>, Option<(String, Option<String>)>);
     // Rows of before there was a way back end here.
     let ((email, webhook, ntfy), rest): (Row, &[u8]) = unpack_some(WHAT, bytes)?;
-    let writes_back = if rest.is_empty() { false } else { unpack_rest(WHAT, rest)? };
+    let writes_back = if rest.is_empty() { false } else { more(WHAT, rest)? };
     let webhook = webhook
         .map(|(url, secret, stopped)| {
             let stopped = stopped.map(|at| time(WHAT, at)).transpose()?;
@@ -487,7 +565,7 @@ pub fn delivery(bytes: &[u8]) -> Result<Delivery, StoreError> {
     // Rows of before mails had words end here.
     let ((id, (channel, errand, recipient), row, planned, attempts, why), rest): (Row, &[u8]) =
         unpack_some(WHAT, bytes)?;
-    let words = if rest.is_empty() { None } else { words_back(unpack_rest(WHAT, rest)?) };
+    let words = if rest.is_empty() { None } else { words_back(more(WHAT, rest)?) };
     let (user, alarm) = rang(WHAT, row)?;
     let alarm = Rang { words, ..alarm };
     Ok(Delivery {
@@ -506,6 +584,17 @@ pub fn delivery(bytes: &[u8]) -> Result<Delivery, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_row_from_before_its_last_field_is_read() {
+        let at = Address::parse("/calendars/alice/work").expect("an address");
+        let made = Collection { transparent: true, ..Collection::new(at, Source::Own, "Work", 7) };
+        let row = pack_collection(&made);
+        assert_eq!(collection(&row).expect("a row"), made);
+        let before = Collection { transparent: false, ..made };
+        assert_eq!(collection(&row[..row.len() - 1]).expect("an older row"), before);
+        assert!(collection(&row[..row.len() - 2]).is_err());
+    }
 
     fn alarm(words: Option<Box<Words>>) -> Rang {
         let object = Address::parse("/calendars/alice/default").and_then(|at| at.object("a.ics")).expect("a name");

@@ -18,6 +18,8 @@ mod logs;
 mod meanwhile;
 mod recur_beside;
 mod samples;
+mod seam;
+mod services;
 mod side;
 mod side_vectors;
 mod sinks;
