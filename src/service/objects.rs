@@ -174,8 +174,15 @@ impl Service {
                 }
                 let mut writes = Vec::new();
                 let created = before.is_none();
-                let Record { etag, schedule_tag, .. } =
-                    lay(&mut writes, &mut head, before, &prepared, &beside.kept, &name, now, stamp, 0);
+                let mut laid = lay(&mut writes, &mut head, before, &prepared, &beside.kept, &name, now, stamp, 0);
+                if let Some(stands) = &beside.stands
+                    && laid.schedule_tag.is_some()
+                {
+                    // RFC 6638 3.2.10: an answer to an alarm is nothing that those who were invited need to know.
+                    laid.schedule_tag.clone_from(&stands.schedule_tag);
+                    objects::write_record(&mut writes, id, &laid);
+                }
+                let Record { etag, schedule_tag, .. } = laid;
                 answers::turn(&mut writes, &beside.turned, seen.get(4..).unwrap_or_default())?;
                 let token = seal(&mut writes, head, now, stamp);
                 Ok((writes, Some(Written { created, etag, schedule_tag, token })))
