@@ -58,6 +58,7 @@ pub struct Config {
     pub store: Store,
     pub calendar: Calendar,
     pub websocket: WebSocket,
+    pub wazo: Wazo,
     pub limits: LimitKeys,
     pub alarms: AlarmKeys,
     pub uploads: UploadKeys,
@@ -74,6 +75,26 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 pub struct Listener {
     pub address: SocketAddr,
+    /// PEM files; TLS where both are given.
+    pub certificate: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wazo {
+    /// An address, or `off`, or nothing, which means the same.
+    pub address: String,
+    /// PEM files; where both are empty, a certificate is made.
+    pub certificate: String,
+    pub key: String,
+    /// What a certificate that is made is for.
+    pub names: Vec<String>,
+    pub subscriptions: usize,
+    pub expire_soon_seconds: u32,
+    /// Somebody asked for that address: it is no default.
+    #[serde(skip)]
+    pub chosen: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -122,6 +143,8 @@ pub struct LimitKeys {
     pub sockets_per_user: usize,
     pub sockets: usize,
     pub tickets_per_minute: u32,
+    pub token_checks_per_minute: u32,
+    pub token_failures_per_minute: u32,
     pub logins_per_minute: u32,
     pub logins_at_once: usize,
     pub object_bytes: u64,
@@ -214,6 +237,9 @@ pub struct Sweep {
 pub struct Metrics {
     /// An address, or `off`, or nothing, which means the same.
     pub address: String,
+    /// PEM files; without TLS where both are empty.
+    pub certificate: String,
+    pub key: String,
     /// Somebody asked for that address: it is no default.
     #[serde(skip)]
     pub chosen: bool,
@@ -340,7 +366,19 @@ pub fn read(layers: &Layers) -> Result<Config, ConfigError> {
         let why = "mail.from must be set too".to_owned();
         return Err(ConfigError::Invalid { key: "mail.host".to_owned(), origin, why });
     }
-    config.metrics.chosen = layers.get("metrics.address").is_some_and(|(_, origin)| *origin != Origin::Default);
+    let pair = |one: bool, other: bool, key: &str| {
+        let origin = layers.get(key).map_or(Origin::Default, |(_, origin)| origin.clone());
+        let why = "a certificate needs its key, and a key its certificate".to_owned();
+        if one == other { Ok(()) } else { Err(ConfigError::Invalid { key: key.to_owned(), origin, why }) }
+    };
+    for listener in &config.listener {
+        pair(listener.certificate.is_some(), listener.key.is_some(), "listener")?;
+    }
+    pair(config.wazo.certificate.is_empty(), config.wazo.key.is_empty(), "wazo.certificate")?;
+    pair(config.metrics.certificate.is_empty(), config.metrics.key.is_empty(), "metrics.certificate")?;
+    let chosen = |key: &str| layers.get(key).is_some_and(|(_, origin)| *origin != Origin::Default);
+    config.metrics.chosen = chosen("metrics.address");
+    config.wazo.chosen = chosen("wazo.address");
     Ok(config)
 }
 
@@ -369,7 +407,7 @@ fn check(key: &str, value: &Value) -> Result<(), String> {
         ("calendar.default_timezone", Value::String(zone)) => {
             zone.parse::<Tz>().map(drop).map_err(|_| format!("no zone named {zone:?}"))
         }
-        ("metrics.address", Value::String(text)) if !OFF.contains(&text.as_str()) => {
+        ("metrics.address" | "wazo.address", Value::String(text)) if !OFF.contains(&text.as_str()) => {
             text.parse::<SocketAddr>().map(drop).map_err(|_| format!("{text:?} is neither an address nor \"off\""))
         }
         ("sweep.schedule", Value::String(text)) => {
@@ -402,8 +440,17 @@ impl Config {
     /// Where `/metrics` is to be served; `None` where it is switched off. Beside a listener on any free port the default is any free port
     /// too, so that several services on one machine do not want the same.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
-        let mut address: SocketAddr = self.metrics.address.parse().ok()?;
-        if !self.metrics.chosen && self.listener.iter().any(|listener| listener.address.port() == 0) {
+        self.apart(&self.metrics.address, self.metrics.chosen)
+    }
+
+    /// Where Wazo clients are served; the same is true of it.
+    pub fn wazo_address(&self) -> Option<SocketAddr> {
+        self.apart(&self.wazo.address, self.wazo.chosen)
+    }
+
+    fn apart(&self, address: &str, chosen: bool) -> Option<SocketAddr> {
+        let mut address: SocketAddr = address.parse().ok()?;
+        if !chosen && self.listener.iter().any(|listener| listener.address.port() == 0) {
             address.set_port(0);
         }
         Some(address)
@@ -419,6 +466,8 @@ impl Config {
                 collections_per_home: self.limits.collections_per_home,
                 shares_per_collection: self.limits.shares_per_collection,
                 tickets_per_minute: self.limits.tickets_per_minute,
+                token_checks_per_minute: self.limits.token_checks_per_minute,
+                token_failures_per_minute: self.limits.token_failures_per_minute,
                 logins_per_minute: self.limits.logins_per_minute,
                 logins_at_once: self.limits.logins_at_once,
                 recurrence_steps: self.limits.recurrence_steps,

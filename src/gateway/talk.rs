@@ -10,7 +10,7 @@ use crate::bus::Notice;
 use crate::domain::refusal::Refusal;
 use crate::gateway::dialect::{Ask, Desk, Dialect, Frame, Leave, Outcome, Outgoing, Step};
 use crate::gateway::frame::{self, Outbox};
-use crate::gateway::hub::Seat;
+use crate::gateway::hub::{RETRY_SECONDS, Seat};
 use crate::system::clock::Clock;
 use crate::system::meter::{Counted, Message};
 
@@ -34,6 +34,9 @@ impl Talk {
     pub fn new(dialect: Box<dyn Dialect>, seat: Seat, desk: Arc<dyn Desk>, clock: Arc<dyn Clock>) -> Talk {
         let outbox = Outbox::default();
         let counted = seat.counted(dialect.name());
+        if dialect.keeps_all() {
+            seat.queue().keep_all();
+        }
         Talk {
             dialect,
             seat,
@@ -121,8 +124,16 @@ impl Talk {
         }
         let Some((number, answer)) = &mut self.asking else { return Poll::Pending };
         let number = *number;
-        let Poll::Ready(outcome) = answer.as_mut().poll(context) else { return Poll::Pending };
+        let Poll::Ready(mut outcome) = answer.as_mut().poll(context) else { return Poll::Pending };
         self.asking = None;
+        if let Outcome::Borne(bearing) = &outcome
+            && let (Some(user), None) = (&bearing.user, self.seat.user())
+            && let Err(full) = self.seat.sign_in(user)
+        {
+            tracing::info!(why = %full, "socket refused");
+            let limit = "too many sockets of one user";
+            outcome = Outcome::Refused(Refusal::Busy { limit, retry_seconds: RETRY_SECONDS });
+        }
         let mut steps = Vec::new();
         self.dialect.answered(number, outcome, self.clock.now(), &mut steps);
         self.perform(&mut steps, Message::Answer);
@@ -133,6 +144,10 @@ impl Talk {
         let desk = Arc::clone(&self.desk);
         let user = self.seat.user().cloned();
         Box::pin(async move {
+            if let Ask::Bear(token) = &ask {
+                let borne = desk.bear(token).await;
+                return borne.map_or_else(Outcome::Refused, |bearing| Outcome::Borne(Box::new(bearing)));
+            }
             let Some(user) = user else { return Outcome::Refused(Refusal::Unauthenticated) };
             match ask {
                 Ask::Resolve(address) => match desk.resolve(&user, &address).await {
@@ -141,6 +156,8 @@ impl Talk {
                 },
                 Ask::Waiting => desk.waiting(&user).await.map_or_else(Outcome::Refused, Outcome::Waiting),
                 Ask::Told(alarms) => desk.told(&user, alarms).await.map_or_else(Outcome::Refused, |()| Outcome::Noted),
+                Ask::See => desk.see(&user).await.map_or_else(Outcome::Refused, Outcome::Seen),
+                Ask::Bear(_) => Outcome::Refused(Refusal::Unauthenticated),
             }
         })
     }

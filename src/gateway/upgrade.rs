@@ -15,9 +15,11 @@ use tokio::net::TcpStream;
 use tungstenite::handshake::derive_accept_key;
 
 use crate::domain::address::UserName;
-use crate::gateway::dialect::{Desk, Dialect};
+use crate::gateway::dialect::{Desk, Dialect, Directory};
 use crate::gateway::hub::{Hub, RETRY_SECONDS};
 use crate::gateway::session::{Ending, Session, Settings};
+use crate::gateway::wazo::conversation::Manners;
+use crate::http::tls::Secured;
 use crate::system::clock::Clock;
 
 /// A base64 key of 16 bytes has this length. RFC 6455 section 4.2.1.
@@ -31,6 +33,9 @@ pub struct Door {
     pub settings: Settings,
     /// Paths that one socket may register.
     pub paths_max: usize,
+    pub directory: Arc<dyn Directory>,
+    /// Of Wazo sockets.
+    pub manners: Manners,
 }
 
 /// A request that asks for a WebSocket, and asks rightly.
@@ -145,11 +150,15 @@ impl Handshake {
     }
 }
 
-/// Runs on the bare TCP stream where there is one; what lies above it (TLS) costs an indirection.
+/// Runs on the bare TCP stream where there is one; what lies above it (TLS) costs a box.
 async fn run(session: Session, upgraded: Upgraded) -> Ending {
     match downcast::<TokioIo<TcpStream>>(upgraded) {
         Ok(parts) => session.run(parts.io.into_inner(), parts.read_buf).await,
-        Err(upgraded) => session.run(TokioIo::new(upgraded), Bytes::new()).await,
+        // Boxed: room for it would lie in the task of every socket without TLS.
+        Err(upgraded) => match downcast::<TokioIo<Secured>>(upgraded) {
+            Ok(parts) => Box::pin(session.run(parts.io.into_inner(), parts.read_buf)).await,
+            Err(upgraded) => Box::pin(session.run(TokioIo::new(upgraded), Bytes::new())).await,
+        },
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the HTTP faces share: the accept loop, who is calling, bodies within a bound, replies, and what is
+//! What the HTTP faces share: the accept loop and its TLS, who is calling, bodies within a bound, replies, and what is
 //! measured of them. Knows no face.
 
 pub mod accept;
@@ -8,3 +8,4 @@ pub mod call;
 pub mod observe;
 pub mod problem;
 pub mod route;
+pub mod tls;

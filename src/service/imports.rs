@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::access::{Right, right_of};
 use crate::domain::address::{Address, Kind};
 use crate::domain::collection::Collection;
-use crate::domain::event::Event;
+use crate::domain::event::{Event, ObjectChange};
 use crate::domain::import::{Counts, Failure, Import, Media, Status, Upload};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
@@ -215,7 +215,7 @@ impl Service {
                 };
                 let allowed = head.as_ref().is_some_and(|head| right_of(&user, head) >= Right::ReadWrite);
                 let mut rows = seen.get(2..).unwrap_or_default().chunks(2);
-                let counts = after.counts;
+                let mut changes = Vec::new();
                 for (part, Candidate { line, uid, outcome }) in (0..).zip(&batch) {
                     let laid = match (outcome, &mut head) {
                         (Ok((name, prepared)), Some(head)) if allowed => {
@@ -226,8 +226,14 @@ impl Service {
                         (Err(why), _) => Err(why.clone()),
                     };
                     match laid {
-                        Ok(Laid::Created) => after.counts.created += 1,
-                        Ok(Laid::Updated) => after.counts.updated += 1,
+                        Ok(Laid::Created(change)) => {
+                            after.counts.created += 1;
+                            changes.push(change);
+                        }
+                        Ok(Laid::Updated(change)) => {
+                            after.counts.updated += 1;
+                            changes.push(change);
+                        }
                         Ok(Laid::Unchanged) => after.counts.unchanged += 1,
                         Err(why) => {
                             let failure = Failure { line: *line, uid: Some(uid.clone()), why };
@@ -239,9 +245,8 @@ impl Service {
                     }
                 }
                 after.cursor += batch.len() as u64;
-                let wrote = (after.counts.created, after.counts.updated) != (counts.created, counts.updated);
-                if let Some(head) = head.filter(|_| wrote) {
-                    seal(&mut writes, head, now, stamp);
+                if let Some(head) = head.filter(|_| !changes.is_empty()) {
+                    seal(&mut writes, head, changes.into(), now, stamp);
                 }
                 imports::write(&mut writes, &after);
                 Ok((writes, after))
@@ -284,7 +289,7 @@ impl Service {
         let status = if failure.is_some() { Status::Failed } else { Status::Completed };
         // Who may not even read a collection cannot make the sockets of those who do speak.
         let origin = match self.view(&import.user, &import.target).await {
-            Ok(view) => Some(view.source.id),
+            Ok(view) => Some((view.source.id, view.source.address)),
             Err(Refusal::NotFound | Refusal::Forbidden) => None,
             Err(refusal) => return Err(refusal),
         };
@@ -303,9 +308,9 @@ impl Service {
             if let Some(failure) = &failure {
                 imports::write_failure(&mut writes, &ended.id, ended.counts.failed, failure);
             }
-            if let Some(collection) = origin {
+            if let Some((collection, address)) = origin.clone() {
                 let counts = (status == Status::Completed).then(|| (ended.counts.succeeded(), ended.counts.failed));
-                let (address, import) = (ended.target.clone(), ended.id);
+                let import = ended.id;
                 Pen::new(now, stamp.0).tell(&mut writes, Event::Imported { collection, address, import, counts });
             }
             Ok((writes, ()))
@@ -323,8 +328,8 @@ struct Candidate {
 }
 
 enum Laid {
-    Created,
-    Updated,
+    Created(ObjectChange),
+    Updated(ObjectChange),
     Unchanged,
 }
 
@@ -347,8 +352,8 @@ fn lay_item(
         return Ok(Laid::Unchanged);
     }
     let created = before.is_none();
-    lay(writes, head, before, prepared, name, now, stamp, part);
-    Ok(if created { Laid::Created } else { Laid::Updated })
+    let change = lay(writes, head, before, prepared, name, now, stamp, part);
+    Ok(if created { Laid::Created(change) } else { Laid::Updated(change) })
 }
 
 /// The UID as a name, where it is plain.

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod collections;
 pub mod deliveries;
 pub mod demo;
+pub mod directory;
 pub mod export;
 pub mod imports;
 pub mod login;
@@ -17,6 +18,7 @@ pub mod objects;
 pub mod planned;
 pub mod post;
 pub mod principals;
+pub mod publish;
 pub mod rate;
 pub mod relay;
 pub mod replan;
@@ -40,6 +42,7 @@ use crate::bus::Bus;
 use crate::domain::refusal::Refusal;
 use crate::kv::{KvError, Stamp};
 use crate::service::belfry::Belfry;
+use crate::service::directory::Directory;
 use crate::service::login::Doorkeeper;
 use crate::service::post::Post;
 use crate::service::rate::Rate;
@@ -62,6 +65,7 @@ pub struct Service {
     post: Post,
     mails: Rate,
     doorkeeper: Doorkeeper,
+    directory: Arc<Directory>,
     nudges: Arc<Nudges>,
     turning: tokio::sync::Mutex<()>,
     /// People are added and removed one after another.
@@ -100,6 +104,7 @@ impl Service {
             post,
             mails,
             doorkeeper,
+            directory: Arc::default(),
             nudges: Arc::default(),
             turning: tokio::sync::Mutex::new(()),
             people: tokio::sync::Mutex::new(()),

@@ -11,11 +11,13 @@ use sha2::{Digest, Sha256};
 use crate::domain::access::{Right, right_of};
 use crate::domain::address::{Kind, ObjectAddress, UserName};
 use crate::domain::collection::Collection;
-use crate::domain::event::Event;
+use crate::domain::event::{Deed, Event, Invitation, ObjectChange};
 use crate::domain::object::{Body, BodyId, Component, Etag, Precondition, Record, Span};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::domain::sync::{Change, Token};
+use crate::ical::block::Block;
+use crate::ical::invitation::Invitations;
 use crate::ical::lines::Limits;
 use crate::ical::object::CalendarObject;
 use crate::ical::vcard::Card;
@@ -41,6 +43,11 @@ pub struct Prepared {
     pub span: Option<Span>,
     /// The next instant at which an alarm of it rings, after the moment of the write.
     pub due: Option<DateTime<Utc>>,
+    /// The beginning of what it is called.
+    pub summary: String,
+    /// CLASS is PRIVATE or CONFIDENTIAL.
+    pub private: bool,
+    pub invitations: Invitations,
 }
 
 /// What a write did.
@@ -103,6 +110,7 @@ impl Service {
         // The zone is read before the alarms are planned in it, so a change that comes between is seen.
         let owner = self.store.principal(source.address.user()).await?;
         let prepared = self.prepare(source, bytes.clone(), now).await?;
+        let (compared, invitation) = self.invitation(source, address.name(), &prepared, owner.as_ref()).await?;
         let reads = vec![
             keys::collection(&source.address),
             keys::object(source.id, address.name()),
@@ -129,10 +137,14 @@ impl Service {
                 if (head.timezone.clone(), owner.and_then(|owner| owner.timezone)) != zones {
                     return Ok((Vec::new(), None));
                 }
+                // What is new about an invitation was found beside a text that stands no more.
+                if prepared.invitations.matters() && before.as_ref().map(|before| &before.etag) != compared.as_ref() {
+                    return Ok((Vec::new(), None));
+                }
                 let mut writes = Vec::new();
                 let created = before.is_none();
-                lay(&mut writes, &mut head, before, &prepared, &name, now, stamp, 0);
-                let token = seal(&mut writes, head, now, stamp);
+                let change = lay(&mut writes, &mut head, before, &prepared, &name, now, stamp, 0);
+                let token = seal(&mut writes, head, [ObjectChange { invitation, ..change }].into(), now, stamp);
                 Ok((writes, Some(Written { created, etag: prepared.etag.clone(), token })))
             })
             .await?;
@@ -171,11 +183,43 @@ impl Service {
                 objects::remove(&mut writes, head.id, &before);
                 changes::write(&mut writes, head.id, stamp.0, 0, Change::Removed, &before.name);
                 head.objects = head.objects.saturating_sub(1);
-                let token = seal(&mut writes, head, now, stamp);
+                let gone = ObjectChange {
+                    name: before.name,
+                    uid: cut(&before.uid),
+                    deed: Deed::Deleted,
+                    summary: String::new(),
+                    span: before.span,
+                    private: false,
+                    invitation: None,
+                };
+                let token = seal(&mut writes, head, [gone].into(), now, stamp);
                 Ok((writes, token))
             })
             .await?;
         Ok(token)
+    }
+
+    /// What a text means for the owner that the one before it did not, and the tag of that one.
+    async fn invitation(
+        &self,
+        source: &Collection,
+        name: &str,
+        prepared: &Prepared,
+        owner: Option<&Principal>,
+    ) -> Result<(Option<Etag>, Option<Invitation>), Refusal> {
+        if !prepared.invitations.matters() {
+            return Ok((None, None));
+        }
+        let found = self.store.object_with_body(source.id, name).await?;
+        let before = found.as_ref().and_then(|(_, bytes)| CalendarObject::read(bytes, &self.line_limits()).ok());
+        let email = owner.map(|owner| owner.email.as_str()).unwrap_or_default();
+        let stood = before.map(|object| Invitations::of(&object, email));
+        let invitation = match &stood {
+            None => prepared.invitations.asked.then_some(Invitation::Received),
+            Some(stood) if prepared.invitations.asked && !stood.asked => Some(Invitation::Received),
+            Some(stood) => prepared.invitations.answered_since(stood).then_some(Invitation::Replied),
+        };
+        Ok((found.map(|(record, _)| record.etag), invitation))
     }
 
     /// Reads what came and derives what is kept beside it. Alarms are planned from `now` on.
@@ -234,15 +278,43 @@ fn prepare(
                 return Err(Fault::whole("the object has no UID").into());
             };
             let span = object.span(ringing.zone);
-            Ok(Prepared { uid, component, etag, span, due, bytes })
+            let private = object.components().any(is_private);
+            let summary = cut(object.summary());
+            let invitations = Invitations::of(&object, &ringing.policy.user_email);
+            Ok(Prepared { uid, component, etag, span, due, summary, private, invitations, bytes })
         }
         Kind::AddressBook => {
             let card = Card::read(&bytes, limits)?;
             card.storable()?;
             let uid = card.uid().ok_or_else(|| Fault::whole("the card has no UID"))?;
-            Ok(Prepared { uid, component: Component::Card, etag, span: None, due: None, bytes })
+            Ok(Prepared {
+                uid,
+                component: Component::Card,
+                etag,
+                span: None,
+                due: None,
+                summary: cut(&card.name()),
+                private: is_private(card.root()),
+                invitations: Invitations::default(),
+                bytes,
+            })
         }
     }
+}
+
+/// RFC 5545 3.8.1.3. What is neither public nor private in words that are known counts as private there, too; here it is what somebody
+/// meant to hide that is hidden.
+fn is_private(block: &Block) -> bool {
+    block.is("CLASS", "PRIVATE") || block.is("CLASS", "CONFIDENTIAL")
+}
+
+/// As much of a text as a notice carries.
+fn cut(text: &str) -> String {
+    let mut end = text.len().min(ObjectChange::TEXT_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_owned()
 }
 
 /// The first half of the bytes' SHA-256: equal bytes have equal tags, on every node and after every restore.
@@ -282,7 +354,7 @@ pub(crate) fn check_component(head: &Collection, component: Component) -> Result
     Err(Refusal::Unsupported(format!("{} takes no {name}", head.address)))
 }
 
-/// Writes one object's rows in place of what stood there: bytes, record, UID, change and due row.
+/// Writes one object's rows in place of what stood there: bytes, record, UID, change and due row. Answers what listeners are told.
 #[expect(clippy::too_many_arguments, reason = "one row each of what a write rests on")]
 pub(crate) fn lay(
     writes: &mut Writes,
@@ -293,9 +365,10 @@ pub(crate) fn lay(
     now: DateTime<Utc>,
     stamp: Stamp,
     part: u32,
-) {
+) -> ObjectChange {
     // What was to ring up to now belonged to the text that stood until now: it rings, and what is overdue is looked at from there on.
     let (mut armed, mut due) = (Vec::new(), prepared.due);
+    let deed = if before.is_some() { Deed::Updated } else { Deed::Created };
     match before {
         Some(mut before) => {
             armed = before.armed.extract_if(.., |armed| armed.at <= now).collect();
@@ -321,13 +394,29 @@ pub(crate) fn lay(
         due::write(writes, at, head.id, name);
     }
     changes::write(writes, head.id, stamp.0, part, Change::Written, name);
+    ObjectChange {
+        name: name.clone(),
+        uid: cut(&prepared.uid),
+        deed,
+        summary: prepared.summary.clone(),
+        span: prepared.span,
+        private: prepared.private,
+        invitation: None,
+    }
 }
 
 /// Ends a change of a collection's content: the head gets its new token, the journal its line.
-pub(crate) fn seal(writes: &mut Writes, mut head: Collection, now: DateTime<Utc>, stamp: Stamp) -> Token {
+pub(crate) fn seal(
+    writes: &mut Writes,
+    mut head: Collection,
+    objects: Arc<[ObjectChange]>,
+    now: DateTime<Utc>,
+    stamp: Stamp,
+) -> Token {
     head.token = Token(stamp.0);
     collections::write(writes, &head);
-    let changed = Event::Changed { collection: head.id, address: head.address.clone(), token: head.token };
+    let (collection, address, token) = (head.id, head.address.clone(), head.token);
+    let changed = Event::Changed { collection, address, token, objects };
     Pen::new(now, stamp.0).tell(writes, changed);
     head.token
 }

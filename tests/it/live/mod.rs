@@ -13,6 +13,7 @@ mod login;
 mod metrics;
 mod sharing;
 mod tickets;
+mod wazo;
 
 use std::sync::Arc;
 
