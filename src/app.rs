@@ -14,7 +14,10 @@ use tokio::task::JoinHandle;
 use crate::api::metrics::Board;
 use crate::bus::Bus;
 use crate::bus::local::LocalBus;
-use crate::config::{self, Config, Engine, MailSecurity};
+use crate::config::Config;
+use crate::config::http::Listener;
+use crate::config::mail::MailSecurity;
+use crate::config::store::Engine;
 use crate::domain::refusal::Refusal;
 use crate::gateway::desk::ServiceDesk;
 use crate::gateway::dialect::Leave;
@@ -23,13 +26,17 @@ use crate::gateway::session;
 use crate::gateway::upgrade::Door;
 use crate::gateway::wazo::conversation::Manners;
 use crate::http::accept;
+use crate::http::cors::Cors;
 use crate::http::observe::Observed;
+use crate::http::porch::Porch;
+use crate::http::proxy::Proxies;
 use crate::http::tls::{self as certificates, Secure, Shown, TlsError};
 use crate::jobs;
 use crate::kv::{Kv, KvError, memory, redb, sled};
 use crate::metrics::Metrics;
 use crate::routes::{self, House};
 use crate::service::Service;
+use crate::service::htpasswd;
 use crate::sinks::http::Caller;
 use crate::sinks::mail::{self, Mail};
 use crate::sinks::ntfy::Ntfy;
@@ -38,7 +45,7 @@ use crate::sinks::{Sink, round, tls};
 use crate::store::Store;
 use crate::system::clock::Clock;
 use crate::system::meter::Meter;
-use crate::system::pace;
+use crate::system::pace::{self, RealPace};
 use crate::system::random::{self, Random, SystemRandom};
 
 /// What sockets are told when the service stops: the Side's real front end comes back after 1012, never after 1000 or 1001.
@@ -55,6 +62,8 @@ pub enum StartError {
     Listen { address: SocketAddr, why: std::io::Error },
     #[error("{0}")]
     Tls(#[from] TlsError),
+    #[error("auth.htpasswd: {0}")]
+    Htpasswd(std::io::Error),
     #[error("cannot send alarms elsewhere: {0}")]
     Sinks(String),
     #[error("cannot start: {0}")]
@@ -140,6 +149,12 @@ pub struct Running {
 
 /// Opens the store, starts the jobs and listens.
 pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, StartError> {
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+    if let Some(path) = config.auth.htpasswd() {
+        htpasswd::text(&path).map_err(StartError::Htpasswd)?;
+    }
     let schedule = config.sweep.schedule.parse()?;
     let sinks = sinks(config)?;
     let kv = open_store(config)?;
@@ -180,6 +195,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
             expire_soon: TimeDelta::seconds(config.wazo.expire_soon_seconds.into()),
         },
         clock,
+        pace: Arc::new(RealPace),
         settings: session::Settings {
             message_bytes_max: config.websocket.message_bytes,
             write_deadline: Duration::from_secs(config.websocket.write_seconds),
@@ -192,6 +208,9 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
     let wazo_routes = TowerToHyperService::new(warp::service(routes::wazo(house.clone())));
     let wazo_routes = Observed::new(wazo_routes, meter.clone(), process ^ 1);
     let routes = TowerToHyperService::new(warp::service(routes::routes(house)));
+    let proxies = Proxies::new(&config.auth.proxy_header, config.proxies(), config.trusted_origins());
+    let cors = Cors::new(config.cors.any(), config.cors.named().unwrap_or_default());
+    let routes = Porch::new(routes, Arc::new(proxies), Arc::new(cors));
     let routes = Observed::new(routes, meter, process);
     let settings = accept::Settings {
         header_deadline: Duration::from_secs(config.http.header_seconds),
@@ -201,7 +220,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
     let (stop, _) = watch::channel(false);
     let mut shown = Vec::new();
     let mut bound = Vec::new();
-    for config::Listener { address, certificate, key } in &config.listener {
+    for Listener { address, certificate, key } in &config.listener {
         let (address, files) = (*address, certificate.as_deref().zip(key.as_deref()));
         let secure = secure(files, settings.http2, &mut shown)?;
         bound.push((TcpListener::bind(address).await.map_err(|why| StartError::Listen { address, why })?, secure));

@@ -12,10 +12,11 @@ use crate::domain::access::{Right, right_of};
 use crate::domain::address::{Kind, ObjectAddress, UserName};
 use crate::domain::collection::Collection;
 use crate::domain::event::{Deed, Event, Invitation, ObjectChange};
-use crate::domain::object::{Body, BodyId, Component, Etag, Precondition, Record, Span};
+use crate::domain::object::{Armed, Body, BodyId, Component, Etag, Precondition, Record, Span};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::domain::sync::{Change, Token};
+use crate::ical::acknowledge;
 use crate::ical::block::Block;
 use crate::ical::invitation::Invitations;
 use crate::ical::lines::Limits;
@@ -24,6 +25,7 @@ use crate::ical::vcard::Card;
 use crate::kv::{Stamp, Writes};
 use crate::service::Service;
 use crate::service::alarms::Ringing;
+use crate::service::answers::{self, Turned};
 use crate::service::collections::standing;
 use crate::store::journal::Pen;
 use crate::store::{changes, collections, due, keys, objects, record};
@@ -48,6 +50,22 @@ pub struct Prepared {
     /// CLASS is PRIVATE or CONFIDENTIAL.
     pub private: bool,
     pub invitations: Invitations,
+    /// The object as it was read, where it acknowledges alarms: what rang may be among them.
+    pub answers: Option<Arc<CalendarObject>>,
+}
+
+/// What one commit writes beside an object, and what it rests on beside rights and preconditions.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Beside {
+    /// Alarms that rang and are answered by the text.
+    pub turned: Vec<Turned>,
+    /// Armed alarms that outlive the write, as the others do not.
+    pub kept: Vec<Armed>,
+    /// The record for which all this was worked out; any other refuses the write, so that it is worked out anew.
+    pub stands: Option<Record>,
+    /// The tag of the text beside which something was found to be new about an invitation, and what it is.
+    pub compared: Option<Etag>,
+    pub invitation: Option<Invitation>,
 }
 
 /// What a write did.
@@ -85,11 +103,11 @@ impl Service {
         bytes: Bytes,
         precondition: Precondition,
     ) -> Result<Written, Refusal> {
-        let view = self.view(&caller.name, address.collection()).await?;
-        if view.right < Right::ReadWrite {
-            return Err(Refusal::Forbidden);
-        }
         for _ in 0..TRIES {
+            let view = self.view(&caller.name, address.collection()).await?;
+            if view.right < Right::ReadWrite {
+                return Err(Refusal::Forbidden);
+            }
             if let Some(written) = self.try_put(&caller.name, address, &view.source, &bytes, &precondition).await? {
                 return Ok(written);
             }
@@ -111,16 +129,38 @@ impl Service {
         let owner = self.store.principal(source.address.user()).await?;
         let prepared = self.prepare(source, bytes.clone(), now).await?;
         let (compared, invitation) = self.invitation(source, address.name(), &prepared, owner.as_ref()).await?;
-        let reads = vec![
+        let turned = match &prepared.answers {
+            Some(after) => self.answered(source, address.name(), after, &[], None).await?,
+            None => Vec::new(),
+        };
+        let zone = owner.and_then(|owner| owner.timezone);
+        let beside = Beside { turned, compared, invitation, ..Beside::default() };
+        self.write_object(user, address.name(), source, zone, prepared, precondition.clone(), beside).await
+    }
+
+    /// The commit of one object. `None` where something changed since it was prepared: the zones of the calendar and of its owner, which
+    /// was `zone`, or what stands there.
+    #[expect(clippy::too_many_arguments, reason = "one each of what a write rests on")]
+    pub(crate) async fn write_object(
+        &self,
+        user: &UserName,
+        name: &str,
+        source: &Collection,
+        zone: Option<String>,
+        prepared: Prepared,
+        precondition: Precondition,
+        beside: Beside,
+    ) -> Result<Option<Written>, Refusal> {
+        let mut reads = vec![
             keys::collection(&source.address),
-            keys::object(source.id, address.name()),
+            keys::object(source.id, name),
             keys::uid(source.id, &prepared.uid),
             keys::user(source.address.user()),
         ];
-        let (user, name) = (user.clone(), Arc::<str>::from(address.name()));
-        let (id, precondition) = (source.id, precondition.clone());
-        let zones = (source.timezone.clone(), owner.and_then(|owner| owner.timezone));
-        let nudge = prepared.due;
+        reads.extend(beside.turned.iter().map(|turned| turned.key()));
+        let (now, user, name) = (self.now(), user.clone(), Arc::<str>::from(name));
+        let (id, zones) = (source.id, (source.timezone.clone(), zone));
+        let (nudge, turned) = (prepared.due, beside.turned.clone());
         let (_, written) = self
             .commit(reads, move |seen, stamp| {
                 let mut head = standing(seen.first(), id)?;
@@ -133,23 +173,31 @@ impl Service {
                 }
                 check_uid(&head, &prepared.uid, &name, before.as_ref(), seen.get(2))?;
                 check_component(&head, prepared.component)?;
-                let owner = seen.get(3).and_then(Option::as_ref).map(|row| record::principal(row)).transpose()?;
-                if (head.timezone.clone(), owner.and_then(|owner| owner.timezone)) != zones {
+                let stands = beside.stands.as_ref().is_none_or(|stands| before.as_ref() == Some(stands));
+                if !stands || zones != zones_of(&head, seen.get(3))? {
                     return Ok((Vec::new(), None));
                 }
                 // What is new about an invitation was found beside a text that stands no more.
-                if prepared.invitations.matters() && before.as_ref().map(|before| &before.etag) != compared.as_ref() {
+                if prepared.invitations.matters()
+                    && before.as_ref().map(|before| &before.etag) != beside.compared.as_ref()
+                {
                     return Ok((Vec::new(), None));
                 }
                 let mut writes = Vec::new();
                 let created = before.is_none();
-                let change = lay(&mut writes, &mut head, before, &prepared, &name, now, stamp, 0);
-                let token = seal(&mut writes, head, [ObjectChange { invitation, ..change }].into(), now, stamp);
+                let change = lay(&mut writes, &mut head, before, &prepared, &beside.kept, &name, now, stamp, 0);
+                let mut pen = Pen::new(now, stamp.0);
+                answers::turn(&mut writes, &mut pen, &beside.turned, seen.get(4..).unwrap_or_default())?;
+                let change = ObjectChange { invitation: beside.invitation, ..change };
+                let token = seal(&mut writes, &mut pen, head, [change].into(), stamp);
                 Ok((writes, Some(Written { created, etag: prepared.etag.clone(), token })))
             })
             .await?;
-        if let Some(at) = nudge {
-            self.nudge_due(at);
+        if written.is_some() {
+            if let Some(at) = nudge {
+                self.nudge_due(at);
+            }
+            self.clear_turned(&turned).await;
         }
         Ok(written)
     }
@@ -192,7 +240,7 @@ impl Service {
                     private: false,
                     invitation: None,
                 };
-                let token = seal(&mut writes, head, [gone].into(), now, stamp);
+                let token = seal(&mut writes, &mut Pen::new(now, stamp.0), head, [gone].into(), stamp);
                 Ok((writes, token))
             })
             .await?;
@@ -281,7 +329,8 @@ fn prepare(
             let private = object.components().any(is_private);
             let summary = cut(object.summary());
             let invitations = Invitations::of(&object, &ringing.policy.user_email);
-            Ok(Prepared { uid, component, etag, span, due, summary, private, invitations, bytes })
+            let answers = acknowledge::acknowledges(&object).then(|| Arc::new(object));
+            Ok(Prepared { uid, component, etag, span, due, summary, private, invitations, bytes, answers })
         }
         Kind::AddressBook => {
             let card = Card::read(&bytes, limits)?;
@@ -297,6 +346,7 @@ fn prepare(
                 private: is_private(card.root()),
                 invitations: Invitations::default(),
                 bytes,
+                answers: None,
             })
         }
     }
@@ -322,6 +372,15 @@ pub fn etag(bytes: &[u8]) -> Etag {
     let digest = Sha256::digest(bytes);
     let hex: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
     Etag(Arc::from(format!("\"{hex}\"")))
+}
+
+/// The zones that alarms of a collection are planned in: its own, and its owner's, out of the row of theirs that a decision was handed.
+pub(crate) fn zones_of(
+    head: &Collection,
+    owner: Option<&Option<Bytes>>,
+) -> Result<(Option<String>, Option<String>), Refusal> {
+    let owner = owner.and_then(Option::as_ref).map(|row| record::principal(row)).transpose()?;
+    Ok((head.timezone.clone(), owner.and_then(|owner| owner.timezone)))
 }
 
 /// Reads an object row that a decision was handed.
@@ -361,6 +420,7 @@ pub(crate) fn lay(
     head: &mut Collection,
     before: Option<Record>,
     prepared: &Prepared,
+    kept: &[Armed],
     name: &Arc<str>,
     now: DateTime<Utc>,
     stamp: Stamp,
@@ -371,7 +431,7 @@ pub(crate) fn lay(
     let deed = if before.is_some() { Deed::Updated } else { Deed::Created };
     match before {
         Some(mut before) => {
-            armed = before.armed.extract_if(.., |armed| armed.at <= now).collect();
+            armed = before.armed.extract_if(.., |armed| armed.at <= now || kept.contains(armed)).collect();
             due = before.due.filter(|at| *at <= now).or(due);
             objects::remove(writes, head.id, &before);
         }
@@ -408,15 +468,15 @@ pub(crate) fn lay(
 /// Ends a change of a collection's content: the head gets its new token, the journal its line.
 pub(crate) fn seal(
     writes: &mut Writes,
+    pen: &mut Pen,
     mut head: Collection,
     objects: Arc<[ObjectChange]>,
-    now: DateTime<Utc>,
     stamp: Stamp,
 ) -> Token {
     head.token = Token(stamp.0);
     collections::write(writes, &head);
     let (collection, address, token) = (head.id, head.address.clone(), head.token);
     let changed = Event::Changed { collection, address, token, objects };
-    Pen::new(now, stamp.0).tell(writes, changed);
+    pen.tell(writes, changed);
     head.token
 }

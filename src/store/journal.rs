@@ -64,7 +64,7 @@ pub fn shard_of(event: &Event) -> u8 {
         | Event::Imported { collection, .. } => keys::shard_of_collection(*collection),
         Event::ListChanged { user, .. }
         | Event::Rang { user, .. }
-        | Event::SignedOut { user }
+        | Event::SignedOut { user, .. }
         | Event::Answered { user, .. }
         | Event::TokenEnded { user, .. } => keys::shard_of_user(user),
         // What is published is told in the order in which it came, whoever it is for.

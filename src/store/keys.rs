@@ -40,6 +40,7 @@ const IMPORT_FAILURE: u8 = 0x71; //  import id, number                   → Fai
 const IMPORT_OPEN: u8 = 0x72; //     id                                  → nothing; not yet ended
 const UPLOAD: u8 = 0x78; //          user 0 id                           → Upload
 const UPLOAD_BYTES: u8 = 0x79; //    upload id 0 chunk                   → at most CHUNK bytes
+const DEVICE: u8 = 0xC0; //          user 0 SHA-256 of the app password  → Device
 
 /// Bodies and uploads lie in rows of this many bytes: sled moves larger leaves into files that it never syncs.
 pub const CHUNK: usize = 4_096;
@@ -382,6 +383,16 @@ pub fn upload_bytes(id: &str, chunk: u32) -> Bytes {
 
 pub fn upload_chunks(id: &str) -> Bytes {
     key(UPLOAD_BYTES, &[id.as_bytes(), &[0]])
+}
+
+/// A device's row, by its password in plain form.
+pub fn device(user: &UserName, password: &str) -> Bytes {
+    key(DEVICE, &[user.as_str().as_bytes(), &[0], &Sha256::digest(password.as_bytes())])
+}
+
+/// All devices of one person.
+pub fn devices(user: &UserName) -> Bytes {
+    key(DEVICE, &[user.as_str().as_bytes(), &[0]])
 }
 
 #[cfg(test)]

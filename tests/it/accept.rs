@@ -12,7 +12,7 @@ use campanile::gateway::upgrade::{Door, Handshake, NoHandshake};
 use campanile::gateway::wazo::conversation::Manners;
 use campanile::http::accept::{self, Peer, Settings};
 use campanile::system::clock::SystemClock;
-use campanile::system::pace;
+use campanile::system::pace::{self, RealPace};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::service::TowerToHyperService;
@@ -43,6 +43,7 @@ async fn start(settings: Settings, limits: Limits) -> Service {
         directory: world,
         manners: Manners::default(),
         clock: Arc::new(SystemClock),
+        pace: Arc::new(RealPace),
         settings: session::Settings::default(),
         paths_max: PATHS_DEFAULT,
     });

@@ -29,7 +29,7 @@ use campanile::gateway::wazo::conversation::{Manners, Wazo};
 use campanile::gateway::wazo::say::Version;
 use campanile::http::accept;
 use campanile::system::clock::ManualClock;
-use campanile::system::pace;
+use campanile::system::pace::{self, RealPace};
 use chrono::{DateTime, Utc};
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::OnUpgrade;
@@ -261,6 +261,7 @@ impl Pure {
                     it.closed = true;
                 }
                 Step::Wake(at) => it.wake = Some(at),
+                Step::Rest { .. } => panic!("Wazo has no timers"),
             }
         }
         while !self.sockets[socket].closed
@@ -360,6 +361,7 @@ impl Live {
             hub: Arc::clone(&hub),
             desk: world.clone(),
             clock: Arc::new(clock.clone()),
+            pace: Arc::new(RealPace),
             settings: Settings::default(),
             paths_max: PATHS_DEFAULT,
             directory: world,

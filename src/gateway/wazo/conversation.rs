@@ -382,7 +382,7 @@ fn owner(event: &Event) -> Option<&UserName> {
         }
         Event::ListChanged { user, .. }
         | Event::Rang { user, .. }
-        | Event::SignedOut { user }
+        | Event::SignedOut { user, .. }
         | Event::Answered { user, .. }
         | Event::TokenEnded { user, .. } => Some(user),
         Event::Published(_) => None,
@@ -468,8 +468,9 @@ impl Dialect for Wazo {
 
     fn happened(&mut self, notice: &Arc<Notice>, steps: &mut Vec<Step>) {
         match &notice.event {
-            Event::SignedOut { user } => {
-                if self.is_me(user) {
+            Event::SignedOut { user, whose } => {
+                // A device's own password draws no bearer tokens.
+                if self.is_me(user) && whose.include(None) {
                     steps.push(Step::Close(EXPIRED));
                 }
             }
