@@ -23,6 +23,8 @@ impl Config {
                 object_bytes: self.limits.object_bytes,
                 collections_per_home: self.limits.collections_per_home,
                 shares_per_collection: self.limits.shares_per_collection,
+                properties: self.limits.properties,
+                property_bytes: self.limits.property_bytes,
                 tickets_per_minute: self.limits.tickets_per_minute,
                 token_checks_per_minute: self.limits.token_checks_per_minute,
                 token_failures_per_minute: self.limits.token_failures_per_minute,

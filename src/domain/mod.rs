@@ -7,6 +7,7 @@ pub mod alarm;
 pub mod bearer;
 pub mod channel;
 pub mod collection;
+pub mod dead;
 pub mod delivery;
 pub mod device;
 pub mod event;

@@ -12,3 +12,4 @@ pub mod problem;
 pub mod proxy;
 pub mod route;
 pub mod tls;
+pub mod ui;

@@ -191,8 +191,10 @@ impl Service {
         // An acknowledgement invites nobody and answers nobody.
         let compared = Some(stands.etag.clone());
         let beside = Beside { turned, kept, stands: Some(stands.clone()), compared, invitation: None };
-        let same =
-            Precondition { if_match: Some(Tags::These(vec![stands.etag.as_str().to_owned()])), if_none_match: None };
+        let same = Precondition {
+            if_match: Some(Tags::These(vec![stands.etag.as_str().to_owned()])),
+            ..Precondition::default()
+        };
         let zone = owner.and_then(|owner| owner.timezone);
         match self.write_object(&caller.name, name, source, zone, prepared, same, beside).await {
             Ok(Some(_)) => Ok(Tried::Done(Rung { state, ..found.clone() })),

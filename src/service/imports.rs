@@ -279,7 +279,7 @@ impl Service {
                 }
                 after.cursor += batch.len() as u64;
                 if let Some(head) = head.filter(|_| !changes.is_empty()) {
-                    seal(&mut writes, &mut pen, head, changes.into(), stamp);
+                    seal(&mut pen, &mut writes, head, changes.into(), stamp);
                 }
                 imports::write(&mut writes, &after);
                 Ok((writes, after))
@@ -393,8 +393,9 @@ fn lay_item(
         return Ok(Laid::Unchanged);
     }
     let created = before.is_none();
-    let change = lay(writes, head, before, prepared, &[], name, now, stamp, part);
+    lay(writes, head, before, prepared, &[], name, now, stamp, part);
     answers::turn(writes, pen, turned, rows.get(2..).unwrap_or_default()).map_err(text)?;
+    let change = prepared.change(name, created);
     Ok(if created { Laid::Created(change) } else { Laid::Updated(change) })
 }
 

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::access::{Right, right_of};
 use crate::domain::address::{Kind, ObjectAddress, UserName};
 use crate::domain::collection::Collection;
+use crate::domain::dead::Holder;
 use crate::domain::event::{Deed, Event, Invitation, ObjectChange};
 use crate::domain::object::{Armed, Body, BodyId, Component, Etag, Precondition, Record, Span};
 use crate::domain::principal::Principal;
@@ -28,7 +29,7 @@ use crate::service::alarms::Ringing;
 use crate::service::answers::{self, Turned};
 use crate::service::collections::standing;
 use crate::store::journal::Pen;
-use crate::store::{changes, collections, due, keys, objects, record};
+use crate::store::{changes, collections, dead, due, keys, objects, record};
 
 /// From this size on, text is read on a thread of its own, so that sockets do not wait for it.
 const READ_ASIDE_BYTES: usize = 65_536;
@@ -50,6 +51,8 @@ pub struct Prepared {
     /// CLASS is PRIVATE or CONFIDENTIAL.
     pub private: bool,
     pub invitations: Invitations,
+    /// Whether it names an organizer, so that it has a schedule tag.
+    pub scheduled: bool,
     /// The object as it was read, where it acknowledges alarms: what rang may be among them.
     pub answers: Option<Arc<CalendarObject>>,
 }
@@ -73,6 +76,7 @@ pub(crate) struct Beside {
 pub struct Written {
     pub created: bool,
     pub etag: Etag,
+    pub schedule_tag: Option<Arc<str>>,
     pub token: Token,
 }
 
@@ -168,7 +172,7 @@ impl Service {
                     return Err(Refusal::Forbidden);
                 }
                 let before = seen_object(seen.get(1))?;
-                if !precondition.allows(before.as_ref().map(|before| &before.etag)) {
+                if !precondition.allows(before.as_ref()) {
                     return Err(Refusal::Precondition);
                 }
                 check_uid(&head, &prepared.uid, &name, before.as_ref(), seen.get(2))?;
@@ -185,12 +189,13 @@ impl Service {
                 }
                 let mut writes = Vec::new();
                 let created = before.is_none();
-                let change = lay(&mut writes, &mut head, before, &prepared, &beside.kept, &name, now, stamp, 0);
+                let Record { etag, schedule_tag, .. } =
+                    lay(&mut writes, &mut head, before, &prepared, &beside.kept, &name, now, stamp, 0);
                 let mut pen = Pen::new(now, stamp.0);
                 answers::turn(&mut writes, &mut pen, &beside.turned, seen.get(4..).unwrap_or_default())?;
-                let change = ObjectChange { invitation: beside.invitation, ..change };
-                let token = seal(&mut writes, &mut pen, head, [change].into(), stamp);
-                Ok((writes, Some(Written { created, etag: prepared.etag.clone(), token })))
+                let change = ObjectChange { invitation: beside.invitation, ..prepared.change(&name, created) };
+                let token = seal(&mut pen, &mut writes, head, [change].into(), stamp);
+                Ok((writes, Some(Written { created, etag, schedule_tag, token })))
             })
             .await?;
         if written.is_some() {
@@ -223,24 +228,16 @@ impl Service {
                     return Err(Refusal::Forbidden);
                 }
                 let before = seen_object(seen.get(1))?;
-                if !precondition.allows(before.as_ref().map(|before| &before.etag)) {
+                if !precondition.allows(before.as_ref()) {
                     return Err(if before.is_some() { Refusal::Precondition } else { Refusal::NotFound });
                 }
                 let before = before.ok_or(Refusal::NotFound)?;
                 let mut writes = Vec::new();
                 objects::remove(&mut writes, head.id, &before);
+                dead::remove(&mut writes, &Holder::Object(head.id, before.name.clone()), before.dead);
                 changes::write(&mut writes, head.id, stamp.0, 0, Change::Removed, &before.name);
                 head.objects = head.objects.saturating_sub(1);
-                let gone = ObjectChange {
-                    name: before.name,
-                    uid: cut(&before.uid),
-                    deed: Deed::Deleted,
-                    summary: String::new(),
-                    span: before.span,
-                    private: false,
-                    invitation: None,
-                };
-                let token = seal(&mut writes, &mut Pen::new(now, stamp.0), head, [gone].into(), stamp);
+                let token = seal(&mut Pen::new(now, stamp.0), &mut writes, head, [gone(&before)].into(), stamp);
                 Ok((writes, token))
             })
             .await?;
@@ -329,8 +326,9 @@ fn prepare(
             let private = object.components().any(is_private);
             let summary = cut(object.summary());
             let invitations = Invitations::of(&object, &ringing.policy.user_email);
+            let scheduled = object.components().any(|block| block.value("ORGANIZER").is_some());
             let answers = acknowledge::acknowledges(&object).then(|| Arc::new(object));
-            Ok(Prepared { uid, component, etag, span, due, summary, private, invitations, bytes, answers })
+            Ok(Prepared { uid, component, etag, span, due, summary, private, invitations, scheduled, bytes, answers })
         }
         Kind::AddressBook => {
             let card = Card::read(&bytes, limits)?;
@@ -345,10 +343,39 @@ fn prepare(
                 summary: cut(&card.name()),
                 private: is_private(card.root()),
                 invitations: Invitations::default(),
+                scheduled: false,
                 bytes,
                 answers: None,
             })
         }
+    }
+}
+
+impl Prepared {
+    /// What listeners are told of its write.
+    pub(crate) fn change(&self, name: &Arc<str>, created: bool) -> ObjectChange {
+        ObjectChange {
+            name: name.clone(),
+            uid: cut(&self.uid),
+            deed: if created { Deed::Created } else { Deed::Updated },
+            summary: self.summary.clone(),
+            span: self.span,
+            private: self.private,
+            invitation: None,
+        }
+    }
+}
+
+/// What listeners are told of an object that is no more.
+pub(crate) fn gone(record: &Record) -> ObjectChange {
+    ObjectChange {
+        name: record.name.clone(),
+        uid: cut(&record.uid),
+        deed: Deed::Deleted,
+        summary: String::new(),
+        span: record.span,
+        private: false,
+        invitation: None,
     }
 }
 
@@ -425,12 +452,13 @@ pub(crate) fn lay(
     now: DateTime<Utc>,
     stamp: Stamp,
     part: u32,
-) -> ObjectChange {
+) -> Record {
     // What was to ring up to now belonged to the text that stood until now: it rings, and what is overdue is looked at from there on.
     let (mut armed, mut due) = (Vec::new(), prepared.due);
-    let deed = if before.is_some() { Deed::Updated } else { Deed::Created };
+    let (mut created, mut dead) = (now, 0);
     match before {
         Some(mut before) => {
+            (created, dead) = (before.created, before.dead);
             armed = before.armed.extract_if(.., |armed| armed.at <= now || kept.contains(armed)).collect();
             due = before.due.filter(|at| *at <= now).or(due);
             objects::remove(writes, head.id, &before);
@@ -448,27 +476,23 @@ pub(crate) fn lay(
         body: BodyId { stamp: stamp.0, part },
         due,
         armed,
+        created,
+        schedule_tag: prepared.scheduled.then(|| Arc::from(format!("\"{:x}-{part:x}\"", stamp.0))),
+        dead,
     };
     objects::write(writes, head.id, &object, &prepared.bytes);
     if let Some(at) = object.due {
         due::write(writes, at, head.id, name);
     }
     changes::write(writes, head.id, stamp.0, part, Change::Written, name);
-    ObjectChange {
-        name: name.clone(),
-        uid: cut(&prepared.uid),
-        deed,
-        summary: prepared.summary.clone(),
-        span: prepared.span,
-        private: prepared.private,
-        invitation: None,
-    }
+    object
 }
 
-/// Ends a change of a collection's content: the head gets its new token, the journal its line.
+/// Ends a change of a collection's content: the head gets its new token, the journal its line. Where one commit changes several
+/// collections, their lines are numbered by one pen.
 pub(crate) fn seal(
-    writes: &mut Writes,
     pen: &mut Pen,
+    writes: &mut Writes,
     mut head: Collection,
     objects: Arc<[ObjectChange]>,
     stamp: Stamp,
@@ -476,7 +500,6 @@ pub(crate) fn seal(
     head.token = Token(stamp.0);
     collections::write(writes, &head);
     let (collection, address, token) = (head.id, head.address.clone(), head.token);
-    let changed = Event::Changed { collection, address, token, objects };
-    pen.tell(writes, changed);
+    pen.tell(writes, Event::Changed { collection, address, token, objects });
     head.token
 }

@@ -115,7 +115,7 @@ impl View {
         for (id, address) in seen {
             match self.places.get_mut(&id) {
                 // Doubt that came while the look was out is settled by the next one.
-                Some(place) if !again => place.state = State::Seen,
+                Some(place) if !again => *place = Place { address, state: State::Seen },
                 Some(_) => {}
                 None => {
                     self.places.insert(id, Place { address, state: State::New });
