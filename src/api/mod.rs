@@ -2,6 +2,7 @@
 
 pub mod alarms;
 pub mod app_passwords;
+pub mod bus;
 pub mod calendars;
 pub mod clock;
 pub mod deliveries;

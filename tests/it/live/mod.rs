@@ -23,6 +23,7 @@ mod program;
 mod proxy;
 mod sharing;
 mod tickets;
+mod wazo;
 
 use std::sync::Arc;
 
