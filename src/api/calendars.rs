@@ -84,6 +84,7 @@ impl Wanted {
             color: self.color.clone(),
             timezone: self.timezone.clone(),
             transparent: self.transparent,
+            dead: Vec::new(),
         }
     }
 }

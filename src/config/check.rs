@@ -9,6 +9,9 @@ use toml::Value;
 use crate::config::auth;
 use crate::config::metrics::OFF;
 
+/// What the rows of one resource's dead properties hold at most, with room for their names.
+const PROPERTY_BYTES_MAX: i64 = 120_000;
+
 /// Whether a value could work, beyond its type; `key` is dotted.
 pub fn check(key: &str, value: &Value) -> Result<(), String> {
     match (key, value) {
@@ -37,6 +40,9 @@ pub fn check(key: &str, value: &Value) -> Result<(), String> {
             | "sinks.at_once",
             Value::Integer(0),
         ) => Err("must be at least 1".to_owned()),
+        ("limits.property_bytes", Value::Integer(bytes)) if *bytes > PROPERTY_BYTES_MAX => {
+            Err(format!("must be at most {PROPERTY_BYTES_MAX}"))
+        }
         ("listener", Value::Array(all)) if all.is_empty() => Err("must name at least one address".to_owned()),
         (_, Value::Integer(number)) if *number < 0 => Err("must not be negative".to_owned()),
         _ => Ok(()),

@@ -14,5 +14,7 @@ pub struct LimitKeys {
     pub object_bytes: u64,
     pub collections_per_home: usize,
     pub shares_per_collection: usize,
+    pub properties: usize,
+    pub property_bytes: usize,
     pub recurrence_steps: u32,
 }

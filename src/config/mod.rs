@@ -305,6 +305,7 @@ mod tests {
             ("CAMPANILE_STORE__ENGINE", "floppy", "engine"),
             ("CAMPANILE_METRICS__ADDRESS", "everywhere", "neither an address nor \"off\""),
             ("CAMPANILE_MAIL__HOST", "mail.example.org", "mail.from must be set too"),
+            ("CAMPANILE_LIMITS__PROPERTY_BYTES", "120001", "must be at most 120000"),
             ("CAMPANILE_SINKS__ATTEMPTS", "0", "must be at least 1"),
             ("CAMPANILE_AUTH__PROXY_HEADER", "X_Remote_User", "underscore"),
             ("CAMPANILE_AUTH__PROXY_HEADER", "Authorization", "cannot be the header"),

@@ -23,6 +23,8 @@ impl Config {
                 object_bytes: self.limits.object_bytes,
                 collections_per_home: self.limits.collections_per_home,
                 shares_per_collection: self.limits.shares_per_collection,
+                properties: self.limits.properties,
+                property_bytes: self.limits.property_bytes,
                 tickets_per_minute: self.limits.tickets_per_minute,
                 logins_per_minute: self.limits.logins_per_minute,
                 app_passwords_per_user: self.limits.app_passwords_per_user,

@@ -32,6 +32,12 @@ pub enum Fault {
     NoParent,
     /// A precondition with a name of its own: 403.
     Condition(Condition, String),
+    /// What cannot be done, and has no name: 403.
+    Denied(String),
+    /// A `Destination` on another server: 502.
+    Elsewhere(String),
+    /// Refused because of what stands at the request's destination.
+    There(Box<Fault>, Path),
 }
 
 impl From<Refusal> for Fault {
@@ -44,6 +50,13 @@ impl From<Refusal> for Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
     NeedPrivileges,
+    NoProtectedAceConflict,
+    LimitedNumberOfAces,
+    GrantOnly,
+    NoInvert,
+    NotSupportedPrivilege,
+    RecognizedPrincipal,
+    AllowedPrincipal,
     ResourceMustBeNull,
     PropfindFiniteDepth,
     CannotModifyProtectedProperty,
@@ -68,6 +81,13 @@ impl Condition {
     pub fn tag(self) -> &'static str {
         match self {
             Condition::NeedPrivileges => "D:need-privileges",
+            Condition::NoProtectedAceConflict => "D:no-protected-ace-conflict",
+            Condition::LimitedNumberOfAces => "D:limited-number-of-aces",
+            Condition::GrantOnly => "D:grant-only",
+            Condition::NoInvert => "D:no-invert",
+            Condition::NotSupportedPrivilege => "D:not-supported-privilege",
+            Condition::RecognizedPrincipal => "D:recognized-principal",
+            Condition::AllowedPrincipal => "D:allowed-principal",
             Condition::ResourceMustBeNull => "D:resource-must-be-null",
             Condition::PropfindFiniteDepth => "D:propfind-finite-depth",
             Condition::CannotModifyProtectedProperty => "D:cannot-modify-protected-property",
@@ -100,6 +120,9 @@ struct Shape {
 
 /// The answer to a request for `path` that failed; `None` where not even the path could be read.
 pub fn response(fault: &Fault, path: Option<&Path>) -> Response {
+    if let Fault::There(fault, path) = fault {
+        return response(fault, Some(path));
+    }
     let shape = shape(fault, path);
     let mut response = Response::new(body(&shape).into());
     *response.status_mut() = shape.status;
@@ -131,6 +154,9 @@ fn shape(fault: &Fault, path: Option<&Path>) -> Shape {
         Fault::Condition(condition, text) => {
             Shape { condition: Some(*condition), ..plain(StatusCode::FORBIDDEN, text) }
         }
+        Fault::Denied(text) => plain(StatusCode::FORBIDDEN, text),
+        Fault::Elsewhere(text) => plain(StatusCode::BAD_GATEWAY, text),
+        Fault::There(fault, there) => shape(fault, Some(there)),
     }
 }
 

@@ -6,12 +6,12 @@ use warp::reply::Response;
 
 use crate::dav::fault::Fault;
 use crate::dav::path::Place;
-use crate::http::problem;
+use crate::http::{problem, route};
 
 pub const DAV: HeaderName = HeaderName::from_static("dav");
 
 /// What the `DAV` header claims: only what works, because clients build on it. `calendar-access` (RFC 4791 5.1) and `addressbook`
-/// (RFC 6352 6.1) promise the reports and come with them, `access-control` comes with ACL, `2` with LOCK, and `calendar-auto-schedule`
+/// (RFC 6352 6.1) promise the reports and come with them, and so does `access-control` (RFC 3744 9), `2` comes with LOCK, and `calendar-auto-schedule`
 /// when invitations are sent: Thunderbird stops mailing them itself as soon as it reads that word.
 pub const CLASSES: &str = "1, 3, extended-mkcol";
 
@@ -19,10 +19,10 @@ pub const CLASSES: &str = "1, 3, extended-mkcol";
 pub fn allowed(place: &Place) -> &'static str {
     match place {
         Place::Root | Place::Principals | Place::Principal(_) | Place::Homes(_) | Place::Home(..) => {
-            "OPTIONS, PROPFIND, PROPPATCH"
+            "OPTIONS, PROPFIND, PROPPATCH, ACL"
         }
-        Place::Collection(_) => "OPTIONS, GET, HEAD, DELETE, PROPFIND, PROPPATCH, MKCOL, MKCALENDAR",
-        Place::Object(_) => "OPTIONS, GET, HEAD, PUT, DELETE, PROPFIND, PROPPATCH",
+        Place::Collection(_) => "OPTIONS, GET, HEAD, DELETE, PROPFIND, PROPPATCH, MKCOL, MKCALENDAR, COPY, MOVE, ACL",
+        Place::Object(_) => "OPTIONS, GET, HEAD, PUT, DELETE, PROPFIND, PROPPATCH, COPY, MOVE, ACL",
     }
 }
 
@@ -36,31 +36,7 @@ pub fn options(place: &Place) -> Response {
 /// Why a method is not performed: nobody here knows it, or not at this place.
 pub fn refused(method: &str) -> Fault {
     // RFC 9110 15.6.2: 501 is for a method that is not recognised at all.
-    const RECOGNISED: [&str; 22] = [
-        "GET",
-        "HEAD",
-        "POST",
-        "PUT",
-        "PATCH",
-        "DELETE",
-        "OPTIONS",
-        "TRACE",
-        "CONNECT",
-        "PROPFIND",
-        "PROPPATCH",
-        "MKCOL",
-        "MKCALENDAR",
-        "REPORT",
-        "COPY",
-        "MOVE",
-        "LOCK",
-        "UNLOCK",
-        "ACL",
-        "SEARCH",
-        "BIND",
-        "UNBIND",
-    ];
-    if RECOGNISED.contains(&method) {
+    if route::METHODS.contains(&method) {
         Fault::NotAllowed(format!("{method} is not supported here"))
     } else {
         Fault::NotImplemented("this method is not known here".to_owned())

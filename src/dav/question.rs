@@ -32,6 +32,19 @@ impl Asked {
     }
 }
 
+impl Question {
+    /// Whether dead properties can be among what it asks for.
+    pub fn wants_dead(&self) -> bool {
+        match self {
+            Question::Names | Question::Common(_) => true,
+            Question::These(these) => these.iter().any(|asked| match asked {
+                Asked::Known(property) => property.settable(),
+                Asked::Unknown(_) => true,
+            }),
+        }
+    }
+}
+
 /// An XML body, or `None` where there is none.
 pub fn body(headers: &HeaderMap, bytes: &[u8], strictly: bool) -> Result<Option<Element>, Fault> {
     if !bytes.is_empty() {

@@ -90,6 +90,11 @@ impl Xml {
         }
     }
 
+    /// A piece of XML that stands for itself: all its namespaces are declared in it.
+    pub fn raw(&mut self, xml: &str) {
+        self.out.push_str(xml);
+    }
+
     /// How much is written; `cut` goes back to it.
     pub fn mark(&self) -> usize {
         self.out.len()
@@ -111,7 +116,7 @@ impl Xml {
 
 /// Text as XML 1.0 may hold it. Names that came by another face can hold control characters; those become U+FFFD. Quotes may stand bare
 /// outside attributes, where every entity tag has two.
-fn escape(out: &mut String, text: &str, quotes: bool) {
+pub(crate) fn escape(out: &mut String, text: &str, quotes: bool) {
     let special = |c: char| match c {
         '&' | '<' | '>' | '\r' | '\u{fffe}' | '\u{ffff}' => true,
         '"' => quotes,

@@ -5,6 +5,7 @@ pub mod address;
 pub mod alarm;
 pub mod channel;
 pub mod collection;
+pub mod dead;
 pub mod delivery;
 pub mod device;
 pub mod event;

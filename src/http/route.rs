@@ -51,8 +51,9 @@ const PLACES: &[&str] = &[
 /// What a path that nothing answers to is counted as.
 const OTHER: &str = "other";
 
-/// The methods that some route has; others are counted together.
-const METHODS: &[&str] = &[
+/// The methods that this service recognises: those that some route has, and the two that DAV answers with 405. Others are counted together,
+/// and browsers of another origin may use no others.
+pub const METHODS: &[&str] = &[
     "GET",
     "HEAD",
     "POST",

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::access::{Right, right_of};
 use crate::domain::address::{Kind, ObjectAddress, UserName};
 use crate::domain::collection::Collection;
+use crate::domain::dead::Holder;
 use crate::domain::event::Event;
 use crate::domain::object::{Body, BodyId, Component, Etag, Precondition, Record, Span};
 use crate::domain::principal::Principal;
@@ -24,7 +25,7 @@ use crate::service::Service;
 use crate::service::alarms::Ringing;
 use crate::service::collections::standing;
 use crate::store::journal::Pen;
-use crate::store::{changes, collections, due, keys, objects, record};
+use crate::store::{changes, collections, dead, due, keys, objects, record};
 
 /// From this size on, text is read on a thread of its own, so that sockets do not wait for it.
 const READ_ASIDE_BYTES: usize = 65_536;
@@ -41,6 +42,8 @@ pub struct Prepared {
     pub span: Option<Span>,
     /// The next instant at which an alarm of it rings, after the moment of the write.
     pub due: Option<DateTime<Utc>>,
+    /// Whether it names an organizer, so that it has a schedule tag.
+    pub scheduled: bool,
 }
 
 /// What a write did.
@@ -48,6 +51,7 @@ pub struct Prepared {
 pub struct Written {
     pub created: bool,
     pub etag: Etag,
+    pub schedule_tag: Option<Arc<str>>,
     pub token: Token,
 }
 
@@ -120,7 +124,7 @@ impl Service {
                     return Err(Refusal::Forbidden);
                 }
                 let before = seen_object(seen.get(1))?;
-                if !precondition.allows(before.as_ref().map(|before| &before.etag)) {
+                if !precondition.allows(before.as_ref()) {
                     return Err(Refusal::Precondition);
                 }
                 check_uid(&head, &prepared.uid, &name, before.as_ref(), seen.get(2))?;
@@ -131,9 +135,10 @@ impl Service {
                 }
                 let mut writes = Vec::new();
                 let created = before.is_none();
-                lay(&mut writes, &mut head, before, &prepared, &name, now, stamp, 0);
+                let Record { etag, schedule_tag, .. } =
+                    lay(&mut writes, &mut head, before, &prepared, &name, now, stamp, 0);
                 let token = seal(&mut writes, head, now, stamp);
-                Ok((writes, Some(Written { created, etag: prepared.etag.clone(), token })))
+                Ok((writes, Some(Written { created, etag, schedule_tag, token })))
             })
             .await?;
         if let Some(at) = nudge {
@@ -163,12 +168,13 @@ impl Service {
                     return Err(Refusal::Forbidden);
                 }
                 let before = seen_object(seen.get(1))?;
-                if !precondition.allows(before.as_ref().map(|before| &before.etag)) {
+                if !precondition.allows(before.as_ref()) {
                     return Err(if before.is_some() { Refusal::Precondition } else { Refusal::NotFound });
                 }
                 let before = before.ok_or(Refusal::NotFound)?;
                 let mut writes = Vec::new();
                 objects::remove(&mut writes, head.id, &before);
+                dead::remove(&mut writes, &Holder::Object(head.id, before.name.clone()), before.dead);
                 changes::write(&mut writes, head.id, stamp.0, 0, Change::Removed, &before.name);
                 head.objects = head.objects.saturating_sub(1);
                 let token = seal(&mut writes, head, now, stamp);
@@ -234,13 +240,14 @@ fn prepare(
                 return Err(Fault::whole("the object has no UID").into());
             };
             let span = object.span(ringing.zone);
-            Ok(Prepared { uid, component, etag, span, due, bytes })
+            let scheduled = object.components().any(|block| block.value("ORGANIZER").is_some());
+            Ok(Prepared { uid, component, etag, span, due, scheduled, bytes })
         }
         Kind::AddressBook => {
             let card = Card::read(&bytes, limits)?;
             card.storable()?;
             let uid = card.uid().ok_or_else(|| Fault::whole("the card has no UID"))?;
-            Ok(Prepared { uid, component: Component::Card, etag, span: None, due: None, bytes })
+            Ok(Prepared { uid, component: Component::Card, etag, span: None, due: None, scheduled: false, bytes })
         }
     }
 }
@@ -293,11 +300,13 @@ pub(crate) fn lay(
     now: DateTime<Utc>,
     stamp: Stamp,
     part: u32,
-) {
+) -> Record {
     // What was to ring up to now belonged to the text that stood until now: it rings, and what is overdue is looked at from there on.
     let (mut armed, mut due) = (Vec::new(), prepared.due);
+    let (mut created, mut dead) = (now, 0);
     match before {
         Some(mut before) => {
+            (created, dead) = (before.created, before.dead);
             armed = before.armed.extract_if(.., |armed| armed.at <= now).collect();
             due = before.due.filter(|at| *at <= now).or(due);
             objects::remove(writes, head.id, &before);
@@ -315,19 +324,27 @@ pub(crate) fn lay(
         body: BodyId { stamp: stamp.0, part },
         due,
         armed,
+        created,
+        schedule_tag: prepared.scheduled.then(|| Arc::from(format!("\"{:x}-{part:x}\"", stamp.0))),
+        dead,
     };
     objects::write(writes, head.id, &object, &prepared.bytes);
     if let Some(at) = object.due {
         due::write(writes, at, head.id, name);
     }
     changes::write(writes, head.id, stamp.0, part, Change::Written, name);
+    object
 }
 
 /// Ends a change of a collection's content: the head gets its new token, the journal its line.
-pub(crate) fn seal(writes: &mut Writes, mut head: Collection, now: DateTime<Utc>, stamp: Stamp) -> Token {
+pub(crate) fn seal(writes: &mut Writes, head: Collection, now: DateTime<Utc>, stamp: Stamp) -> Token {
+    seal_with(&mut Pen::new(now, stamp.0), writes, head, stamp)
+}
+
+/// The same where one commit changes several collections: their lines are numbered by one pen.
+pub(crate) fn seal_with(pen: &mut Pen, writes: &mut Writes, mut head: Collection, stamp: Stamp) -> Token {
     head.token = Token(stamp.0);
     collections::write(writes, &head);
-    let changed = Event::Changed { collection: head.id, address: head.address.clone(), token: head.token };
-    Pen::new(now, stamp.0).tell(writes, changed);
+    pen.tell(writes, Event::Changed { collection: head.id, address: head.address.clone(), token: head.token });
     head.token
 }

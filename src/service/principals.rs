@@ -201,6 +201,9 @@ impl Service {
         self.remove_all(&keys::deads(Some(name))).await?;
         self.remove_all(&keys::devices(name)).await?;
         self.remove(vec![keys::channels(name)]).await?;
+        for prefix in keys::dead_of_person(name) {
+            self.remove_all(&prefix).await?;
+        }
         for upload in self.store.uploads(Some(name)).await? {
             self.remove_upload(&upload).await?;
         }

@@ -55,6 +55,9 @@ pub struct Limits {
     pub collections_per_home: usize,
     /// Delegates of one collection; one more is answered 403.
     pub shares_per_collection: usize,
+    /// Dead properties of one resource, and bytes of them; one more is answered 507.
+    pub properties: usize,
+    pub property_bytes: usize,
     /// Tickets that one person may draw in a minute; 0 means no limit; one more is answered 429.
     pub tickets_per_minute: u32,
     /// Passwords that may be tried for one login name in a minute; 0 means no limit; one more is answered 429.
@@ -180,6 +183,8 @@ impl Default for Settings {
                 object_bytes: 1_048_576,
                 collections_per_home: 1_000,
                 shares_per_collection: 200,
+                properties: 100,
+                property_bytes: 65_536,
                 tickets_per_minute: 120,
                 logins_per_minute: 60,
                 app_passwords_per_user: 100,

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::address::{Address, Kind, UserName};
 use crate::domain::collection::CollectionId;
+use crate::domain::dead::Holder;
 use crate::domain::delivery::DeliveryId;
 use crate::domain::object::BodyId;
 
@@ -41,6 +42,10 @@ const IMPORT_OPEN: u8 = 0x72; //     id                                  → not
 const UPLOAD: u8 = 0x78; //          user 0 id                           → Upload
 const UPLOAD_BYTES: u8 = 0x79; //    upload id 0 chunk                   → at most CHUNK bytes
 const DEVICE: u8 = 0xC0; //          user 0 SHA-256 of the app password  → Device
+const PRINCIPAL_DEAD: u8 = 0xB0; //  user 0 chunk                        → dead properties, at most CHUNK bytes
+const HOME_DEAD: u8 = 0xB1; //       user 0 kind, chunk                  → likewise
+const COLLECTION_DEAD: u8 = 0xB2; // collection id, chunk                → likewise
+const OBJECT_DEAD: u8 = 0xB3; //     collection id, name 0 chunk         → likewise
 
 /// Bodies and uploads lie in rows of this many bytes: sled moves larger leaves into files that it never syncs.
 pub const CHUNK: usize = 4_096;
@@ -172,9 +177,38 @@ pub fn tomb_id(key: &[u8]) -> Option<CollectionId> {
 }
 
 /// What hangs on a collection's number, each family a prefix: the sweep removes these.
-pub fn belongings(id: CollectionId) -> [Bytes; 5] {
-    let id = id.0.to_be_bytes();
-    [key(OBJECT, &[&id]), key(BODY, &[&id]), key(UID, &[&id]), key(CHANGE, &[&id]), key(HEARER, &[&id])]
+pub fn belongings(id: CollectionId) -> [Bytes; 7] {
+    [OBJECT, BODY, UID, CHANGE, HEARER, COLLECTION_DEAD, OBJECT_DEAD].map(|family| key(family, &[&id.0.to_be_bytes()]))
+}
+
+/// The dead properties of one holder.
+pub fn dead_properties(holder: &Holder) -> Bytes {
+    match holder {
+        Holder::Principal(user) => key(PRINCIPAL_DEAD, &[user.as_str().as_bytes(), &[0]]),
+        Holder::Home(of, user) => key(HOME_DEAD, &[user.as_str().as_bytes(), &[0], &[kind(*of)]]),
+        Holder::Collection(id) => key(COLLECTION_DEAD, &[&id.0.to_be_bytes()]),
+        Holder::Object(id, name) => key(OBJECT_DEAD, &[&id.0.to_be_bytes(), name.as_bytes(), &[0]]),
+    }
+}
+
+pub fn dead_chunk(holder: &Holder, chunk: u8) -> Bytes {
+    let mut row = BytesMut::from(dead_properties(holder));
+    row.put_u8(chunk);
+    row.freeze()
+}
+
+pub fn dead_of_objects(collection: CollectionId) -> Bytes {
+    key(OBJECT_DEAD, &[&collection.0.to_be_bytes()])
+}
+
+/// The object's name in the key of such a row.
+pub fn dead_object(key: &[u8]) -> Option<&str> {
+    std::str::from_utf8(key.get(9..key.len().checked_sub(2)?)?).ok()
+}
+
+/// The dead properties of a person's own places.
+pub fn dead_of_person(user: &UserName) -> [Bytes; 2] {
+    [PRINCIPAL_DEAD, HOME_DEAD].map(|family| key(family, &[user.as_str().as_bytes(), &[0]]))
 }
 
 pub fn object(collection: CollectionId, name: &str) -> Bytes {

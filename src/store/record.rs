@@ -13,6 +13,7 @@ use crate::domain::address::{Address, UserName};
 use crate::domain::alarm::{Action, Rung, State};
 use crate::domain::channel::{CHANNELS, Channels, Ntfy, Webhook};
 use crate::domain::collection::{Collection, CollectionId, Source};
+use crate::domain::dead::DeadProperty;
 use crate::domain::delivery::{Delivery, DeliveryId, Errand};
 use crate::domain::device::{Device, Scope};
 use crate::domain::event::{Event, ListChange, Rang, Sockets};
@@ -245,13 +246,17 @@ pub fn pack_object(r: &Record) -> Bytes {
         (r.body.stamp, r.body.part),
         r.due.map(micros),
         armed,
+        (micros(r.created), r.schedule_tag.as_deref(), r.dead),
     ))
 }
 
 pub fn object(bytes: &[u8]) -> Result<Record, StoreError> {
     const WHAT: &str = "object";
-    let ((name, uid, component, etag, size), span, modified, (stamp, part), due, armed): ObjectRow =
-        unpack(WHAT, bytes)?;
+    let (row, rest) = unpack_some::<ObjectRow>(WHAT, bytes)?;
+    let ((name, uid, component, etag, size), span, modified, (stamp, part), due, armed) = row;
+    // Rows from before there were such things end here.
+    type More = (i64, Option<String>, u8);
+    let (created, schedule_tag, dead) = if rest.is_empty() { (modified, None, 0) } else { more::<More>(WHAT, rest)? };
     let span = span
         .map(|(start, end)| {
             Ok::<_, StoreError>(Span { start: time(WHAT, start)?, end: end.map(|end| time(WHAT, end)).transpose()? })
@@ -271,7 +276,24 @@ pub fn object(bytes: &[u8]) -> Result<Record, StoreError> {
             .into_iter()
             .map(|(at, stamp, part)| Ok(Armed { at: time(WHAT, at)?, stamp, part }))
             .collect::<Result<_, StoreError>>()?,
+        created: time(WHAT, created)?,
+        schedule_tag: schedule_tag.map(Arc::from),
+        dead,
     })
+}
+
+/// All dead properties of one holder.
+pub fn pack_dead(properties: &[DeadProperty]) -> Bytes {
+    pack(properties.iter().map(|one| (&one.space, &one.local, &one.value)).collect::<Vec<_>>())
+}
+
+/// Reads them; no bytes are no properties.
+pub fn dead(bytes: &[u8]) -> Result<Vec<DeadProperty>, StoreError> {
+    if bytes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<(String, String, String)> = unpack("dead properties", bytes)?;
+    Ok(rows.into_iter().map(|(space, local, value)| DeadProperty { space, local, value }).collect())
 }
 
 pub fn pack_change(change: Change, name: &str) -> Bytes {
