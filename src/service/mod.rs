@@ -8,6 +8,7 @@ pub mod belfry;
 pub mod channels;
 pub mod clock;
 pub mod collections;
+pub mod contacts;
 pub mod crypt;
 pub mod deliveries;
 pub mod demo;

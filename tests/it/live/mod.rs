@@ -20,6 +20,7 @@ mod program;
 mod proxy;
 mod sharing;
 mod tickets;
+mod web;
 
 use std::sync::Arc;
 
