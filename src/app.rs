@@ -40,7 +40,7 @@ use crate::sinks::{Sink, round, tls};
 use crate::store::Store;
 use crate::system::clock::Clock;
 use crate::system::meter::Meter;
-use crate::system::pace;
+use crate::system::pace::{self, RealPace};
 use crate::system::random::{self, Random, SystemRandom};
 
 /// What sockets are told when the service stops: the Side's real front end comes back after 1012, never after 1000 or 1001.
@@ -177,6 +177,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
         hub: hub.clone(),
         desk: Arc::new(ServiceDesk::new(service.clone())),
         clock,
+        pace: Arc::new(RealPace),
         settings: session::Settings {
             message_bytes_max: config.websocket.message_bytes,
             write_deadline: Duration::from_secs(config.websocket.write_seconds),

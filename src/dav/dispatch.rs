@@ -19,6 +19,7 @@ use crate::http::auth;
 use crate::http::body;
 use crate::http::call::Call;
 use crate::http::problem;
+use crate::http::ui;
 use crate::service::Service;
 
 /// Answers any request for `/`, `/principals/…`, `/calendars/…`, `/addressbooks/…` and `/.well-known/caldav|carddav`, below `/dav` too.
@@ -33,6 +34,11 @@ pub async fn answer<B: Buf>(
         let mut response = problem::empty(StatusCode::MOVED_PERMANENTLY);
         response.headers_mut().insert(LOCATION, HeaderValue::from_static(root));
         return response;
+    }
+    // A browser gets a page to read; whatever asks for no HTML finds DAV here.
+    if ui::wanted(&call) {
+        body::drain(&call, stream).await;
+        return ui::page(&call);
     }
     let tells_classes = matches!(call.method.as_str(), "OPTIONS" | "PROPFIND");
     let path = Path::parse(&call.path);

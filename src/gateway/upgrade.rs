@@ -20,6 +20,7 @@ use crate::gateway::dialect::{Desk, Dialect};
 use crate::gateway::hub::{Hub, RETRY_SECONDS};
 use crate::gateway::session::{Ending, Session, Settings};
 use crate::system::clock::Clock;
+use crate::system::pace::Pace;
 
 /// A base64 key of 16 bytes has this length. RFC 6455 section 4.2.1.
 const KEY_LENGTH: usize = 24;
@@ -29,6 +30,7 @@ pub struct Door {
     pub hub: Arc<Hub>,
     pub desk: Arc<dyn Desk>,
     pub clock: Arc<dyn Clock>,
+    pub pace: Arc<dyn Pace>,
     pub settings: Settings,
     /// Paths that one socket may register.
     pub paths_max: usize,
@@ -124,8 +126,8 @@ impl Handshake {
                 return answer(StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, RETRY_SECONDS.into())]);
             }
         };
-        let session = Session::new(dialect, seat, Arc::clone(&door.desk), Arc::clone(&door.clock), door.settings)
-            .opened_by(self.device);
+        let (desk, clock, pace) = (Arc::clone(&door.desk), Arc::clone(&door.clock), Arc::clone(&door.pace));
+        let session = Session::new(dialect, seat, desk, clock, pace, door.settings).opened_by(self.device);
         let meter = Arc::clone(door.hub.meter());
         tokio::spawn(async move {
             match on_upgrade.await {

@@ -11,3 +11,4 @@ pub mod porch;
 pub mod problem;
 pub mod proxy;
 pub mod route;
+pub mod ui;

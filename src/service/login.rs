@@ -32,7 +32,7 @@ const REMEMBERED_MAX: usize = 10_000;
 pub const PASSWORD_MAX: usize = 1_024;
 
 /// What a request brings to prove who sends it.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Credentials {
     None,
     Basic { login: String, password: String },
@@ -60,6 +60,18 @@ impl SignedIn {
 impl From<Principal> for SignedIn {
     fn from(principal: Principal) -> SignedIn {
         SignedIn { principal, device: None }
+    }
+}
+
+impl std::fmt::Debug for Credentials {
+    // Without the secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Credentials::None => "None",
+            Credentials::Basic { .. } => "Basic",
+            Credentials::Bearer(_) => "Bearer",
+            Credentials::Ticket(_) => "Ticket",
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The use cases, and what every one of them holds. The only door for faces and jobs; knows no wire.
 
 pub mod alarms;
+pub mod answers;
 pub mod arming;
 pub mod attempts;
 pub mod bearers;

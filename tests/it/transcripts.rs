@@ -24,7 +24,7 @@ use campanile::gateway::side::conversation::{PATHS_DEFAULT, Side};
 use campanile::gateway::upgrade::{Door, Handshake};
 use campanile::http::accept;
 use campanile::system::clock::ManualClock;
-use campanile::system::pace;
+use campanile::system::pace::{self, RealPace};
 use chrono::{DateTime, Utc};
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use hyper::upgrade::OnUpgrade;
@@ -163,6 +163,7 @@ fn event(text: &str) -> Option<Event> {
                 // The same words are the same ringing.
                 id: text.bytes().fold(7, |id: u64, byte| id.wrapping_mul(31).wrapping_add(byte.into())),
                 attendees: Vec::new(),
+                words: None,
             };
             Event::Rang { user: UserName::new(user)?, alarm }
         }
@@ -208,7 +209,7 @@ impl Pure {
                     it.said.push_back(format!("close {}", leave.code));
                     it.closed = true;
                 }
-                Step::Wake(_) => panic!("Side does not wait"),
+                Step::Wake(_) | Step::Rest { .. } => panic!("Side does not wait"),
             }
         }
         while let Some((number, ask)) = self.sockets[socket].asks.front().cloned() {
@@ -225,6 +226,7 @@ impl Pure {
                     self.world.told(&user, alarms).now_or_never().unwrap().unwrap();
                     Outcome::Noted
                 }
+                Ask::SignIn(..) => panic!("Side signs in before"),
             };
             let it = &mut self.sockets[socket];
             it.asks.pop_front();
@@ -317,6 +319,7 @@ impl Live {
             hub: Arc::clone(&hub),
             desk,
             clock: Arc::new(clock.clone()),
+            pace: Arc::new(RealPace),
             settings: Settings::default(),
             paths_max: PATHS_DEFAULT,
         });

@@ -418,6 +418,6 @@ fn resolved(outcome: Outcome) -> Result<Readable, Refusal> {
     match outcome {
         Outcome::Readable(readable) => Ok(readable),
         Outcome::Refused(refusal) => Err(refusal),
-        Outcome::Waiting(_) | Outcome::Noted => Err(Refusal::Fault { id: String::new() }),
+        Outcome::Waiting(_) | Outcome::Noted | Outcome::SignedIn(_) => Err(Refusal::Fault { id: String::new() }),
     }
 }

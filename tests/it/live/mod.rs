@@ -3,6 +3,7 @@
 pub mod client;
 
 mod alarms;
+mod answers;
 mod app_passwords;
 mod clock;
 mod cors;

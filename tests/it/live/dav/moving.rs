@@ -94,17 +94,17 @@ async fn a_copy_is_another_object() {
     let refusals = [
         (FROM, "/calendars/alice/todos/1.ics", 403, "<C:supported-calendar-component/>"),
         (FROM, "/addressbooks/alice/collected/1.ics", 403, "<CR:supported-address-data/>"),
-        (FROM, "/calendars/alice/nowhere/1.ics", 409, "D:error"),
-        (FROM, "/nowhere", 409, "D:error"),
-        (FROM, "/calendars/alice/work/", 403, "D:error"),
-        (FROM, "/principals/alice/", 403, "D:error"),
-        (FROM, FROM, 403, "D:error"),
-        (FROM, "/dav/calendars/alice/default/1.ics", 403, "D:error"),
-        (FROM, "http://elsewhere.example/calendars/alice/work/1.ics", 502, "D:error"),
-        (FROM, "/calendars/alice/work/%2e%2e/1.ics", 400, "D:error"),
-        (FROM, "2.ics", 400, "D:error"),
-        ("/calendars/alice/default/none.ics", TO, 404, "D:error"),
-        ("/calendars/alice/work/", "/calendars/alice/copy/", 403, "D:error"),
+        (FROM, "/calendars/alice/nowhere/1.ics", 409, "<D:responsedescription>"),
+        (FROM, "/nowhere", 409, "<D:responsedescription>"),
+        (FROM, "/calendars/alice/work/", 403, "<D:responsedescription>"),
+        (FROM, "/principals/alice/", 403, "<D:responsedescription>"),
+        (FROM, FROM, 403, "<D:responsedescription>"),
+        (FROM, "/dav/calendars/alice/default/1.ics", 403, "<D:responsedescription>"),
+        (FROM, "http://elsewhere.example/calendars/alice/work/1.ics", 502, "<D:responsedescription>"),
+        (FROM, "/calendars/alice/work/%2e%2e/1.ics", 400, "<D:responsedescription>"),
+        (FROM, "2.ics", 400, "<D:responsedescription>"),
+        ("/calendars/alice/default/none.ics", TO, 404, "<D:responsedescription>"),
+        ("/calendars/alice/work/", "/calendars/alice/copy/", 403, "<D:responsedescription>"),
     ];
     for (from, to, status, condition) in refusals {
         refused(&send(&alice, "COPY", from, to, &[]).await, status, condition);
