@@ -36,11 +36,13 @@ pub struct Answered {
 /// Whether an answer stands in the event, or why not.
 pub type Written = Result<(), String>;
 
-/// A row of what rang, and what becomes of it if it still says so.
+/// A row of what rang, and what becomes of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Turned {
     pub rung: Rung,
     pub after: State,
+    /// Whether this very alarm was answered, so that this counts whatever was answered meanwhile.
+    pub own: bool,
 }
 
 impl Turned {
@@ -68,10 +70,12 @@ pub(crate) fn before<'r>(known: &'r [Rung], alarm: &Rang) -> Option<&'r Rung> {
 
 /// Writes what becomes of rows of what rang, within the commit that decides it; `rows` are as they are now.
 pub(crate) fn turn(writes: &mut Writes, turned: &[Turned], rows: &[Option<Bytes>]) -> Result<(), Refusal> {
-    for (Turned { rung: was, after }, row) in turned.iter().zip(rows) {
+    // That somebody has heard it by now is no answer.
+    let open = |state: State| matches!(state, State::Waiting | State::Told);
+    for (Turned { rung: was, after, own }, row) in turned.iter().zip(rows) {
         let Some(bytes) = row else { continue };
         let now = record::rung(bytes)?;
-        if now.state == was.state {
+        if *own || now.state == was.state || (open(now.state) && open(was.state)) {
             rung::write(writes, &Rung { state: *after, ..now });
         }
     }
@@ -178,7 +182,7 @@ impl Service {
         let kept: Vec<Armed> = snoozed.into_iter().filter(|(_, whose)| !mine(whose)).map(|(armed, _)| armed).collect();
         let state = until.map_or(State::Acknowledged, State::Snoozed);
         let mut turned = self.answered(source, name, &after, &kept, Some((found, state))).await?;
-        turned.push(Turned { rung: found.clone(), after: state });
+        turned.push(Turned { rung: found.clone(), after: state, own: true });
         let beside = Beside { turned, kept, stands: Some(stands.clone()) };
         let same = Precondition {
             if_match: Some(Tags::These(vec![stands.etag.as_str().to_owned()])),
@@ -238,7 +242,7 @@ impl Service {
         let mut turned = Vec::new();
         for rung in rows {
             match meant(&rung) {
-                Ok(Some(after)) => turned.push(Turned { rung, after }),
+                Ok(Some(after)) => turned.push(Turned { rung, after, own: false }),
                 Ok(None) => {}
                 Err(exhausted) => {
                     tracing::warn!(%name, %exhausted, "what a text acknowledges was not found out to the end");
@@ -300,7 +304,7 @@ impl Service {
 
     /// Takes alarms off the screens of those for whom a text answered them. They are answered, whether or not that succeeds.
     pub(crate) async fn clear_turned(&self, turned: &[Turned]) {
-        for Turned { rung, .. } in turned {
+        for Turned { rung, .. } in turned.iter().filter(|turned| !turned.own) {
             if let Err(refusal) = self.clear_screens(rung).await {
                 tracing::warn!(user = %rung.user, %refusal, "an answered alarm could not be cleared");
             }
