@@ -10,6 +10,7 @@ pub mod busy;
 pub mod channels;
 pub mod clock;
 pub mod collections;
+pub mod contacts;
 pub mod crypt;
 pub mod deliveries;
 pub mod demo;

@@ -24,6 +24,7 @@ mod proxy;
 mod sharing;
 mod tickets;
 mod wazo;
+mod web;
 
 use std::sync::Arc;
 
