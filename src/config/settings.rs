@@ -29,6 +29,8 @@ impl Config {
                 logins_per_minute: self.limits.logins_per_minute,
                 app_passwords_per_user: self.limits.app_passwords_per_user,
                 logins_at_once: self.limits.logins_at_once,
+                properties: self.limits.properties,
+                property_bytes: self.limits.property_bytes,
                 recurrence_steps: self.limits.recurrence_steps,
             },
             reports: Reports {
