@@ -230,8 +230,8 @@ impl Service {
             State::Snoozed(until) => !kept.iter().any(|armed| armed.at == until),
             State::Acknowledged => false,
         });
-        let own = answer.map(|(own, _)| own);
-        rows.retain(|rung| Some(rung) != own);
+        let key = |rung: &Rung| (rung.user.clone(), rung.alarm.at, rung.alarm.id);
+        rows.retain(|rung| answer.is_none_or(|(own, _)| key(own) != key(rung)));
         if rows.is_empty() {
             return Ok(Vec::new());
         }
