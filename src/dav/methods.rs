@@ -37,7 +37,7 @@ pub fn options(place: &Place) -> Response {
 /// Why a method is not performed: nobody here knows it, or not at this place.
 pub fn refused(method: &str) -> Fault {
     // RFC 9110 15.6.2: 501 is for a method that is not recognised at all.
-    if route::METHODS.contains(&method) {
+    if route::METHODS.contains(&method) || matches!(method, "CONNECT" | "TRACE") {
         Fault::NotAllowed(format!("{method} is not supported here"))
     } else {
         Fault::NotImplemented("this method is not known here".to_owned())

@@ -15,8 +15,8 @@ pub const METHODS: &str =
     "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, PROPFIND, PROPPATCH, REPORT, MKCALENDAR, MKCOL, COPY, MOVE, ACL";
 
 /// What it may send. `Authorization` has to be named: no wildcard stands for it.
-pub const HEADERS: &str = "Authorization, Content-Type, Accept, Depth, Destination, Overwrite, Prefer, Brief, Range, If, If-Match, \
-     If-None-Match, If-Modified-Since, If-Unmodified-Since, If-Schedule-Tag-Match, Schedule-Reply, Idempotency-Key, Last-Event-ID, \
+pub const HEADERS: &str = "Authorization, Content-Type, Accept, Depth, Destination, Overwrite, Prefer, Brief, Range, If, \
+     If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, If-Schedule-Tag-Match, Schedule-Reply, Idempotency-Key, Last-Event-ID, \
      Push-Dont-Notify, X-Requested-With";
 
 /// What it may read of an answer beside the few headers that every page may.

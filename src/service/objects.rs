@@ -289,8 +289,16 @@ fn prepare(
             let card = Card::read(&bytes, limits)?;
             card.storable()?;
             let uid = card.uid().ok_or_else(|| Fault::whole("the card has no UID"))?;
-            let component = Component::Card;
-            Ok(Prepared { uid, component, etag, span: None, due: None, scheduled: false, bytes, answers: None })
+            Ok(Prepared {
+                uid,
+                component: Component::Card,
+                etag,
+                span: None,
+                due: None,
+                scheduled: false,
+                bytes,
+                answers: None,
+            })
         }
     }
 }
