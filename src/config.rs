@@ -11,7 +11,8 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::domain::delivery::Offered;
-use crate::service::settings::{Alarms, Clock, Journal, Limits, Settings, Sinks, Uploads};
+use crate::domain::organisation::Id;
+use crate::service::settings::{Alarms, Clock, Journal, Limits, Presence, Settings, Sinks, Uploads};
 
 /// Every key with its default and what it means.
 pub const DEFAULTS: &str = include_str!("../data/campanile.toml");
@@ -60,6 +61,8 @@ pub struct Config {
     pub websocket: WebSocket,
     pub limits: LimitKeys,
     pub alarms: AlarmKeys,
+    pub organisation: OrganisationKeys,
+    pub presence: PresenceKeys,
     pub uploads: UploadKeys,
     pub journal: JournalKeys,
     pub mail: Mail,
@@ -136,6 +139,24 @@ pub struct AlarmKeys {
     pub require_accepted: bool,
     pub arm_ahead_seconds: u32,
     pub late_seconds: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrganisationKeys {
+    pub default: String,
+    pub group_people: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PresenceKeys {
+    pub require_connection: bool,
+    pub active_seconds: u32,
+    pub ringing_on_alarm: bool,
+    pub call_seconds: u32,
+    pub focus_categories: Vec<String>,
+    pub absence_categories: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -369,6 +390,9 @@ fn check(key: &str, value: &Value) -> Result<(), String> {
         ("calendar.default_timezone", Value::String(zone)) => {
             zone.parse::<Tz>().map(drop).map_err(|_| format!("no zone named {zone:?}"))
         }
+        ("organisation.default", Value::String(text)) if Id::new(text).is_none() => {
+            Err(format!("{text:?} cannot be the id of an organisation"))
+        }
         ("metrics.address", Value::String(text)) if !OFF.contains(&text.as_str()) => {
             text.parse::<SocketAddr>().map(drop).map_err(|_| format!("{text:?} is neither an address nor \"off\""))
         }
@@ -450,6 +474,16 @@ impl Config {
                 dead_per_user: self.sinks.dead_per_user,
                 keep_seconds: seconds(self.sinks.keep_seconds),
                 mails_per_minute: self.mail.per_user_per_minute,
+            },
+            presence: Presence {
+                organisation: Id::new(&self.organisation.default).unwrap_or_else(Id::unnamed),
+                require_connection: self.presence.require_connection,
+                active_seconds: seconds(self.presence.active_seconds),
+                ringing_on_alarm: self.presence.ringing_on_alarm,
+                call_seconds: seconds(self.presence.call_seconds),
+                focus_categories: self.presence.focus_categories.clone(),
+                absence_categories: self.presence.absence_categories.clone(),
+                group_people: self.organisation.group_people,
             },
         }
     }

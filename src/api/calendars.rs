@@ -72,6 +72,7 @@ struct Wanted {
     timezone: Option<String>,
     components: Option<Vec<String>>,
     alarms: Option<bool>,
+    transparent: Option<bool>,
 }
 
 impl Wanted {
@@ -81,6 +82,7 @@ impl Wanted {
             description: self.description.clone(),
             color: self.color.clone(),
             timezone: self.timezone.clone(),
+            transparent: self.transparent,
         }
     }
 }

@@ -16,15 +16,20 @@ pub enum Face {
     Side,
     Wazo,
     Cti,
+    /// The same with the title of an event, for those who may read it.
+    CtiTitled,
+    CtiEvents,
     CtiMessages,
     Stomp,
     Stream,
 }
 
-const FACES: usize = 6;
+const FACES: usize = 8;
 
 /// What a weight counts for a notice beside its texts: braces, keys, numbers, a frame head.
 const WEIGHT_FIXED: usize = 96;
+/// The same for a presence: its keys are many and long.
+const WEIGHT_PRESENCE: usize = 400;
 
 /// One event as every listener on this node shares it.
 #[derive(Debug)]
@@ -76,6 +81,13 @@ impl Notice {
                     address(a.user().as_str(), a.name()) + alarm.object.name().len() + alarm.summary.len()
                 }
                 Event::SignedOut { .. } => 0,
+                Event::PresenceChanged { news } | Event::MemberChanged { news, .. } => {
+                    let texts = [&news.shown.message, &news.shown.title.as_ref().map(|title| title.text.clone())];
+                    WEIGHT_PRESENCE
+                        + news.member.display_name.len()
+                        + texts.into_iter().flatten().map(String::len).sum::<usize>()
+                }
+                Event::GroupChanged { .. } => WEIGHT_PRESENCE,
             }
     }
 }

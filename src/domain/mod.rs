@@ -10,6 +10,8 @@ pub mod event;
 pub mod import;
 pub mod object;
 pub mod occurrence;
+pub mod organisation;
+pub mod presence;
 pub mod principal;
 pub mod reach;
 pub mod refusal;

@@ -9,6 +9,7 @@ use crate::domain::address::{Address, UserName};
 use crate::domain::event::Rang;
 use crate::domain::refusal::Refusal;
 use crate::gateway::dialect::{Desk, Readable};
+use crate::gateway::hub::Comings;
 use crate::service::Service;
 
 pub struct ServiceDesk {
@@ -18,6 +19,16 @@ pub struct ServiceDesk {
 impl ServiceDesk {
     pub fn new(service: Arc<Service>) -> ServiceDesk {
         ServiceDesk { service }
+    }
+}
+
+impl Comings for ServiceDesk {
+    fn came(&self, user: &UserName) {
+        self.service.attend(user, true);
+    }
+
+    fn left(&self, user: &UserName) {
+        self.service.attend(user, false);
     }
 }
 

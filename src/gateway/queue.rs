@@ -92,7 +92,13 @@ impl Queue {
             Event::RightsChanged { collection, .. } => {
                 state.changes.remove(collection);
             }
-            Event::ListChanged { .. } | Event::Imported { .. } | Event::Rang { .. } | Event::SignedOut { .. } => {}
+            Event::ListChanged { .. }
+            | Event::Imported { .. }
+            | Event::Rang { .. }
+            | Event::SignedOut { .. }
+            | Event::PresenceChanged { .. }
+            | Event::MemberChanged { .. }
+            | Event::GroupChanged { .. } => {}
         }
         state.bytes += notice.weight();
         let mut dropped = VecDeque::new();

@@ -15,7 +15,7 @@ use crate::service::Service;
 use crate::service::principals::still_there;
 use crate::service::replan;
 use crate::store::journal::Pen;
-use crate::store::{collections, keys};
+use crate::store::{collections, keys, presence};
 
 /// How often a decision that rests on a scanned range is tried anew when the range moved meanwhile.
 const TRIES: usize = 8;
@@ -38,6 +38,8 @@ pub struct Face {
     pub color: Option<String>,
     /// An IANA name; the empty string takes it away.
     pub timezone: Option<String>,
+    /// Whether its events keep nobody busy: `schedule-calendar-transp` of RFC 6638 9.1.
+    pub transparent: Option<bool>,
 }
 
 /// The tz database's name for a zone as clients spell it: in any case, as a path that ends in it, or as Windows names it.
@@ -187,6 +189,9 @@ impl Service {
                 face.dress(&mut made);
                 let mut writes = Vec::new();
                 collections::write_new(&mut writes, &made);
+                if let Some(transparent) = face.transparent {
+                    presence::set_transparent(&mut writes, made.id, transparent);
+                }
                 tell(&mut Pen::new(now, stamp.0), &mut writes, list_changes(None, Some(&made), &[]));
                 Ok((writes, made))
             })
@@ -217,10 +222,15 @@ impl Service {
                 let rings = after.source == Source::Own && after.address.kind() == Kind::Calendar;
                 let changes = rings && after.timezone != before.timezone;
                 let owner = after.address.user();
+                if let Some(transparent) = face.transparent.filter(|_| rings) {
+                    presence::set_transparent(&mut writes, after.id, transparent);
+                    presence::remind(&mut writes, now, owner, stamp.0);
+                }
                 let replan = changes.then(|| replan::begin(&mut writes, owner, seen.get(1), now));
                 Ok((writes, (replan, after)))
             })
             .await?;
+        self.nudge_edge(now);
         if let Some(replan) = replan {
             self.replan_collection(&after, replan.from).await?;
             self.end_replan(after.address.user(), replan).await?;
@@ -315,6 +325,9 @@ impl Service {
                 let mut news = list_changes(Some(&gone), None, &subscribers);
                 news.retain(|news| news.user == user || leaves.contains(&news.address) || news.address == gone.address);
                 tell(&mut pen, &mut writes, news);
+                if gone.source == Source::Own && gone.address.kind() == Kind::Calendar {
+                    presence::remind(&mut writes, now, gone.address.user(), stamp.0);
+                }
                 if gone.source == Source::Own {
                     let event = Event::RightsChanged { collection: gone.id, address: gone.address.clone() };
                     pen.tell(&mut writes, event);
@@ -322,6 +335,7 @@ impl Service {
                 Ok((writes, Buried::Done))
             })
             .await?;
+        self.nudge_edge(now);
         Ok(outcome)
     }
 }

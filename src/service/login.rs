@@ -101,12 +101,14 @@ fn verify(password: &str, hash: &str) -> bool {
 impl Service {
     /// Who brings these credentials. A ticket is used up by this, whatever comes of it.
     pub async fn authenticate(&self, credentials: &Credentials, _from: IpAddr) -> Result<Principal, Refusal> {
-        match credentials {
+        let caller = match credentials {
             Credentials::None => Err(Refusal::Unauthenticated),
             Credentials::Basic { login, password } => self.check_password(login, password).await,
             Credentials::Bearer(token) => self.check_bearer(token).await,
             Credentials::Ticket(value) => self.redeem_ticket(value).await,
-        }
+        }?;
+        self.note_activity(&caller.name);
+        Ok(caller)
     }
 
     /// A login name or a mail address, and the password that belongs to it.

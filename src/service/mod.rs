@@ -3,6 +3,7 @@
 pub mod alarms;
 pub mod arming;
 pub mod attempts;
+pub mod attendance;
 pub mod bearers;
 pub mod belfry;
 pub mod channels;
@@ -11,11 +12,14 @@ pub mod collections;
 pub mod deliveries;
 pub mod demo;
 pub mod export;
+pub mod groups;
 pub mod imports;
 pub mod login;
 pub mod objects;
+pub mod organisations;
 pub mod planned;
 pub mod post;
+pub mod presence;
 pub mod principals;
 pub mod rate;
 pub mod relay;
@@ -23,6 +27,7 @@ pub mod replan;
 pub mod rung;
 pub mod settings;
 pub mod sharing;
+pub mod statuses;
 pub mod stock;
 pub mod sweep;
 pub mod sync;
@@ -39,6 +44,7 @@ use tokio::sync::Notify;
 use crate::bus::Bus;
 use crate::domain::refusal::Refusal;
 use crate::kv::{KvError, Stamp};
+use crate::service::attendance::Attendance;
 use crate::service::belfry::Belfry;
 use crate::service::login::Doorkeeper;
 use crate::service::post::Post;
@@ -59,6 +65,7 @@ pub struct Service {
     meter: Arc<dyn Meter>,
     relay: Relay,
     belfry: Belfry,
+    attendance: Attendance,
     post: Post,
     mails: Rate,
     doorkeeper: Doorkeeper,
@@ -97,6 +104,7 @@ impl Service {
             settings,
             meter,
             belfry: Belfry::default(),
+            attendance: Attendance::default(),
             post,
             mails,
             doorkeeper,

@@ -12,7 +12,8 @@ use crate::domain::access::{Right, right_of};
 use crate::domain::address::{Kind, ObjectAddress, UserName};
 use crate::domain::collection::Collection;
 use crate::domain::event::Event;
-use crate::domain::object::{Body, BodyId, Component, Etag, Precondition, Record, Span};
+use crate::domain::object::{Body, BodyId, Component, Etag, Precondition, Record, Span, Stands};
+use crate::domain::presence::Standing;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::domain::sync::{Change, Token};
@@ -24,7 +25,7 @@ use crate::service::Service;
 use crate::service::alarms::Ringing;
 use crate::service::collections::standing;
 use crate::store::journal::Pen;
-use crate::store::{changes, collections, due, keys, objects, record};
+use crate::store::{changes, collections, due, keys, objects, presence, record};
 
 /// From this size on, text is read on a thread of its own, so that sockets do not wait for it.
 const READ_ASIDE_BYTES: usize = 65_536;
@@ -41,6 +42,8 @@ pub struct Prepared {
     pub span: Option<Span>,
     /// The next instant at which an alarm of it rings, after the moment of the write.
     pub due: Option<DateTime<Utc>>,
+    /// What it says of its owner's presence at the moment of the write.
+    pub standing: Standing,
 }
 
 /// What a write did.
@@ -112,7 +115,7 @@ impl Service {
         let (user, name) = (user.clone(), Arc::<str>::from(address.name()));
         let (id, precondition) = (source.id, precondition.clone());
         let zones = (source.timezone.clone(), owner.and_then(|owner| owner.timezone));
-        let nudge = prepared.due;
+        let (nudge, edge) = (prepared.due, prepared.standing.edge);
         let (_, written) = self
             .commit(reads, move |seen, stamp| {
                 let mut head = standing(seen.first(), id)?;
@@ -131,15 +134,19 @@ impl Service {
                 }
                 let mut writes = Vec::new();
                 let created = before.is_none();
-                lay(&mut writes, &mut head, before, &prepared, &name, now, stamp, 0);
+                let turns = lay(&mut writes, &mut head, before, &prepared, &name, now, stamp, 0);
                 let token = seal(&mut writes, head, now, stamp);
-                Ok((writes, Some(Written { created, etag: prepared.etag.clone(), token })))
+                Ok((writes, Some((Written { created, etag: prepared.etag.clone(), token }, turns))))
             })
             .await?;
+        let Some((written, turns)) = written else { return Ok(None) };
         if let Some(at) = nudge {
             self.nudge_due(at);
         }
-        Ok(written)
+        if let Some(at) = if turns { Some(now) } else { edge } {
+            self.nudge_edge(at);
+        }
+        Ok(Some(written))
     }
 
     /// Deletes an object.
@@ -168,13 +175,12 @@ impl Service {
                 }
                 let before = before.ok_or(Refusal::NotFound)?;
                 let mut writes = Vec::new();
-                objects::remove(&mut writes, head.id, &before);
-                changes::write(&mut writes, head.id, stamp.0, 0, Change::Removed, &before.name);
-                head.objects = head.objects.saturating_sub(1);
+                unlay(&mut writes, &mut head, &before, now, stamp, 0);
                 let token = seal(&mut writes, head, now, stamp);
                 Ok((writes, token))
             })
             .await?;
+        self.nudge_edge(now);
         Ok(token)
     }
 
@@ -234,13 +240,15 @@ fn prepare(
                 return Err(Fault::whole("the object has no UID").into());
             };
             let span = object.span(ringing.zone);
-            Ok(Prepared { uid, component, etag, span, due, bytes })
+            let standing = ringing.standing(&object, now);
+            Ok(Prepared { uid, component, etag, span, due, standing, bytes })
         }
         Kind::AddressBook => {
             let card = Card::read(&bytes, limits)?;
             card.storable()?;
             let uid = card.uid().ok_or_else(|| Fault::whole("the card has no UID"))?;
-            Ok(Prepared { uid, component: Component::Card, etag, span: None, due: None, bytes })
+            let (component, standing) = (Component::Card, Standing::default());
+            Ok(Prepared { uid, component, etag, span: None, due: None, standing, bytes })
         }
     }
 }
@@ -282,7 +290,25 @@ pub(crate) fn check_component(head: &Collection, component: Component) -> Result
     Err(Refusal::Unsupported(format!("{} takes no {name}", head.address)))
 }
 
-/// Writes one object's rows in place of what stood there: bytes, record, UID, change and due row.
+/// Takes one object's rows away and writes the change. Its owner's presence is derived anew where it spoke for it.
+pub(crate) fn unlay(
+    writes: &mut Writes,
+    head: &mut Collection,
+    before: &Record,
+    now: DateTime<Utc>,
+    stamp: Stamp,
+    part: u32,
+) {
+    objects::remove(writes, head.id, before);
+    changes::write(writes, head.id, stamp.0, part, Change::Removed, &before.name);
+    head.objects = head.objects.saturating_sub(1);
+    if before.stands.hold.is_some() {
+        presence::remind(writes, now, head.address.user(), stamp.0);
+    }
+}
+
+/// Writes one object's rows in place of what stood there: bytes, record, UID, change, due row and rows of presence. Answers whether the
+/// presence of its owner is to be derived anew now, which is noted too.
 #[expect(clippy::too_many_arguments, reason = "one row each of what a write rests on")]
 pub(crate) fn lay(
     writes: &mut Writes,
@@ -293,18 +319,19 @@ pub(crate) fn lay(
     now: DateTime<Utc>,
     stamp: Stamp,
     part: u32,
-) {
+) -> bool {
     // What was to ring up to now belonged to the text that stood until now: it rings, and what is overdue is looked at from there on.
-    let (mut armed, mut due) = (Vec::new(), prepared.due);
+    let (mut armed, mut due, mut stands) = (Vec::new(), prepared.due, Stands::default());
     match before {
         Some(mut before) => {
+            stands = before.stands;
             armed = before.armed.extract_if(.., |armed| armed.at <= now).collect();
             due = before.due.filter(|at| *at <= now).or(due);
             objects::remove(writes, head.id, &before);
         }
         None => head.objects += 1,
     }
-    let object = Record {
+    let mut object = Record {
         name: name.clone(),
         uid: prepared.uid.clone(),
         component: prepared.component,
@@ -315,12 +342,19 @@ pub(crate) fn lay(
         body: BodyId { stamp: stamp.0, part },
         due,
         armed,
+        stands,
     };
+    presence::stand(writes, head.id, &mut object, &prepared.standing, now);
+    let turns = stands.hold.is_some() || object.stands.hold.is_some();
+    if turns {
+        presence::remind(writes, now, head.address.user(), stamp.0);
+    }
     objects::write(writes, head.id, &object, &prepared.bytes);
     if let Some(at) = object.due {
         due::write(writes, at, head.id, name);
     }
     changes::write(writes, head.id, stamp.0, part, Change::Written, name);
+    turns
 }
 
 /// Ends a change of a collection's content: the head gets its new token, the journal its line.

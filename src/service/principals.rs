@@ -191,6 +191,7 @@ impl Service {
         self.remove_all(&keys::deliveries(Some(name))).await?;
         self.remove_all(&keys::deads(Some(name))).await?;
         self.remove(vec![keys::channels(name)]).await?;
+        self.forget_presence(name).await?;
         for upload in self.store.uploads(Some(name)).await? {
             self.remove_upload(&upload).await?;
         }

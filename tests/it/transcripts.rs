@@ -256,7 +256,7 @@ impl Stage for Pure {
     async fn happen(&mut self, event: Event) {
         let notice = Notice::new(event, 1, 0, false, Flight::unwatched());
         for socket in 0..self.sockets.len() {
-            if self.sockets[socket].topics.contains(&notice.event.topic()) {
+            if notice.event.topics().any(|topic| self.sockets[socket].topics.contains(&topic)) {
                 self.act(socket, |side, steps| side.happened(&notice, steps));
             }
         }

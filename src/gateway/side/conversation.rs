@@ -395,6 +395,8 @@ impl Dialect for Side {
                     steps.push(Step::Close(SIGNED_OUT));
                 }
             }
+            // This wire has no word for them.
+            Event::PresenceChanged { .. } | Event::MemberChanged { .. } | Event::GroupChanged { .. } => {}
         }
     }
 

@@ -11,6 +11,7 @@ mod imports;
 mod listing;
 mod login;
 mod metrics;
+mod presence;
 mod sharing;
 mod tickets;
 
