@@ -28,6 +28,7 @@ pub fn shape(view: &View) -> Value {
         "color": view.shown.color,
         "components": view.shown.components,
         "timezone": view.shown.timezone,
+        "transparent": view.shown.transparent,
         "owner": view.source.address.user().as_str(),
         "right": view.right.as_str(),
         "public": view.source.public.map(Right::as_str),

@@ -44,8 +44,8 @@ pub enum Event {
     Imported { collection: CollectionId, address: Address, import: String, counts: Option<(u64, u64)> },
     /// An alarm rings for a person.
     Rang { user: UserName, alarm: Rang },
-    /// A person was removed or changed their password: their sockets close.
-    SignedOut { user: UserName },
+    /// A person was removed, changed their password or took back a device's: sockets of theirs close.
+    SignedOut { user: UserName, whose: Sockets },
     /// Somebody's presence is shown otherwise.
     PresenceChanged { news: Arc<News> },
     /// The same, told to one group that the person is in, with what the group sums up to now.
@@ -60,6 +60,27 @@ pub struct GroupFace {
     pub organisation: Id,
     pub id: Id,
     pub number: u64,
+}
+
+/// Which of a person's sockets close.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sockets {
+    All,
+    /// Those that no device opened with a password of its own.
+    Own,
+    /// Those that this device opened.
+    Device(String),
+}
+
+impl Sockets {
+    /// Whether a socket is one of them that this device opened, or none.
+    pub fn include(&self, device: Option<&str>) -> bool {
+        match self {
+            Sockets::All => true,
+            Sockets::Own => device.is_none(),
+            Sockets::Device(id) => device == Some(id),
+        }
+    }
 }
 
 /// What an alarm says when it rings.
@@ -111,7 +132,7 @@ impl Event {
             Event::Changed { collection, .. }
             | Event::RightsChanged { collection, .. }
             | Event::Imported { collection, .. } => (Topic::Collection(*collection), None),
-            Event::ListChanged { user, .. } | Event::Rang { user, .. } | Event::SignedOut { user } => {
+            Event::ListChanged { user, .. } | Event::Rang { user, .. } | Event::SignedOut { user, .. } => {
                 (Topic::User(user.clone()), None)
             }
             Event::PresenceChanged { news } => {

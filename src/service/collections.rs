@@ -38,7 +38,7 @@ pub struct Face {
     pub color: Option<String>,
     /// An IANA name; the empty string takes it away.
     pub timezone: Option<String>,
-    /// Whether its events keep nobody busy: `schedule-calendar-transp` of RFC 6638 9.1.
+    /// Whether what stands in it makes nobody busy.
     pub transparent: Option<bool>,
 }
 
@@ -83,6 +83,7 @@ impl Face {
         if let Some(zone) = &self.timezone {
             collection.timezone = (!zone.is_empty()).then(|| zone.clone());
         }
+        collection.transparent = self.transparent.unwrap_or(collection.transparent);
     }
 }
 
@@ -189,9 +190,6 @@ impl Service {
                 face.dress(&mut made);
                 let mut writes = Vec::new();
                 collections::write_new(&mut writes, &made);
-                if let Some(transparent) = face.transparent {
-                    presence::set_transparent(&mut writes, made.id, transparent);
-                }
                 tell(&mut Pen::new(now, stamp.0), &mut writes, list_changes(None, Some(&made), &[]));
                 Ok((writes, made))
             })
@@ -222,8 +220,7 @@ impl Service {
                 let rings = after.source == Source::Own && after.address.kind() == Kind::Calendar;
                 let changes = rings && after.timezone != before.timezone;
                 let owner = after.address.user();
-                if let Some(transparent) = face.transparent.filter(|_| rings) {
-                    presence::set_transparent(&mut writes, after.id, transparent);
+                if rings && after.transparent != before.transparent {
                     presence::remind(&mut writes, now, owner, stamp.0);
                 }
                 let replan = changes.then(|| replan::begin(&mut writes, owner, seen.get(1), now));

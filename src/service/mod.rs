@@ -9,13 +9,17 @@ pub mod belfry;
 pub mod channels;
 pub mod clock;
 pub mod collections;
+pub mod crypt;
 pub mod deliveries;
 pub mod demo;
+pub mod devices;
 pub mod export;
 pub mod groups;
+pub mod htpasswd;
 pub mod imports;
 pub mod login;
 pub mod objects;
+pub mod occurrences;
 pub mod organisations;
 pub mod planned;
 pub mod post;
@@ -27,12 +31,14 @@ pub mod replan;
 pub mod rung;
 pub mod settings;
 pub mod sharing;
+pub mod shelf;
 pub mod statuses;
 pub mod stock;
 pub mod sweep;
 pub mod sync;
 pub mod tickets;
 pub mod uploads;
+pub mod vouched;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -51,6 +57,7 @@ use crate::service::post::Post;
 use crate::service::rate::Rate;
 use crate::service::relay::Relay;
 use crate::service::settings::Settings;
+use crate::service::shelf::Shelves;
 use crate::store::{Declined, Store, StoreError, Verdict};
 use crate::system::clock::Clock;
 use crate::system::meter::Meter;
@@ -69,6 +76,7 @@ pub struct Service {
     post: Post,
     mails: Rate,
     doorkeeper: Doorkeeper,
+    shelves: Arc<Shelves>,
     nudges: Arc<Nudges>,
     turning: tokio::sync::Mutex<()>,
     /// People are added and removed one after another.
@@ -95,7 +103,8 @@ impl Service {
     ) -> Arc<Service> {
         let (post, mails) =
             (Post::new(settings.sinks.at_once), Rate::new(settings.sinks.mails_per_minute, "too many mails"));
-        let doorkeeper = Doorkeeper::new(&settings.limits, &*random);
+        let doorkeeper = Doorkeeper::new(&settings, &*random);
+        let shelves = Arc::new(Shelves::new(settings.reports.index_objects, settings.reports.parsed_bytes));
         Arc::new(Service {
             store,
             relay: Relay::new(bus, clock.clone(), meter.clone()),
@@ -108,6 +117,7 @@ impl Service {
             post,
             mails,
             doorkeeper,
+            shelves,
             nudges: Arc::default(),
             turning: tokio::sync::Mutex::new(()),
             people: tokio::sync::Mutex::new(()),

@@ -385,7 +385,7 @@ impl Service {
     async fn grounds(&self, user: &UserName, now: DateTime<Utc>) -> Result<Grounds, Refusal> {
         let mut grounds = Grounds { engagement: None, availabilities: Vec::new(), ringing: None };
         for head in self.store.home(Kind::Calendar, user).await? {
-            if head.source != Source::Own || self.store.is_transparent(head.id).await? {
+            if head.source != Source::Own || head.transparent {
                 continue;
             }
             let (engagement, availabilities) = self.store.holds(head.id).await?;

@@ -62,7 +62,7 @@ pub fn shard_of(event: &Event) -> u8 {
         Event::Changed { collection, .. }
         | Event::RightsChanged { collection, .. }
         | Event::Imported { collection, .. } => keys::shard_of_collection(*collection),
-        Event::ListChanged { user, .. } | Event::Rang { user, .. } | Event::SignedOut { user } => {
+        Event::ListChanged { user, .. } | Event::Rang { user, .. } | Event::SignedOut { user, .. } => {
             keys::shard_of_user(user)
         }
         Event::PresenceChanged { news } | Event::MemberChanged { news, .. } => keys::shard_of_user(&news.member.user),

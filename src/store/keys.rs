@@ -59,7 +59,7 @@ const OBJECT_EDGE: u8 = 0x8B; //     shard, instant, collection id, name → not
 const HOLD: u8 = 0x8C; //            collection id, rank, start, name    → Hold; it covers the present
 const INSTANCE: u8 = 0x8D; //        name                                → what this installation made up once
 const INVITED: u8 = 0x8E; //         collection id, name                 → since when, until when its owner is asked
-const TRANSPARENT: u8 = 0x8F; //     collection id                       → nothing; its events keep nobody busy
+const DEVICE: u8 = 0xC0; //          user 0 SHA-256 of the app password  → Device
 
 /// Bodies and uploads lie in rows of this many bytes: sled moves larger leaves into files that it never syncs.
 pub const CHUNK: usize = 4_096;
@@ -191,9 +191,9 @@ pub fn tomb_id(key: &[u8]) -> Option<CollectionId> {
 }
 
 /// What hangs on a collection's number, each family a prefix: the sweep removes these.
-pub fn belongings(id: CollectionId) -> [Bytes; 8] {
+pub fn belongings(id: CollectionId) -> [Bytes; 7] {
     let id = id.0.to_be_bytes();
-    [OBJECT, BODY, UID, CHANGE, HEARER, HOLD, INVITED, TRANSPARENT].map(|family| key(family, &[&id]))
+    [OBJECT, BODY, UID, CHANGE, HEARER, HOLD, INVITED].map(|family| key(family, &[&id]))
 }
 
 pub fn object(collection: CollectionId, name: &str) -> Bytes {
@@ -544,8 +544,14 @@ pub fn all_invited(collection: CollectionId) -> Bytes {
     key(INVITED, &[&collection.0.to_be_bytes()])
 }
 
-pub fn transparent(collection: CollectionId) -> Bytes {
-    key(TRANSPARENT, &[&collection.0.to_be_bytes()])
+/// A device's row, by its password in plain form.
+pub fn device(user: &UserName, password: &str) -> Bytes {
+    key(DEVICE, &[user.as_str().as_bytes(), &[0], &Sha256::digest(password.as_bytes())])
+}
+
+/// All devices of one person.
+pub fn devices(user: &UserName) -> Bytes {
+    key(DEVICE, &[user.as_str().as_bytes(), &[0]])
 }
 
 #[cfg(test)]

@@ -101,11 +101,6 @@ impl Store {
         Ok((engagement, availabilities))
     }
 
-    /// Whether a calendar's events keep nobody busy.
-    pub async fn is_transparent(&self, of: CollectionId) -> Result<bool, StoreError> {
-        Ok(self.get(keys::transparent(of)).await?.is_some())
-    }
-
     /// The invitations of a calendar that have no answer and are not over: since when each waits. At most one scan of them.
     pub async fn invitations(&self, of: CollectionId, now: DateTime<Utc>) -> Result<Vec<DateTime<Utc>>, StoreError> {
         let mut waiting = Vec::new();
@@ -158,11 +153,6 @@ pub fn leave(writes: &mut Writes, of: CollectionId, object: &Record) {
     if invited.is_some() {
         writes.push((keys::invited(of, &object.name), None));
     }
-}
-
-/// Whether a calendar's events keep nobody busy: the row of the property `schedule-calendar-transp`, RFC 6638 9.1.
-pub fn set_transparent(writes: &mut Writes, of: CollectionId, transparent: bool) {
-    writes.push((keys::transparent(of), transparent.then(Bytes::new)));
 }
 
 const DIRECTIONS: [Direction; 2] = [Direction::Inbound, Direction::Outbound];

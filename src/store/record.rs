@@ -14,7 +14,8 @@ use crate::domain::alarm::{Action, Rung, State};
 use crate::domain::channel::{CHANNELS, Channels, Ntfy, Webhook};
 use crate::domain::collection::{Collection, CollectionId, Source};
 use crate::domain::delivery::{Delivery, DeliveryId, Errand};
-use crate::domain::event::{Event, GroupFace, ListChange, Rang};
+use crate::domain::device::{Device, Scope};
+use crate::domain::event::{Event, GroupFace, ListChange, Rang, Sockets};
 use crate::domain::import::{Counts, Failure, Import, Media, Status, Upload};
 use crate::domain::object::{Armed, BodyId, Component, Etag, Record, Span, Stands};
 use crate::domain::organisation::Id;
@@ -37,6 +38,21 @@ pub(crate) fn unpack<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> R
         Some((&VERSION, rest)) => postcard::from_bytes(rest).map_err(|_| StoreError::Unreadable(what)),
         _ => Err(StoreError::Unreadable(what)),
     }
+}
+
+/// The tuple that a row begins with, and what follows it: rows grow at their end.
+fn unpack_some<'a, T: serde::Deserialize<'a>>(
+    what: &'static str,
+    bytes: &'a [u8],
+) -> Result<(T, &'a [u8]), StoreError> {
+    match bytes.split_first() {
+        Some((&VERSION, rest)) => postcard::take_from_bytes(rest).map_err(|_| StoreError::Unreadable(what)),
+        _ => Err(StoreError::Unreadable(what)),
+    }
+}
+
+fn more<T: DeserializeOwned>(what: &'static str, rest: &[u8]) -> Result<T, StoreError> {
+    postcard::from_bytes(rest).map_err(|_| StoreError::Unreadable(what))
 }
 
 pub(crate) fn micros(at: DateTime<Utc>) -> i64 {
@@ -83,16 +99,44 @@ pub fn principal(bytes: &[u8]) -> Result<Principal, StoreError> {
 }
 
 pub fn pack_ticket(t: &Ticket) -> Bytes {
-    pack((t.user.as_str(), t.client_address, micros(t.generated_on), micros(t.valid_until)))
+    pack((t.user.as_str(), t.client_address, micros(t.generated_on), micros(t.valid_until), &t.device))
 }
 
 pub fn ticket(bytes: &[u8]) -> Result<Ticket, StoreError> {
-    let (name, client_address, generated_on, valid_until): (String, IpAddr, _, _) = unpack("ticket", bytes)?;
+    type Row = (String, IpAddr, i64, i64);
+    // Tickets of the minute before an update have no device behind them.
+    let ((name, client_address, generated_on, valid_until), device): (Row, Option<String>) =
+        match unpack::<(String, IpAddr, i64, i64, Option<String>)>("ticket", bytes) {
+            Ok((name, address, generated_on, valid_until, device)) => {
+                ((name, address, generated_on, valid_until), device)
+            }
+            Err(_) => (unpack("ticket", bytes)?, None),
+        };
     Ok(Ticket {
+        device,
         user: user("ticket", &name)?,
         client_address,
         generated_on: time("ticket", generated_on)?,
         valid_until: time("ticket", valid_until)?,
+    })
+}
+
+pub fn pack_device(d: &Device) -> Bytes {
+    let scope = (d.scope.dav, d.scope.push, d.scope.read);
+    pack((&d.id, d.user.as_str(), &d.name, scope, micros(d.created), d.used.map(micros)))
+}
+
+pub fn device(bytes: &[u8]) -> Result<Device, StoreError> {
+    const WHAT: &str = "app password";
+    type Row = (String, String, String, (bool, bool, bool), i64, Option<i64>);
+    let (id, name_of, name, (dav, push, read), created, used): Row = unpack(WHAT, bytes)?;
+    Ok(Device {
+        id,
+        user: user(WHAT, &name_of)?,
+        name,
+        scope: Scope { dav, push, read },
+        created: time(WHAT, created)?,
+        used: used.map(|at| time(WHAT, at)).transpose()?,
     })
 }
 
@@ -134,12 +178,15 @@ pub fn pack_collection(c: &Collection) -> Bytes {
         c.public.map(right_code),
         (c.token.0, c.floor.0, c.objects, c.subscriptions),
         c.alarms,
+        c.transparent,
     ))
 }
 
 pub fn collection(bytes: &[u8]) -> Result<Collection, StoreError> {
     const WHAT: &str = "collection";
-    let (id, at, source, face, grants, public, counters, alarms): CollectionRow = unpack(WHAT, bytes)?;
+    let ((id, at, source, face, grants, public, counters, alarms), rest) = unpack_some::<CollectionRow>(WHAT, bytes)?;
+    // Rows from before there was such a thing end here.
+    let transparent = if rest.is_empty() { false } else { more(WHAT, rest)? };
     let (display_name, description, color, components, timezone) = face;
     let (token, floor, objects, subscriptions) = counters;
     let source = match source {
@@ -166,6 +213,7 @@ pub fn collection(bytes: &[u8]) -> Result<Collection, StoreError> {
         floor: Token(floor),
         objects,
         alarms,
+        transparent,
         subscriptions,
     })
 }
@@ -339,12 +387,20 @@ pub fn pack_line(line: &Line) -> Bytes {
         }
         // Kind 4 was an alarm without attendees.
         Event::Rang { user, alarm } => pack((head, 6u8, rang_row(user, alarm), &alarm.attendees)),
-        Event::SignedOut { user } => pack((head, 5u8, user.as_str())),
-        Event::PresenceChanged { news } => pack((head, 7u8, presence::news_row(news))),
-        Event::MemberChanged { group, summary, news } => {
-            pack((head, 8u8, group_row(group), organisations::summary_row(summary), presence::news_row(news)))
+        // Kind 5 was all sockets of a person.
+        Event::SignedOut { user, whose } => {
+            let whose = match whose {
+                Sockets::All => None,
+                Sockets::Own => Some(None),
+                Sockets::Device(id) => Some(Some(id)),
+            };
+            pack((head, 7u8, user.as_str(), whose))
         }
-        Event::GroupChanged { group } => pack((head, 9u8, group_row(group))),
+        Event::PresenceChanged { news } => pack((head, 20u8, presence::news_row(news))),
+        Event::MemberChanged { group, summary, news } => {
+            pack((head, 21u8, group_row(group), organisations::summary_row(summary), presence::news_row(news)))
+        }
+        Event::GroupChanged { group } => pack((head, 22u8, group_row(group))),
     }
 }
 
@@ -399,12 +455,24 @@ pub fn line(bytes: &[u8]) -> Result<Line, StoreError> {
             let (user, alarm) = rang(WHAT, row)?;
             Event::Rang { user, alarm: Rang { attendees, ..alarm } }
         }
-        5 => Event::SignedOut { user: user(WHAT, &postcard::from_bytes::<String>(rest).map_err(bad)?)? },
+        5 => {
+            let name: String = postcard::from_bytes(rest).map_err(bad)?;
+            Event::SignedOut { user: user(WHAT, &name)?, whose: Sockets::All }
+        }
         7 => {
+            let (name, whose): (String, Option<Option<String>>) = postcard::from_bytes(rest).map_err(bad)?;
+            let whose = match whose {
+                None => Sockets::All,
+                Some(None) => Sockets::Own,
+                Some(Some(id)) => Sockets::Device(id),
+            };
+            Event::SignedOut { user: user(WHAT, &name)?, whose }
+        }
+        20 => {
             let row = postcard::from_bytes(rest).map_err(bad)?;
             Event::PresenceChanged { news: Arc::new(presence::news(WHAT, row)?) }
         }
-        8 => {
+        21 => {
             let (of, summary, row): ((String, String, u64), _, _) = postcard::from_bytes(rest).map_err(bad)?;
             Event::MemberChanged {
                 group: group(WHAT, of)?,
@@ -412,7 +480,7 @@ pub fn line(bytes: &[u8]) -> Result<Line, StoreError> {
                 news: Arc::new(presence::news(WHAT, row)?),
             }
         }
-        9 => Event::GroupChanged { group: group(WHAT, postcard::from_bytes(rest).map_err(bad)?)? },
+        22 => Event::GroupChanged { group: group(WHAT, postcard::from_bytes(rest).map_err(bad)?)? },
         _ => return Err(StoreError::Unreadable(WHAT)),
     };
     Ok(Line { written: time(WHAT, head.0)?, not_before: head.1.map(|at| time(WHAT, at)).transpose()?, event })
@@ -510,4 +578,20 @@ pub fn delivery(bytes: &[u8]) -> Result<Delivery, StoreError> {
         attempts,
         why,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_from_before_its_last_field_is_read() {
+        let at = Address::parse("/calendars/alice/work").expect("an address");
+        let made = Collection { transparent: true, ..Collection::new(at, Source::Own, "Work", 7) };
+        let row = pack_collection(&made);
+        assert_eq!(collection(&row).expect("a row"), made);
+        let before = Collection { transparent: false, ..made };
+        assert_eq!(collection(&row[..row.len() - 1]).expect("an older row"), before);
+        assert!(collection(&row[..row.len() - 2]).is_err());
+    }
 }

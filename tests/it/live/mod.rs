@@ -3,15 +3,22 @@
 pub mod client;
 
 mod alarms;
+mod app_passwords;
 mod clock;
+mod cors;
 mod dav;
 mod first_bell;
 mod hostile;
+mod htpasswd;
 mod imports;
 mod listing;
 mod login;
 mod metrics;
+mod occurrences;
+mod page;
 mod presence;
+mod program;
+mod proxy;
 mod sharing;
 mod tickets;
 
