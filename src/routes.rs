@@ -11,13 +11,13 @@ use warp::{Filter, Rejection, Reply};
 
 use crate::api::metrics::Board;
 use crate::api::{
-    addressbooks, alarms, app_passwords, calendars, clock, contacts, deliveries, events, files, health, imports, me,
-    metrics, shares, tickets, tokens, users,
+    addressbooks, alarms, app_passwords, bus, calendars, clock, contacts, deliveries, events, files, health, imports,
+    me, metrics, shares, tickets, tokens, users,
 };
 use crate::dav::dispatch;
 use crate::domain::refusal::Refusal;
 use crate::gateway::upgrade::Door;
-use crate::gateway::ws;
+use crate::gateway::{websocketd, ws};
 use crate::http::body;
 use crate::http::call::{Call, call};
 use crate::http::problem;
@@ -40,6 +40,10 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
     // What a handler gets behind the parameters of its path: the service and the call; and the body, where it takes one.
     let ask = || with().and(call());
     let send = || with().and(call()).and(warp::body::stream());
+
+    let wazo = warp::path!("api" / "websocketd").and(get).and(with()).and(door.clone()).and(call()).and(warp::ext::optional()).then(websocketd::websocketd)
+        .or(warp::path!("api" / "auth" / "0.1" / "token" / String).and(get.or(warp::head()).unify()).and(ask()).then(tokens::look)).unify()
+        .or(warp::path!("api" / "bus" / "events").and(post).and(send()).then(bus::publish)).unify().boxed();
 
     let health = warp::path!("healthz").and(get).then(health::live)
         .or(warp::path!("readyz").and(get).and(with()).then(health::ready)).unify().boxed();
@@ -98,9 +102,17 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
     // Everything else is DAV, below `/dav` too.
     let dav = send().then(dispatch::answer).boxed();
 
-    health.or(side).unify().or(imports).unify().or(calendars).unify().or(books).unify().or(sharing).unify()
+    health.or(side).unify().or(wazo).unify().or(imports).unify().or(calendars).unify().or(books).unify().or(sharing).unify()
         .or(alarms).unify().or(clock).unify().or(people).unify().or(unknown).unify().or(dav).unify()
         .recover(broken)
+}
+
+/// What the Wazo listener serves: its socket on every path.
+pub fn wazo(house: House) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone {
+    let House { service, door } = house;
+    let with = warp::any().map(move || service.clone());
+    let door = warp::any().map(move || door.clone());
+    with.and(door).and(call()).and(warp::ext::optional()).then(websocketd::websocketd)
 }
 
 /// What the metrics' own listener serves.

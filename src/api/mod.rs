@@ -3,6 +3,7 @@
 pub mod addressbooks;
 pub mod alarms;
 pub mod app_passwords;
+pub mod bus;
 pub mod calendars;
 pub mod clock;
 pub mod collections;

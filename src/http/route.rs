@@ -34,6 +34,9 @@ pub const TEMPLATES: &[&str] = &[
     "/api/app-passwords/{id}",
     "/api/tokens",
     "/api/tokens/{token}",
+    "/api/websocketd",
+    "/api/bus/events",
+    "/api/auth/0.1/token/{token}",
 ];
 
 /// DAV's places: a collection has the same template with and without the slash at its end.

@@ -20,6 +20,7 @@ use crate::kv::Writes;
 use crate::service::Service;
 use crate::service::objects::Beside;
 use crate::service::rung::on_screen;
+use crate::store::journal::Pen;
 use crate::store::{keys, record, rung};
 use crate::system::random;
 
@@ -68,15 +69,23 @@ pub(crate) fn before<'r>(known: &'r [Rung], alarm: &Rang) -> Option<&'r Rung> {
     known.iter().filter(same).filter(|rung| rung.alarm.at < alarm.at).max_by_key(|rung| rung.alarm.at)
 }
 
-/// Writes what becomes of rows of what rang, within the commit that decides it; `rows` are as they are now.
-pub(crate) fn turn(writes: &mut Writes, turned: &[Turned], rows: &[Option<Bytes>]) -> Result<(), Refusal> {
+/// Writes and tells what becomes of rows of what rang, within the commit that decides it; `rows` are as they are now.
+pub(crate) fn turn(
+    writes: &mut Writes,
+    pen: &mut Pen,
+    turned: &[Turned],
+    rows: &[Option<Bytes>],
+) -> Result<(), Refusal> {
     // That somebody has heard it by now is no answer.
     let open = |state: State| matches!(state, State::Waiting | State::Told);
     for (Turned { rung: was, after, own }, row) in turned.iter().zip(rows) {
         let Some(bytes) = row else { continue };
         let now = record::rung(bytes)?;
         if *own || now.state == was.state || (open(now.state) && open(was.state)) {
-            rung::write(writes, &Rung { state: *after, ..now });
+            let rung = Rung { state: *after, ..now };
+            rung::write(writes, &rung);
+            let Rung { user, alarm, state } = rung;
+            pen.tell(writes, Event::Answered { user, alarm, state });
         }
     }
     Ok(())
@@ -183,7 +192,9 @@ impl Service {
         let state = until.map_or(State::Acknowledged, State::Snoozed);
         let mut turned = self.answered(source, name, &after, &kept, Some((found, state))).await?;
         turned.push(Turned { rung: found.clone(), after: state, own: true });
-        let beside = Beside { turned, kept, stands: Some(stands.clone()) };
+        // An acknowledgement invites nobody and answers nobody.
+        let compared = Some(stands.etag.clone());
+        let beside = Beside { turned, kept, stands: Some(stands.clone()), compared, invitation: None };
         let same = Precondition {
             if_match: Some(Tags::These(vec![stands.etag.as_str().to_owned()])),
             ..Precondition::default()
@@ -219,8 +230,8 @@ impl Service {
             State::Snoozed(until) => !kept.iter().any(|armed| armed.at == until),
             State::Acknowledged => false,
         });
-        let own = answer.map(|(own, _)| own);
-        rows.retain(|rung| Some(rung) != own);
+        let key = |rung: &Rung| (rung.user.clone(), rung.alarm.at, rung.alarm.id);
+        rows.retain(|rung| answer.is_none_or(|(own, _)| key(own) != key(rung)));
         if rows.is_empty() {
             return Ok(Vec::new());
         }

@@ -230,13 +230,12 @@ async fn an_answer_is_written_into_what_stands_when_it_lands() {
     assert_eq!(town.rings("2025-01-15T10:15:00Z").await, ["15 10:15"]);
     let rung = town.service.rung_alarms(&town.alice.name).await.expect("a list").remove(1);
     let (service, alice, key) = (town.service.clone(), town.alice.clone(), (rung.alarm.at, rung.alarm.id));
-    let told = {
-        let (service, alice) = (service.clone(), alice.clone());
-        Box::pin(async move { service.note_told(&alice.name, vec![key]).await.expect("it is noted") })
-    };
     let until = "2025-01-15T10:20:00Z".parse().expect("an instant");
-    let put_off = Box::pin(async move { drop(service.snooze(&alice, key.1, until).await.expect("it is put off")) });
-    town.let_in(BODY, vec![put_off, told]);
+    let both = Box::pin(async move {
+        service.note_told(&alice.name, vec![key]).await.expect("it is noted");
+        service.snooze(&alice, key.1, until).await.expect("it is put off");
+    });
+    town.let_in(BODY, vec![both]);
     let answered = town.service.acknowledge(&town.alice, rung.alarm.id).await.expect("it is answered");
     assert!(town.all_came_in());
     assert_eq!(answered.written, Some(Ok(())));

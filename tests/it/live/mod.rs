@@ -23,6 +23,7 @@ mod program;
 mod proxy;
 mod sharing;
 mod tickets;
+mod wazo;
 mod web;
 
 use std::sync::Arc;
