@@ -463,7 +463,7 @@ mod tests {
             assert!(question.wants_dead());
             let mut rows = Multistatus::new(false);
             rows.take();
-            rows.row_with("/x", &question, &scene("alice", ""), Subject::Collection(view), &dead);
+            rows.row_with("/x", &question, &scene("alice", ""), Subject::Collection(view), &dead, None);
             String::from_utf8(rows.take().to_vec()).unwrap()
         };
         let found = ask(&view, "<D:prop><x xmlns='u:e'/><y xmlns='u:e'/></D:prop>");
