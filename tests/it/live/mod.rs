@@ -9,7 +9,6 @@ mod clock;
 mod cors;
 mod dav;
 mod dav_report;
-mod dav_report_golden;
 mod dav_report_sync;
 mod first_bell;
 mod hostile;
