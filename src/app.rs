@@ -12,7 +12,9 @@ use tokio::task::JoinHandle;
 use crate::api::metrics::Board;
 use crate::bus::Bus;
 use crate::bus::local::LocalBus;
-use crate::config::{Config, Engine, MailSecurity};
+use crate::config::Config;
+use crate::config::mail::MailSecurity;
+use crate::config::store::Engine;
 use crate::domain::refusal::Refusal;
 use crate::gateway::desk::ServiceDesk;
 use crate::gateway::dialect::Leave;
@@ -20,12 +22,16 @@ use crate::gateway::hub::{self, Hub};
 use crate::gateway::session;
 use crate::gateway::upgrade::Door;
 use crate::http::accept;
+use crate::http::cors::Cors;
 use crate::http::observe::Observed;
+use crate::http::porch::Porch;
+use crate::http::proxy::Proxies;
 use crate::jobs;
 use crate::kv::{Kv, KvError, memory, redb, sled};
 use crate::metrics::Metrics;
 use crate::routes::{self, House};
 use crate::service::Service;
+use crate::service::htpasswd;
 use crate::sinks::http::Caller;
 use crate::sinks::mail::{self, Mail};
 use crate::sinks::ntfy::Ntfy;
@@ -34,7 +40,7 @@ use crate::sinks::{Sink, round, tls};
 use crate::store::Store;
 use crate::system::clock::Clock;
 use crate::system::meter::Meter;
-use crate::system::pace;
+use crate::system::pace::{self, RealPace};
 use crate::system::random::{self, Random, SystemRandom};
 
 /// What sockets are told when the service stops: the Side's real front end comes back after 1012, never after 1000 or 1001.
@@ -49,6 +55,8 @@ pub enum StartError {
     Store(#[from] KvError),
     #[error("cannot listen on {address}: {why}")]
     Listen { address: SocketAddr, why: std::io::Error },
+    #[error("auth.htpasswd: {0}")]
+    Htpasswd(std::io::Error),
     #[error("cannot send alarms elsewhere: {0}")]
     Sinks(String),
     #[error("cannot start: {0}")]
@@ -130,6 +138,12 @@ pub struct Running {
 
 /// Opens the store, starts the jobs and listens.
 pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, StartError> {
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+    if let Some(path) = config.auth.htpasswd() {
+        htpasswd::text(&path).map_err(StartError::Htpasswd)?;
+    }
     let schedule = config.sweep.schedule.parse()?;
     let sinks = sinks(config)?;
     let kv = open_store(config)?;
@@ -163,6 +177,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
         hub: hub.clone(),
         desk: Arc::new(ServiceDesk::new(service.clone())),
         clock,
+        pace: Arc::new(RealPace),
         settings: session::Settings {
             message_bytes_max: config.websocket.message_bytes,
             write_deadline: Duration::from_secs(config.websocket.write_seconds),
@@ -171,6 +186,9 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
         paths_max: config.websocket.registrations,
     });
     let routes = TowerToHyperService::new(warp::service(routes::routes(House { service: service.clone(), door })));
+    let proxies = Proxies::new(&config.auth.proxy_header, config.proxies(), config.trusted_origins());
+    let cors = Cors::new(config.cors.any(), config.cors.named().unwrap_or_default());
+    let routes = Porch::new(routes, Arc::new(proxies), Arc::new(cors));
     let routes = Observed::new(routes, meter, u32::from_be_bytes(random::bytes(&SystemRandom)));
     let settings = accept::Settings {
         header_deadline: Duration::from_secs(config.http.header_seconds),

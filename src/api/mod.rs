@@ -1,6 +1,7 @@
 //! The JSON face: every handler reads a call, asks the service, and answers. Knows no other face.
 
 pub mod alarms;
+pub mod app_passwords;
 pub mod calendars;
 pub mod clock;
 pub mod deliveries;

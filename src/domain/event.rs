@@ -40,8 +40,29 @@ pub enum Event {
     Imported { collection: CollectionId, address: Address, import: String, counts: Option<(u64, u64)> },
     /// An alarm rings for a person.
     Rang { user: UserName, alarm: Rang },
-    /// A person was removed or changed their password: their sockets close.
-    SignedOut { user: UserName },
+    /// A person was removed, changed their password or took back a device's: sockets of theirs close.
+    SignedOut { user: UserName, whose: Sockets },
+}
+
+/// Which of a person's sockets close.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sockets {
+    All,
+    /// Those that no device opened with a password of its own.
+    Own,
+    /// Those that this device opened.
+    Device(String),
+}
+
+impl Sockets {
+    /// Whether a socket is one of them that this device opened, or none.
+    pub fn include(&self, device: Option<&str>) -> bool {
+        match self {
+            Sockets::All => true,
+            Sockets::Own => device.is_none(),
+            Sockets::Device(id) => device == Some(id),
+        }
+    }
 }
 
 /// What an alarm says when it rings.
@@ -83,7 +104,7 @@ impl Event {
             Event::Changed { collection, .. }
             | Event::RightsChanged { collection, .. }
             | Event::Imported { collection, .. } => Topic::Collection(*collection),
-            Event::ListChanged { user, .. } | Event::Rang { user, .. } | Event::SignedOut { user } => {
+            Event::ListChanged { user, .. } | Event::Rang { user, .. } | Event::SignedOut { user, .. } => {
                 Topic::User(user.clone())
             }
         }

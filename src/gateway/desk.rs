@@ -1,5 +1,6 @@
 //! The service as dialects ask it. Decides nothing.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -10,6 +11,7 @@ use crate::domain::event::Rang;
 use crate::domain::refusal::Refusal;
 use crate::gateway::dialect::{Desk, Readable};
 use crate::service::Service;
+use crate::service::login::Credentials;
 
 pub struct ServiceDesk {
     service: Arc<Service>,
@@ -31,6 +33,10 @@ impl Desk for ServiceDesk {
 
     fn waiting<'a>(&'a self, user: &'a UserName) -> BoxFuture<'a, Result<Vec<Rang>, Refusal>> {
         Box::pin(self.service.waiting_alarms(user))
+    }
+
+    fn sign_in<'a>(&'a self, credentials: &'a Credentials, from: IpAddr) -> BoxFuture<'a, Result<UserName, Refusal>> {
+        Box::pin(async move { Ok(self.service.authenticate(credentials, from).await?.name) })
     }
 
     fn told<'a>(&'a self, user: &'a UserName, alarms: Vec<(DateTime<Utc>, u64)>) -> BoxFuture<'a, Result<(), Refusal>> {

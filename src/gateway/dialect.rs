@@ -1,6 +1,8 @@
 //! What every real-time protocol is to the session that runs it: events in, steps out. No dialect lives here, and no socket, task or clock.
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -12,6 +14,7 @@ use crate::domain::collection::CollectionId;
 use crate::domain::event::{Rang, Topic};
 use crate::domain::refusal::Refusal;
 use crate::domain::sync::Token;
+use crate::service::login::Credentials;
 
 /// A protocol as a pure state machine: each call may push steps, which the session performs in their order.
 pub trait Dialect: Send {
@@ -32,6 +35,9 @@ pub trait Dialect: Send {
 
     /// An instant given by [`Step::Wake`] has come, or the socket's ping was sent.
     fn woke(&mut self, now: DateTime<Utc>, steps: &mut Vec<Step>);
+
+    /// So much pace has gone by since [`Step::Rest`] set this timer. A dialect without timers has nothing to do.
+    fn rested(&mut self, _timer: u8, _now: DateTime<Utc>, _steps: &mut Vec<Step>) {}
 
     /// True while as much unanswered work waits as the dialect is willing to hold: nothing more is read until it falls.
     fn busy(&self) -> bool;
@@ -62,6 +68,11 @@ pub enum Step {
     Close(Leave),
     /// Calls `woke` at this instant of calendar time; a later one replaces it.
     Wake(DateTime<Utc>),
+    /// Calls `rested` with this timer's number when so much pace has gone by; a later one of the same number replaces it.
+    Rest {
+        timer: u8,
+        after: Duration,
+    },
 }
 
 /// A question that only the service can answer.
@@ -73,6 +84,8 @@ pub enum Ask {
     Waiting,
     /// These were told now: each by its instant and id. Only noted.
     Told(Vec<(DateTime<Utc>, u64)>),
+    /// Who brings these credentials? The socket is theirs from the answer on; the other questions need that it is somebody's.
+    SignIn(Credentials, IpAddr),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +93,8 @@ pub enum Outcome {
     Readable(Readable),
     Waiting(Vec<Rang>),
     Noted,
+    /// Whose socket it is now.
+    SignedIn(UserName),
     Refused(Refusal),
 }
 
@@ -125,6 +140,9 @@ pub trait Desk: Send + Sync {
 
     /// The alarms that wait for somebody who hears them, earliest first.
     fn waiting<'a>(&'a self, user: &'a UserName) -> BoxFuture<'a, Result<Vec<Rang>, Refusal>>;
+
+    /// Who brings these credentials.
+    fn sign_in<'a>(&'a self, credentials: &'a Credentials, from: IpAddr) -> BoxFuture<'a, Result<UserName, Refusal>>;
 
     /// They need not wait any longer.
     fn told<'a>(&'a self, user: &'a UserName, alarms: Vec<(DateTime<Utc>, u64)>) -> BoxFuture<'a, Result<(), Refusal>>;

@@ -19,7 +19,7 @@ use crate::gateway::queue::{End, Turn};
 use crate::gateway::talk::Talk;
 use crate::system::clock::Clock;
 use crate::system::meter::Message;
-use crate::system::pace;
+use crate::system::pace::{self, Pace};
 
 /// How many bytes are read at once, into a buffer that all sockets of a thread share. It also bounds what is answered before anything is
 /// written: the messages of one read.
@@ -84,15 +84,22 @@ impl Session {
         seat: Seat,
         desk: Arc<dyn Desk>,
         clock: Arc<dyn Clock>,
+        pace: Arc<dyn Pace>,
         settings: Settings,
     ) -> Session {
         Session {
-            talk: Talk::new(dialect, seat, desk, clock),
+            talk: Talk::new(dialect, seat, desk, clock, pace),
             codec: None,
             settings,
             news_in_a_row: 0,
             silent_pings: 0,
         }
+    }
+
+    /// Names the device whose app password opened this socket.
+    pub fn opened_by(mut self, device: Option<Arc<str>>) -> Session {
+        self.talk.opened_by(device);
+        self
     }
 
     /// Runs the socket to its end. `first` is what was read of it before the upgrade was complete.
@@ -173,7 +180,10 @@ impl Session {
             return Poll::Ready(self.turn(turn));
         }
         self.news_in_a_row = 0;
-        if self.talk.poll_ask(context).is_ready() || self.talk.poll_wake(context).is_ready() {
+        if self.talk.poll_ask(context).is_ready()
+            || self.talk.poll_wake(context).is_ready()
+            || self.talk.poll_rest(context).is_ready()
+        {
             return Poll::Ready(Next::Done);
         }
         if let Poll::Ready(next) = self.poll_read(context, stream) {

@@ -7,12 +7,14 @@ use std::task::{Context, Poll};
 use futures_util::future::BoxFuture;
 
 use crate::bus::Notice;
+use crate::domain::event::Event;
 use crate::domain::refusal::Refusal;
 use crate::gateway::dialect::{Ask, Desk, Dialect, Frame, Leave, Outcome, Outgoing, Step};
 use crate::gateway::frame::{self, Outbox};
-use crate::gateway::hub::Seat;
+use crate::gateway::hub::{RETRY_SECONDS, Seat};
 use crate::system::clock::Clock;
 use crate::system::meter::{Counted, Message};
+use crate::system::pace::Pace;
 
 /// The dialect and what its steps act upon.
 pub struct Talk {
@@ -20,18 +22,29 @@ pub struct Talk {
     pub seat: Seat,
     desk: Arc<dyn Desk>,
     clock: Arc<dyn Clock>,
+    pace: Arc<dyn Pace>,
     pub outbox: Outbox,
     /// Bounded by the dialect: while it is busy nothing more is read.
     asks: VecDeque<(u64, Ask)>,
     asking: Option<(u64, BoxFuture<'static, Outcome>)>,
     wake: Option<BoxFuture<'static, ()>>,
+    /// One for each timer that runs: as many as the dialect has.
+    rests: Vec<(u8, BoxFuture<'static, ()>)>,
     /// We said goodbye: nothing that the client says counts any more.
     pub left: Option<Leave>,
     pub counted: Counted,
+    /// The device whose app password opened this socket.
+    device: Option<Arc<str>>,
 }
 
 impl Talk {
-    pub fn new(dialect: Box<dyn Dialect>, seat: Seat, desk: Arc<dyn Desk>, clock: Arc<dyn Clock>) -> Talk {
+    pub fn new(
+        dialect: Box<dyn Dialect>,
+        seat: Seat,
+        desk: Arc<dyn Desk>,
+        clock: Arc<dyn Clock>,
+        pace: Arc<dyn Pace>,
+    ) -> Talk {
         let outbox = Outbox::default();
         let counted = seat.counted(dialect.name());
         Talk {
@@ -39,13 +52,21 @@ impl Talk {
             seat,
             desk,
             clock,
+            pace,
             outbox,
             asks: VecDeque::new(),
             asking: None,
             wake: None,
+            rests: Vec::new(),
             left: None,
             counted,
+            device: None,
         }
+    }
+
+    /// Says which device's app password opened this socket: it goes with the device, and stays when others go.
+    pub fn opened_by(&mut self, device: Option<Arc<str>>) {
+        self.device = device;
     }
 
     pub fn opened(&mut self) {
@@ -71,6 +92,12 @@ impl Talk {
         for notice in notices {
             if self.left.is_some() {
                 return;
+            }
+            // Which sockets that is about is the same in every dialect.
+            if let Event::SignedOut { whose, .. } = &notice.event
+                && !whose.include(self.device.as_deref())
+            {
+                continue;
             }
             self.dialect.happened(notice, &mut steps);
             self.perform(&mut steps, Message::News);
@@ -98,6 +125,10 @@ impl Talk {
                     let clock = Arc::clone(&self.clock);
                     self.wake = Some(Box::pin(async move { clock.until(at).await }));
                 }
+                Step::Rest { timer, after } => {
+                    self.rests.retain(|(other, _)| *other != timer);
+                    self.rests.push((timer, self.pace.after(after)));
+                }
             }
         }
     }
@@ -121,8 +152,15 @@ impl Talk {
         }
         let Some((number, answer)) = &mut self.asking else { return Poll::Pending };
         let number = *number;
-        let Poll::Ready(outcome) = answer.as_mut().poll(context) else { return Poll::Pending };
+        let Poll::Ready(mut outcome) = answer.as_mut().poll(context) else { return Poll::Pending };
         self.asking = None;
+        if let Outcome::SignedIn(user) = &outcome
+            && let Err(full) = self.seat.sign_in(user)
+        {
+            tracing::info!(why = %full, "socket refused");
+            let limit = "too many sockets of one user";
+            outcome = Outcome::Refused(Refusal::Busy { limit, retry_seconds: RETRY_SECONDS });
+        }
         let mut steps = Vec::new();
         self.dialect.answered(number, outcome, self.clock.now(), &mut steps);
         self.perform(&mut steps, Message::Answer);
@@ -133,6 +171,9 @@ impl Talk {
         let desk = Arc::clone(&self.desk);
         let user = self.seat.user().cloned();
         Box::pin(async move {
+            if let Ask::SignIn(credentials, from) = &ask {
+                return desk.sign_in(credentials, *from).await.map_or_else(Outcome::Refused, Outcome::SignedIn);
+            }
             let Some(user) = user else { return Outcome::Refused(Refusal::Unauthenticated) };
             match ask {
                 Ask::Resolve(address) => match desk.resolve(&user, &address).await {
@@ -141,6 +182,7 @@ impl Talk {
                 },
                 Ask::Waiting => desk.waiting(&user).await.map_or_else(Outcome::Refused, Outcome::Waiting),
                 Ask::Told(alarms) => desk.told(&user, alarms).await.map_or_else(Outcome::Refused, |()| Outcome::Noted),
+                Ask::SignIn(..) => Outcome::Refused(Refusal::Unauthenticated),
             }
         })
     }
@@ -155,11 +197,22 @@ impl Talk {
         Poll::Ready(())
     }
 
+    pub fn poll_rest(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let over = self.rests.iter_mut().position(|(_, rest)| rest.as_mut().poll(context).is_ready());
+        let Some(over) = over else { return Poll::Pending };
+        let (timer, _) = self.rests.swap_remove(over);
+        let mut steps = Vec::new();
+        self.dialect.rested(timer, self.clock.now(), &mut steps);
+        self.perform(&mut steps, Message::Answer);
+        Poll::Ready(())
+    }
+
     /// The last frame is on its way: nothing is listened to any more.
     pub fn quiet(&mut self) {
         self.seat.quiet();
         self.asks = VecDeque::new();
         self.asking = None;
         self.wake = None;
+        self.rests = Vec::new();
     }
 }

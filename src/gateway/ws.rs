@@ -17,8 +17,8 @@ use crate::service::login::Credentials;
 pub async fn side(service: Arc<Service>, door: Arc<Door>, call: Call, on_upgrade: Option<OnUpgrade>) -> Response {
     // The first value counts; the ticket is used up by this, whatever becomes of the upgrade.
     let ticket = call.parameter("ticket").map_or(Credentials::None, Credentials::Ticket);
-    let caller = match service.authenticate(&ticket, call.peer).await {
-        Ok(caller) => caller,
+    let signed_in = match service.sign_in(&ticket, call.peer).await {
+        Ok(signed_in) => signed_in,
         Err(Refusal::Unauthenticated | Refusal::Expired) => return problem::empty(StatusCode::UNAUTHORIZED),
         // Trouble of our own is no fault of the ticket's: the client is told to come again.
         Err(trouble) => {
@@ -31,8 +31,9 @@ pub async fn side(service: Arc<Service>, door: Arc<Door>, call: Call, on_upgrade
     let version = if on_upgrade.is_some() { Version::HTTP_11 } else { Version::HTTP_2 };
     let response = match (Handshake::read(&call.method, version, &call.headers), on_upgrade) {
         (Ok(handshake), Some(on_upgrade)) => {
-            let dialect = Box::new(Side::new(caller.name.clone(), door.paths_max));
-            handshake.accept(&door, on_upgrade, Some(&caller.name), dialect)
+            let user = &signed_in.principal.name;
+            let dialect = Box::new(Side::new(user.clone(), door.paths_max));
+            handshake.for_device(signed_in.device.as_ref()).accept(&door, on_upgrade, Some(user), dialect)
         }
         (Ok(_), None) => return problem::empty(StatusCode::UPGRADE_REQUIRED),
         (Err(no), _) => no.response(),

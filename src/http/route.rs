@@ -26,6 +26,8 @@ pub const TEMPLATES: &[&str] = &[
     "/api/users",
     "/api/users/{name}",
     "/api/users/{name}/password",
+    "/api/app-passwords",
+    "/api/app-passwords/{id}",
     "/api/tokens",
     "/api/tokens/{token}",
 ];
@@ -50,7 +52,7 @@ const PLACES: &[&str] = &[
 const OTHER: &str = "other";
 
 /// The methods that this service recognises: those that some route has, and the two that DAV answers with 405. Others are counted together,
-/// and browsers of another origin may use no others.
+/// and pages of other origins may use no others.
 pub const METHODS: &[&str] = &[
     "GET",
     "HEAD",

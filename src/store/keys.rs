@@ -45,6 +45,7 @@ const PRINCIPAL_DEAD: u8 = 0xB0; //  user 0 chunk                        → dea
 const HOME_DEAD: u8 = 0xB1; //       user 0 kind, chunk                  → likewise
 const COLLECTION_DEAD: u8 = 0xB2; // collection id, chunk                → likewise
 const OBJECT_DEAD: u8 = 0xB3; //     collection id, name 0 chunk         → likewise
+const DEVICE: u8 = 0xC0; //          user 0 SHA-256 of the app password  → Device
 
 /// Bodies and uploads lie in rows of this many bytes: sled moves larger leaves into files that it never syncs.
 pub const CHUNK: usize = 4_096;
@@ -411,6 +412,16 @@ pub fn upload_bytes(id: &str, chunk: u32) -> Bytes {
 
 pub fn upload_chunks(id: &str) -> Bytes {
     key(UPLOAD_BYTES, &[id.as_bytes(), &[0]])
+}
+
+/// A device's row, by its password in plain form.
+pub fn device(user: &UserName, password: &str) -> Bytes {
+    key(DEVICE, &[user.as_str().as_bytes(), &[0], &Sha256::digest(password.as_bytes())])
+}
+
+/// All devices of one person.
+pub fn devices(user: &UserName) -> Bytes {
+    key(DEVICE, &[user.as_str().as_bytes(), &[0]])
 }
 
 #[cfg(test)]

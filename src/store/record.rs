@@ -15,7 +15,8 @@ use crate::domain::channel::{CHANNELS, Channels, Ntfy, Webhook};
 use crate::domain::collection::{Collection, CollectionId, Source};
 use crate::domain::dead::DeadProperty;
 use crate::domain::delivery::{Delivery, DeliveryId, Errand};
-use crate::domain::event::{Event, ListChange, Rang};
+use crate::domain::device::{Device, Scope};
+use crate::domain::event::{Event, ListChange, Rang, Sockets};
 use crate::domain::import::{Counts, Failure, Import, Media, Status, Upload};
 use crate::domain::object::{Armed, BodyId, Component, Etag, Record, Span};
 use crate::domain::principal::Principal;
@@ -97,16 +98,44 @@ pub fn principal(bytes: &[u8]) -> Result<Principal, StoreError> {
 }
 
 pub fn pack_ticket(t: &Ticket) -> Bytes {
-    pack((t.user.as_str(), t.client_address, micros(t.generated_on), micros(t.valid_until)))
+    pack((t.user.as_str(), t.client_address, micros(t.generated_on), micros(t.valid_until), &t.device))
 }
 
 pub fn ticket(bytes: &[u8]) -> Result<Ticket, StoreError> {
-    let (name, client_address, generated_on, valid_until): (String, IpAddr, _, _) = unpack("ticket", bytes)?;
+    type Row = (String, IpAddr, i64, i64);
+    // Tickets of the minute before an update have no device behind them.
+    let ((name, client_address, generated_on, valid_until), device): (Row, Option<String>) =
+        match unpack::<(String, IpAddr, i64, i64, Option<String>)>("ticket", bytes) {
+            Ok((name, address, generated_on, valid_until, device)) => {
+                ((name, address, generated_on, valid_until), device)
+            }
+            Err(_) => (unpack("ticket", bytes)?, None),
+        };
     Ok(Ticket {
+        device,
         user: user("ticket", &name)?,
         client_address,
         generated_on: time("ticket", generated_on)?,
         valid_until: time("ticket", valid_until)?,
+    })
+}
+
+pub fn pack_device(d: &Device) -> Bytes {
+    let scope = (d.scope.dav, d.scope.push, d.scope.read);
+    pack((&d.id, d.user.as_str(), &d.name, scope, micros(d.created), d.used.map(micros)))
+}
+
+pub fn device(bytes: &[u8]) -> Result<Device, StoreError> {
+    const WHAT: &str = "app password";
+    type Row = (String, String, String, (bool, bool, bool), i64, Option<i64>);
+    let (id, name_of, name, (dav, push, read), created, used): Row = unpack(WHAT, bytes)?;
+    Ok(Device {
+        id,
+        user: user(WHAT, &name_of)?,
+        name,
+        scope: Scope { dav, push, read },
+        created: time(WHAT, created)?,
+        used: used.map(|at| time(WHAT, at)).transpose()?,
     })
 }
 
@@ -364,7 +393,15 @@ pub fn pack_line(line: &Line) -> Bytes {
         }
         // Kind 4 was an alarm without attendees.
         Event::Rang { user, alarm } => pack((head, 6u8, rang_row(user, alarm), &alarm.attendees)),
-        Event::SignedOut { user } => pack((head, 5u8, user.as_str())),
+        // Kind 5 was all sockets of a person.
+        Event::SignedOut { user, whose } => {
+            let whose = match whose {
+                Sockets::All => None,
+                Sockets::Own => Some(None),
+                Sockets::Device(id) => Some(Some(id)),
+            };
+            pack((head, 7u8, user.as_str(), whose))
+        }
     }
 }
 
@@ -407,7 +444,19 @@ pub fn line(bytes: &[u8]) -> Result<Line, StoreError> {
             let (user, alarm) = rang(WHAT, row)?;
             Event::Rang { user, alarm: Rang { attendees, ..alarm } }
         }
-        5 => Event::SignedOut { user: user(WHAT, &postcard::from_bytes::<String>(rest).map_err(bad)?)? },
+        5 => {
+            let name: String = postcard::from_bytes(rest).map_err(bad)?;
+            Event::SignedOut { user: user(WHAT, &name)?, whose: Sockets::All }
+        }
+        7 => {
+            let (name, whose): (String, Option<Option<String>>) = postcard::from_bytes(rest).map_err(bad)?;
+            let whose = match whose {
+                None => Sockets::All,
+                Some(None) => Sockets::Own,
+                Some(Some(id)) => Sockets::Device(id),
+            };
+            Event::SignedOut { user: user(WHAT, &name)?, whose }
+        }
         _ => return Err(StoreError::Unreadable(WHAT)),
     };
     Ok(Line { written: time(WHAT, head.0)?, not_before: head.1.map(|at| time(WHAT, at)).transpose()?, event })

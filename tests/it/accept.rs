@@ -11,7 +11,7 @@ use campanile::gateway::side::conversation::{PATHS_DEFAULT, Side};
 use campanile::gateway::upgrade::{Door, Handshake, NoHandshake};
 use campanile::http::accept::{self, Peer, Settings};
 use campanile::system::clock::SystemClock;
-use campanile::system::pace;
+use campanile::system::pace::{self, RealPace};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::service::TowerToHyperService;
@@ -39,6 +39,7 @@ async fn start(settings: Settings, limits: Limits) -> Service {
         hub: Arc::clone(&hub),
         desk: World::new(),
         clock: Arc::new(SystemClock),
+        pace: Arc::new(RealPace),
         settings: session::Settings::default(),
         paths_max: PATHS_DEFAULT,
     });

@@ -11,6 +11,7 @@ use campanile::gateway::hub::{Hub, Limits};
 use campanile::gateway::session::{Ending, Session, Settings};
 use campanile::gateway::side::conversation::{PATHS_DEFAULT, Side};
 use campanile::system::clock::SystemClock;
+use campanile::system::pace::RealPace;
 use campanile::system::random::{SeededRandom, bytes};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -154,8 +155,8 @@ async fn converse(bytes: &[u8], settings: Settings) -> (Vec<(u8, Vec<u8>)>, Endi
     let hub = Hub::new(Limits::default());
     let user = UserName::new("alice").unwrap();
     let seat = hub.join(Some(&user)).unwrap();
-    let session =
-        Session::new(Box::new(Side::new(user, PATHS_DEFAULT)), seat, World::new(), Arc::new(SystemClock), settings);
+    let (side, pace) = (Box::new(Side::new(user, PATHS_DEFAULT)), Arc::new(RealPace));
+    let session = Session::new(side, seat, World::new(), Arc::new(SystemClock), pace, settings);
     let (mut near, far) = tokio::io::duplex(1 << 20);
     let running = tokio::spawn(session.run(far, Bytes::new()));
     near.write_all(bytes).await.unwrap();

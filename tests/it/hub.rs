@@ -18,7 +18,7 @@ use campanile::gateway::queue::{End, Queue, Turn};
 use campanile::gateway::session::{Ending, Session, Settings};
 use campanile::gateway::side::conversation::{PATHS_DEFAULT, Side};
 use campanile::system::clock::SystemClock;
-use campanile::system::pace;
+use campanile::system::pace::{self, RealPace};
 use futures_util::FutureExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::task::JoinHandle;
@@ -75,8 +75,8 @@ impl Client {
 
     async fn with_desk(hub: &Arc<Hub>, name: &str, room: usize, settings: Settings, desk: Arc<World>) -> Client {
         let seat = hub.join(Some(&user(name))).unwrap();
-        let session =
-            Session::new(Box::new(Side::new(user(name), PATHS_DEFAULT)), seat, desk, Arc::new(SystemClock), settings);
+        let side = Box::new(Side::new(user(name), PATHS_DEFAULT));
+        let session = Session::new(side, seat, desk, Arc::new(SystemClock), Arc::new(RealPace), settings);
         let (stream, far) = tokio::io::duplex(room);
         let session = tokio::spawn(session.run(far, Bytes::new()));
         let mut client = Client { stream, unread: Vec::new(), session };

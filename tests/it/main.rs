@@ -17,6 +17,8 @@ mod live;
 mod logs;
 mod recur_beside;
 mod samples;
+mod seam;
+mod services;
 mod side;
 mod side_vectors;
 mod sinks;

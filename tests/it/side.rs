@@ -63,7 +63,7 @@ impl Run {
                     let (_, text) = server(&outgoing.frame).remove(0);
                     self.heard(&serde_json::from_slice(&text).unwrap());
                 }
-                Step::Ask { .. } | Step::Close(_) | Step::Wake(_) => panic!("seed {}", self.seed),
+                Step::Ask { .. } | Step::Close(_) | Step::Wake(_) | Step::Rest { .. } => panic!("seed {}", self.seed),
             }
         }
     }

@@ -14,7 +14,7 @@ use campanile::bus::{Flight, Listener, Notice};
 use campanile::domain::address::{Address, UserName};
 use campanile::domain::alarm::Action;
 use campanile::domain::collection::CollectionId;
-use campanile::domain::event::{Event, ListChange, Rang, Topic};
+use campanile::domain::event::{Event, ListChange, Rang, Sockets, Topic};
 use campanile::domain::refusal::Refusal;
 use campanile::domain::sync::Token;
 use campanile::gateway::dialect::{Ask, Desk, Dialect, Frame, Outcome, Step};
@@ -24,7 +24,7 @@ use campanile::gateway::side::conversation::{PATHS_DEFAULT, Side};
 use campanile::gateway::upgrade::{Door, Handshake};
 use campanile::http::accept;
 use campanile::system::clock::ManualClock;
-use campanile::system::pace;
+use campanile::system::pace::{self, RealPace};
 use chrono::{DateTime, Utc};
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use hyper::upgrade::OnUpgrade;
@@ -166,7 +166,7 @@ fn event(text: &str) -> Option<Event> {
             };
             Event::Rang { user: UserName::new(user)?, alarm }
         }
-        ["signed-out", user] => Event::SignedOut { user: UserName::new(user)? },
+        ["signed-out", user] => Event::SignedOut { user: UserName::new(user)?, whose: Sockets::All },
         _ => return None,
     })
 }
@@ -208,7 +208,7 @@ impl Pure {
                     it.said.push_back(format!("close {}", leave.code));
                     it.closed = true;
                 }
-                Step::Wake(_) => panic!("Side does not wait"),
+                Step::Wake(_) | Step::Rest { .. } => panic!("Side does not wait"),
             }
         }
         while let Some((number, ask)) = self.sockets[socket].asks.front().cloned() {
@@ -225,6 +225,7 @@ impl Pure {
                     self.world.told(&user, alarms).now_or_never().unwrap().unwrap();
                     Outcome::Noted
                 }
+                Ask::SignIn(..) => panic!("Side signs in before"),
             };
             let it = &mut self.sockets[socket];
             it.asks.pop_front();
@@ -317,6 +318,7 @@ impl Live {
             hub: Arc::clone(&hub),
             desk,
             clock: Arc::new(clock.clone()),
+            pace: Arc::new(RealPace),
             settings: Settings::default(),
             paths_max: PATHS_DEFAULT,
         });

@@ -390,7 +390,7 @@ impl Dialect for Side {
                     steps.push(Step::Say(Outgoing::news(frame, notice)));
                 }
             }
-            Event::SignedOut { user } => {
+            Event::SignedOut { user, .. } => {
                 if *user == self.user {
                     steps.push(Step::Close(SIGNED_OUT));
                 }
@@ -418,6 +418,6 @@ fn resolved(outcome: Outcome) -> Result<Readable, Refusal> {
     match outcome {
         Outcome::Readable(readable) => Ok(readable),
         Outcome::Refused(refusal) => Err(refusal),
-        Outcome::Waiting(_) | Outcome::Noted => Err(Refusal::Fault { id: String::new() }),
+        Outcome::Waiting(_) | Outcome::Noted | Outcome::SignedIn(_) => Err(Refusal::Fault { id: String::new() }),
     }
 }
