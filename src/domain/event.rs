@@ -77,6 +77,34 @@ pub struct Rang {
     pub id: u64,
     /// The ATTENDEEs of an e-mail alarm, as they stand there; empty means the owner.
     pub attendees: Vec<String>,
+    /// What an e-mail alarm is to say, where its author said that.
+    pub words: Option<Box<Words>>,
+}
+
+/// SUMMARY and DESCRIPTION of an e-mail alarm: what its mail has as subject and text, RFC 5545 3.6.6. Either may be empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Words {
+    pub subject: String,
+    pub text: String,
+}
+
+/// Bytes of a subject that are kept; a longer one is cut.
+const SUBJECT_MAX: usize = 500;
+/// Bytes of a mail's text that are kept; a longer one is cut, for each recipient's row holds it.
+const TEXT_MAX: usize = 16_384;
+
+impl Words {
+    /// `None` where both are empty.
+    pub fn new(subject: &str, text: &str) -> Option<Box<Words>> {
+        let words = Words { subject: cut(subject, SUBJECT_MAX), text: cut(text, TEXT_MAX) };
+        (!words.subject.is_empty() || !words.text.is_empty()).then(|| Box::new(words))
+    }
+}
+
+/// So many bytes of a text, or one character less.
+pub fn cut(text: &str, bytes_max: usize) -> String {
+    let end = (0..=bytes_max.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or(0)).unwrap_or_default().to_owned()
 }
 
 /// What a listener can listen to.

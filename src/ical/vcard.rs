@@ -59,7 +59,7 @@ impl Card {
 }
 
 /// A text value without its escapes and, in vCard 2.1, without quoted-printable.
-fn plain(property: &Property) -> String {
+pub fn plain(property: &Property) -> String {
     if is_quoted_printable(property) {
         return String::from_utf8_lossy(&unquoted(property.value.as_bytes())).into_owned();
     }

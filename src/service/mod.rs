@@ -1,10 +1,12 @@
 //! The use cases, and what every one of them holds. The only door for faces and jobs; knows no wire.
 
 pub mod alarms;
+pub mod answers;
 pub mod arming;
 pub mod attempts;
 pub mod bearers;
 pub mod belfry;
+pub mod busy;
 pub mod channels;
 pub mod clock;
 pub mod collections;
@@ -23,6 +25,7 @@ pub mod planned;
 pub mod post;
 pub mod principals;
 pub mod properties;
+pub mod queries;
 pub mod rate;
 pub mod relay;
 pub mod replan;

@@ -153,7 +153,7 @@ impl Service {
                 }
                 let created = before.is_none();
                 let replaced = before.as_ref().map_or(0, |before| before.dead);
-                let mut laid = lay(&mut writes, &mut to, before, &prepared, &name, now, stamp, part);
+                let mut laid = lay(&mut writes, &mut to, before, &prepared, &[], &name, now, stamp, part);
                 // RFC 4918 15.1: a move keeps it, a copy is a new one.
                 laid.created = if way == Way::Move { current.created } else { laid.created };
                 let arriving = Holder::Object(to.id, name.clone());

@@ -8,6 +8,7 @@ use crate::domain::event::{Event, Rang};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::service::Service;
+use crate::service::answers::Answered;
 use crate::service::belfry::Bell;
 use crate::service::objects::seen_object;
 use crate::store::journal::{self, Pen};
@@ -70,24 +71,44 @@ impl Service {
     }
 
     /// Nobody of this person needs to hear it any more, on any device.
-    pub async fn acknowledge(&self, caller: &Principal, id: u64) -> Result<Rung, Refusal> {
+    pub async fn acknowledge(&self, caller: &Principal, id: u64) -> Result<Answered, Refusal> {
         let found = self.find_rung(caller, id).await?;
-        let key = (found.user.clone(), found.alarm.at, found.alarm.id);
-        if let State::Snoozed(until) = found.state {
-            self.cancel_snooze(&found, until).await?;
+        let (done, written) = self.write_back(caller, &found, None).await?;
+        if done.is_none() {
+            if let State::Snoozed(until) = found.state {
+                self.cancel_snooze(&found, until).await?;
+            }
+            let key = (found.user.clone(), found.alarm.at, found.alarm.id);
+            self.change_state(vec![key], |_| State::Acknowledged).await?;
         }
-        self.change_state(vec![key], |_| State::Acknowledged).await?;
         self.clear_screens(&found).await?;
-        Ok(Rung { state: State::Acknowledged, ..found })
+        Ok(Answered { rung: Rung { state: State::Acknowledged, ..found }, written })
     }
 
     /// It rings again at `until`, on every device.
-    pub async fn snooze(&self, caller: &Principal, id: u64, until: DateTime<Utc>) -> Result<Rung, Refusal> {
+    pub async fn snooze(&self, caller: &Principal, id: u64, until: DateTime<Utc>) -> Result<Answered, Refusal> {
         let now = self.now();
         if until <= now || until - now > TimeDelta::days(SNOOZE_DAYS_MAX) {
             return Err(Fault::whole(format!("until must lie ahead, by at most {SNOOZE_DAYS_MAX} days")).into());
         }
         let found = self.find_rung(caller, id).await?;
+        let (done, written) = self.write_back(caller, &found, Some(until)).await?;
+        let rung = match done {
+            Some(rung) => rung,
+            None => self.put_off(caller, found, until, now).await?,
+        };
+        self.clear_screens(&rung).await?;
+        Ok(Answered { rung, written })
+    }
+
+    /// Arms an alarm again for one person, without a word in its event.
+    async fn put_off(
+        &self,
+        caller: &Principal,
+        found: Rung,
+        until: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<Rung, Refusal> {
         if let State::Snoozed(until) = found.state {
             self.cancel_snooze(&found, until).await?;
         }
@@ -115,7 +136,6 @@ impl Service {
             })
             .await?;
         self.hang_up(bell);
-        self.clear_screens(&rung).await?;
         Ok(rung)
     }
 

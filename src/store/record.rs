@@ -16,7 +16,7 @@ use crate::domain::collection::{Collection, CollectionId, Source};
 use crate::domain::dead::DeadProperty;
 use crate::domain::delivery::{Delivery, DeliveryId, Errand};
 use crate::domain::device::{Device, Scope};
-use crate::domain::event::{Event, ListChange, Rang, Sockets};
+use crate::domain::event::{Event, ListChange, Rang, Sockets, Words};
 use crate::domain::import::{Counts, Failure, Import, Media, Status, Upload};
 use crate::domain::object::{Armed, BodyId, Component, Etag, Record, Span};
 use crate::domain::principal::Principal;
@@ -391,8 +391,11 @@ pub fn pack_line(line: &Line) -> Bytes {
         Event::Imported { collection, address, import, counts } => {
             pack((head, 3u8, (collection.0, address.to_string(), import, counts)))
         }
-        // Kind 4 was an alarm without attendees.
-        Event::Rang { user, alarm } => pack((head, 6u8, rang_row(user, alarm), &alarm.attendees)),
+        // Kind 4 was an alarm without attendees; kind 6 is one without words.
+        Event::Rang { user, alarm } => match words_row(alarm) {
+            None => pack((head, 6u8, rang_row(user, alarm), &alarm.attendees)),
+            words => pack((head, 8u8, rang_row(user, alarm), &alarm.attendees, words)),
+        },
         // Kind 5 was all sockets of a person.
         Event::SignedOut { user, whose } => {
             let whose = match whose {
@@ -457,6 +460,11 @@ pub fn line(bytes: &[u8]) -> Result<Line, StoreError> {
             };
             Event::SignedOut { user: user(WHAT, &name)?, whose }
         }
+        8 => {
+            let (row, attendees, words): (RangRow, Vec<String>, WordsRow) = postcard::from_bytes(rest).map_err(bad)?;
+            let (user, alarm) = rang(WHAT, row)?;
+            Event::Rang { user, alarm: Rang { attendees, words: words_back(words), ..alarm } }
+        }
         _ => return Err(StoreError::Unreadable(WHAT)),
     };
     Ok(Line { written: time(WHAT, head.0)?, not_before: head.1.map(|at| time(WHAT, at)).transpose()?, event })
@@ -485,8 +493,19 @@ fn rang(what: &'static str, row: RangRow) -> Result<(UserName, Rang), StoreError
         end: time(what, end)?,
         id,
         attendees: Vec::new(),
+        words: None,
     };
     Ok((user(what, &name)?, alarm))
+}
+
+type WordsRow = Option<(String, String)>;
+
+fn words_row(alarm: &Rang) -> WordsRow {
+    alarm.words.as_ref().map(|words| (words.subject.clone(), words.text.clone()))
+}
+
+fn words_back(row: WordsRow) -> Option<Box<Words>> {
+    row.map(|(subject, text)| Box::new(Words { subject, text }))
 }
 
 pub fn pack_rung(rung: &Rung) -> Bytes {
@@ -515,34 +534,40 @@ pub fn rung(bytes: &[u8]) -> Result<Rung, StoreError> {
 
 pub fn pack_channels(c: &Channels) -> Bytes {
     let webhook = c.webhook.as_ref().map(|w| (&w.url, &w.secret, w.stopped.map(micros)));
-    pack((c.email, webhook, c.ntfy.as_ref().map(|ntfy| (&ntfy.url, &ntfy.token))))
+    pack((c.email, webhook, c.ntfy.as_ref().map(|ntfy| (&ntfy.url, &ntfy.token)), c.writes_back))
 }
 
 pub fn channels(bytes: &[u8]) -> Result<Channels, StoreError> {
     const WHAT: &str = "channels";
     type Row = (bool, Option<(String, String, Option<i64>)>, Option<(String, Option<String>)>);
-    let (email, webhook, ntfy): Row = unpack(WHAT, bytes)?;
+    // Rows of before there was a way back end here.
+    let ((email, webhook, ntfy), rest): (Row, &[u8]) = unpack_some(WHAT, bytes)?;
+    let writes_back = if rest.is_empty() { false } else { more(WHAT, rest)? };
     let webhook = webhook
         .map(|(url, secret, stopped)| {
             let stopped = stopped.map(|at| time(WHAT, at)).transpose()?;
             Ok::<_, StoreError>(Webhook { url, secret, stopped })
         })
         .transpose()?;
-    Ok(Channels { email, webhook, ntfy: ntfy.map(|(url, token)| Ntfy { url, token }) })
+    Ok(Channels { email, webhook, ntfy: ntfy.map(|(url, token)| Ntfy { url, token }), writes_back })
 }
 
 const ERRANDS: [Errand; 2] = [Errand::Ring, Errand::Clear];
 
 pub fn pack_delivery(d: &Delivery) -> Bytes {
     let way = (code(&CHANNELS, &d.channel), code(&ERRANDS, &d.errand), &d.recipient);
-    pack((d.id.0, way, rang_row(&d.user, &d.alarm), micros(d.planned), d.attempts, &d.why))
+    pack((d.id.0, way, rang_row(&d.user, &d.alarm), micros(d.planned), d.attempts, &d.why, words_row(&d.alarm)))
 }
 
 pub fn delivery(bytes: &[u8]) -> Result<Delivery, StoreError> {
     const WHAT: &str = "delivery";
     type Row = (u128, (u8, u8, String), RangRow, i64, u32, String);
-    let (id, (channel, errand, recipient), row, planned, attempts, why): Row = unpack(WHAT, bytes)?;
+    // Rows of before mails had words end here.
+    let ((id, (channel, errand, recipient), row, planned, attempts, why), rest): (Row, &[u8]) =
+        unpack_some(WHAT, bytes)?;
+    let words = if rest.is_empty() { None } else { words_back(more(WHAT, rest)?) };
     let (user, alarm) = rang(WHAT, row)?;
+    let alarm = Rang { words, ..alarm };
     Ok(Delivery {
         id: DeliveryId(id),
         user,
@@ -569,5 +594,50 @@ mod tests {
         let before = Collection { transparent: false, ..made };
         assert_eq!(collection(&row[..row.len() - 1]).expect("an older row"), before);
         assert!(collection(&row[..row.len() - 2]).is_err());
+    }
+
+    fn alarm(words: Option<Box<Words>>) -> Rang {
+        let object = Address::parse("/calendars/alice/default").and_then(|at| at.object("a.ics")).expect("a name");
+        let at = DateTime::UNIX_EPOCH;
+        let attendees = vec!["a@example.org".to_owned()];
+        Rang {
+            at,
+            object,
+            action: Action::Email,
+            summary: "Tea".to_owned(),
+            start: at,
+            end: at,
+            id: 7,
+            attendees,
+            words,
+        }
+    }
+
+    #[test]
+    fn what_an_alarm_says_comes_back() {
+        let user = UserName::new("alice").expect("a name");
+        for words in [None, Words::new("Subject", ""), Words::new("Subject", "Text")] {
+            let event = Event::Rang { user: user.clone(), alarm: alarm(words) };
+            let kept = Line { written: DateTime::UNIX_EPOCH, not_before: Some(DateTime::UNIX_EPOCH), event };
+            assert_eq!(line(&pack_line(&kept)).ok(), Some(kept));
+        }
+    }
+
+    #[test]
+    fn rows_that_have_grown_are_still_read() {
+        let webhook: Option<(String, String, Option<i64>)> = None;
+        let old = pack((true, webhook, Some(("https://ntfy.sh/t", None::<String>))));
+        let read = channels(&old).expect("an old row");
+        assert!(read.email && read.ntfy.is_some() && !read.writes_back);
+        let new = Channels { writes_back: true, ..read };
+        assert!(channels(&pack_channels(&new)).is_ok_and(|again| again == new));
+
+        let user = UserName::new("alice").expect("a name");
+        let bare = alarm(None);
+        let old = pack((7u128, (0u8, 0u8, "a@example.org"), rang_row(&user, &bare), 0i64, 2u32, "why"));
+        let read = delivery(&old).expect("an old row");
+        assert_eq!((read.attempts, &read.alarm.words), (2, &None));
+        let said = Delivery { alarm: Rang { words: Words::new("s", "t"), ..read.alarm.clone() }, ..read };
+        assert_eq!(delivery(&pack_delivery(&said)).ok(), Some(said));
     }
 }

@@ -15,6 +15,7 @@ mod kv_kill;
 mod kv_law;
 mod live;
 mod logs;
+mod meanwhile;
 mod recur_beside;
 mod samples;
 mod seam;

@@ -163,6 +163,7 @@ fn event(text: &str) -> Option<Event> {
                 // The same words are the same ringing.
                 id: text.bytes().fold(7, |id: u64, byte| id.wrapping_mul(31).wrapping_add(byte.into())),
                 attendees: Vec::new(),
+                words: None,
             };
             Event::Rang { user: UserName::new(user)?, alarm }
         }

@@ -3,10 +3,13 @@
 pub mod client;
 
 mod alarms;
+mod answers;
 mod app_passwords;
 mod clock;
 mod cors;
 mod dav;
+mod dav_report;
+mod dav_report_sync;
 mod first_bell;
 mod hostile;
 mod htpasswd;
