@@ -22,7 +22,7 @@ pub fn check(key: &str, value: &Value) -> Result<(), String> {
         ("auth.mail_domain", Value::String(domain)) if domain.is_empty() || domain.contains(['@', ' ']) => {
             Err(format!("{domain:?} cannot stand behind the @ of a mail address"))
         }
-        ("metrics.address", Value::String(text)) if !OFF.contains(&text.as_str()) => {
+        ("metrics.address" | "wazo.address", Value::String(text)) if !OFF.contains(&text.as_str()) => {
             text.parse::<SocketAddr>().map(drop).map_err(|_| format!("{text:?} is neither an address nor \"off\""))
         }
         ("sweep.schedule", Value::String(text)) => {

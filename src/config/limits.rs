@@ -8,6 +8,8 @@ pub struct LimitKeys {
     pub sockets_per_user: usize,
     pub sockets: usize,
     pub tickets_per_minute: u32,
+    pub token_checks_per_minute: u32,
+    pub token_failures_per_minute: u32,
     pub logins_per_minute: u32,
     pub logins_at_once: usize,
     pub app_passwords_per_user: usize,

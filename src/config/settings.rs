@@ -26,6 +26,8 @@ impl Config {
                 properties: self.limits.properties,
                 property_bytes: self.limits.property_bytes,
                 tickets_per_minute: self.limits.tickets_per_minute,
+                token_checks_per_minute: self.limits.token_checks_per_minute,
+                token_failures_per_minute: self.limits.token_failures_per_minute,
                 logins_per_minute: self.limits.logins_per_minute,
                 app_passwords_per_user: self.limits.app_passwords_per_user,
                 logins_at_once: self.limits.logins_at_once,

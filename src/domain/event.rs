@@ -1,10 +1,14 @@
 //! What happened, as it is told to listeners: references, never bodies.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use crate::domain::address::{Address, ObjectAddress, UserName};
-use crate::domain::alarm::Action;
+use crate::domain::alarm::{Action, State};
 use crate::domain::collection::CollectionId;
+use crate::domain::object::Span;
 use crate::domain::sync::Token;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,8 +34,8 @@ impl ListChange {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Objects of a collection changed; `token` is where it stands now.
-    Changed { collection: CollectionId, address: Address, token: Token },
+    /// Objects of a collection changed; `token` is where it stands now. Which did is told where that is known.
+    Changed { collection: CollectionId, address: Address, token: Token, objects: Arc<[ObjectChange]> },
     /// Who may read a collection changed, or it is gone: whoever listens must ask again.
     RightsChanged { collection: CollectionId, address: Address },
     /// A person's list of calendars shows something else.
@@ -42,6 +46,72 @@ pub enum Event {
     Rang { user: UserName, alarm: Rang },
     /// A person was removed, changed their password or took back a device's: sockets of theirs close.
     SignedOut { user: UserName, whose: Sockets },
+    /// A person acknowledged an alarm that rang, or put it off.
+    Answered { user: UserName, alarm: Rang, state: State },
+    /// A bearer token was taken back: what it opened closes.
+    TokenEnded { user: UserName, session: Uuid },
+    /// Somebody published this for others: it is passed on as it is.
+    Published(Arc<Published>),
+}
+
+/// What became of one object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    Created,
+    Updated,
+    Deleted,
+}
+
+/// What a write means for the owner of a calendar beside the change itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Invitation {
+    /// Somebody else asks the owner to come.
+    Received,
+    /// Somebody whom the owner asked has answered.
+    Replied,
+}
+
+/// One object that changed: what listeners are told of it without reading it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectChange {
+    pub name: Arc<str>,
+    /// At most [`ObjectChange::TEXT_MAX`] bytes of it; so of the summary.
+    pub uid: String,
+    pub deed: Deed,
+    pub summary: String,
+    pub span: Option<Span>,
+    /// CLASS is PRIVATE or CONFIDENTIAL: what it says is for its owner.
+    pub private: bool,
+    pub invitation: Option<Invitation>,
+}
+
+impl ObjectChange {
+    /// A journal line holds as many changes as one commit makes, so none may be long.
+    pub const TEXT_MAX: usize = 255;
+}
+
+/// A message that somebody published, and by which words it is passed on. The rules are in `docs/wazo.md`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    pub name: String,
+    pub demand: Demand,
+    pub tenant: Uuid,
+    pub origin: Uuid,
+    /// For these people.
+    pub users: Vec<Uuid>,
+    /// For everybody of the tenant.
+    pub everybody: bool,
+    /// A JSON object, as it was sent.
+    pub body: String,
+}
+
+/// What an access list must grant before an event is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Demand {
+    /// Nothing was said: nobody may hear it.
+    Unsaid,
+    Nothing,
+    Grant(String),
 }
 
 /// Which of a person's sockets close.
@@ -112,6 +182,12 @@ pub fn cut(text: &str, bytes_max: usize) -> String {
 pub enum Topic {
     Collection(CollectionId),
     User(UserName),
+    /// What was published for somebody, by the identifier that the publisher used.
+    Person(Uuid),
+    /// What was published for everybody of a tenant.
+    Tenant(Uuid),
+    /// Everything that is told at all: every event is also told here.
+    Everything,
 }
 
 impl Event {
@@ -124,16 +200,28 @@ impl Event {
             Event::Imported { .. } => "import",
             Event::Rang { .. } => "alarm",
             Event::SignedOut { .. } => "signed_out",
+            Event::Answered { .. } => "alarm_answered",
+            Event::TokenEnded { .. } => "token_ended",
+            Event::Published(_) => "published",
         }
     }
 
-    pub fn topic(&self) -> Topic {
+    /// What it is told to, beside [`Topic::Everything`]. Who listens to several of them is told once.
+    pub fn topics(&self) -> Vec<Topic> {
         match self {
             Event::Changed { collection, .. }
             | Event::RightsChanged { collection, .. }
-            | Event::Imported { collection, .. } => Topic::Collection(*collection),
-            Event::ListChanged { user, .. } | Event::Rang { user, .. } | Event::SignedOut { user, .. } => {
-                Topic::User(user.clone())
+            | Event::Imported { collection, .. } => vec![Topic::Collection(*collection)],
+            Event::ListChanged { user, .. }
+            | Event::Rang { user, .. }
+            | Event::SignedOut { user, .. }
+            | Event::Answered { user, .. }
+            | Event::TokenEnded { user, .. } => {
+                vec![Topic::User(user.clone())]
+            }
+            Event::Published(published) => {
+                let everybody = published.everybody.then_some(Topic::Tenant(published.tenant));
+                published.users.iter().map(|user| Topic::Person(*user)).chain(everybody).collect()
             }
         }
     }

@@ -1,8 +1,10 @@
 //! What calendars are, apart from any wire, disk, task or clock.
 
 pub mod access;
+pub mod acl;
 pub mod address;
 pub mod alarm;
+pub mod bearer;
 pub mod channel;
 pub mod collection;
 pub mod dead;

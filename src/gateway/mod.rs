@@ -10,4 +10,6 @@ pub mod session;
 pub mod side;
 pub mod talk;
 pub mod upgrade;
+pub mod wazo;
+pub mod websocketd;
 pub mod ws;

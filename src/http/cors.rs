@@ -12,9 +12,9 @@ use crate::domain::origin::Origin;
 use crate::http::route;
 
 /// What it may send. `Authorization` has to be named: no wildcard stands for it.
-pub const HEADERS: &str = "Authorization, Content-Type, Accept, Depth, Destination, Overwrite, Prefer, Brief, Range, If, If-Match, \
-     If-None-Match, If-Modified-Since, If-Unmodified-Since, If-Schedule-Tag-Match, Schedule-Reply, Idempotency-Key, \
-     Last-Event-ID, Push-Dont-Notify, X-Requested-With";
+pub const HEADERS: &str = "Authorization, Content-Type, Accept, Depth, Destination, Overwrite, Prefer, Brief, Range, If, \
+     If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, If-Schedule-Tag-Match, Schedule-Reply, Idempotency-Key, Last-Event-ID, \
+     Push-Dont-Notify, X-Requested-With";
 
 /// What it may read of an answer beside the few headers that every page may.
 pub const EXPOSED: &str = "ETag, Schedule-Tag, Location, Retry-After, DAV, Allow, Preference-Applied, WWW-Authenticate, Link, \
@@ -69,12 +69,11 @@ impl Cors {
             return Some((StatusCode::FORBIDDEN, answer));
         };
         admit(&mut answer, origin, welcome);
-        if let Ok(methods) = HeaderValue::try_from(route::METHODS.join(", ")) {
+        if let Ok(methods) = HeaderValue::from_str(&route::METHODS.join(", ")) {
             answer.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
         }
-        for (name, value) in [(ACCESS_CONTROL_ALLOW_HEADERS, HEADERS), (ACCESS_CONTROL_MAX_AGE, MAX_AGE)] {
-            answer.insert(name, HeaderValue::from_static(value));
-        }
+        answer.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(HEADERS));
+        answer.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(MAX_AGE));
         Some((StatusCode::OK, answer))
     }
 
@@ -185,8 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lists_are_made_of_methods_and_headers() {
-        assert!(route::METHODS.iter().all(|method| Method::from_bytes(method.as_bytes()).is_ok()));
+    fn the_lists_are_made_of_headers() {
         for list in [HEADERS, EXPOSED] {
             let names: Vec<&str> = list.split(", ").collect();
             assert!(names.iter().all(|name| http::HeaderName::try_from(*name).is_ok()), "{list}");

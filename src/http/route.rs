@@ -13,6 +13,10 @@ pub const TEMPLATES: &[&str] = &[
     "/api/imports/{id}/errors",
     "/api/calendars",
     "/api/calendars/{user}/{id}",
+    "/api/calendars/{user}/{id}/events",
+    "/api/addressbooks",
+    "/api/addressbooks/{user}/{id}",
+    "/api/addressbooks/{user}/{id}/contacts",
     "/api/calendars/{user}/{id}/shares/{user}",
     "/api/calendars/{user}/{id}/public",
     "/api/subscriptions",
@@ -30,6 +34,9 @@ pub const TEMPLATES: &[&str] = &[
     "/api/app-passwords/{id}",
     "/api/tokens",
     "/api/tokens/{token}",
+    "/api/websocketd",
+    "/api/bus/events",
+    "/api/auth/0.1/token/{token}",
 ];
 
 /// DAV's places: a collection has the same template with and without the slash at its end.

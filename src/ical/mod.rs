@@ -10,6 +10,7 @@ pub mod edit;
 pub mod excerpt;
 pub mod filter;
 pub mod freebusy;
+pub mod invitation;
 pub mod lines;
 pub mod object;
 pub mod recur;

@@ -20,6 +20,7 @@ use crate::kv::Writes;
 use crate::service::Service;
 use crate::service::objects::Beside;
 use crate::service::rung::on_screen;
+use crate::store::journal::Pen;
 use crate::store::{keys, record, rung};
 use crate::system::random;
 
@@ -36,11 +37,13 @@ pub struct Answered {
 /// Whether an answer stands in the event, or why not.
 pub type Written = Result<(), String>;
 
-/// A row of what rang, and what becomes of it if it still says so.
+/// A row of what rang, and what becomes of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Turned {
     pub rung: Rung,
     pub after: State,
+    /// Whether this very alarm was answered, so that this counts whatever was answered meanwhile.
+    pub own: bool,
 }
 
 impl Turned {
@@ -66,13 +69,23 @@ pub(crate) fn before<'r>(known: &'r [Rung], alarm: &Rang) -> Option<&'r Rung> {
     known.iter().filter(same).filter(|rung| rung.alarm.at < alarm.at).max_by_key(|rung| rung.alarm.at)
 }
 
-/// Writes what becomes of rows of what rang, within the commit that decides it; `rows` are as they are now.
-pub(crate) fn turn(writes: &mut Writes, turned: &[Turned], rows: &[Option<Bytes>]) -> Result<(), Refusal> {
-    for (Turned { rung: was, after }, row) in turned.iter().zip(rows) {
+/// Writes and tells what becomes of rows of what rang, within the commit that decides it; `rows` are as they are now.
+pub(crate) fn turn(
+    writes: &mut Writes,
+    pen: &mut Pen,
+    turned: &[Turned],
+    rows: &[Option<Bytes>],
+) -> Result<(), Refusal> {
+    // That somebody has heard it by now is no answer.
+    let open = |state: State| matches!(state, State::Waiting | State::Told);
+    for (Turned { rung: was, after, own }, row) in turned.iter().zip(rows) {
         let Some(bytes) = row else { continue };
         let now = record::rung(bytes)?;
-        if now.state == was.state {
-            rung::write(writes, &Rung { state: *after, ..now });
+        if *own || now.state == was.state || (open(now.state) && open(was.state)) {
+            let rung = Rung { state: *after, ..now };
+            rung::write(writes, &rung);
+            let Rung { user, alarm, state } = rung;
+            pen.tell(writes, Event::Answered { user, alarm, state });
         }
     }
     Ok(())
@@ -178,8 +191,10 @@ impl Service {
         let kept: Vec<Armed> = snoozed.into_iter().filter(|(_, whose)| !mine(whose)).map(|(armed, _)| armed).collect();
         let state = until.map_or(State::Acknowledged, State::Snoozed);
         let mut turned = self.answered(source, name, &after, &kept, Some((found, state))).await?;
-        turned.push(Turned { rung: found.clone(), after: state });
-        let beside = Beside { turned, kept, stands: Some(stands.clone()) };
+        turned.push(Turned { rung: found.clone(), after: state, own: true });
+        // An acknowledgement invites nobody and answers nobody.
+        let compared = Some(stands.etag.clone());
+        let beside = Beside { turned, kept, stands: Some(stands.clone()), compared, invitation: None };
         let same = Precondition {
             if_match: Some(Tags::These(vec![stands.etag.as_str().to_owned()])),
             ..Precondition::default()
@@ -215,8 +230,8 @@ impl Service {
             State::Snoozed(until) => !kept.iter().any(|armed| armed.at == until),
             State::Acknowledged => false,
         });
-        let own = answer.map(|(own, _)| own);
-        rows.retain(|rung| Some(rung) != own);
+        let key = |rung: &Rung| (rung.user.clone(), rung.alarm.at, rung.alarm.id);
+        rows.retain(|rung| answer.is_none_or(|(own, _)| key(own) != key(rung)));
         if rows.is_empty() {
             return Ok(Vec::new());
         }
@@ -238,7 +253,7 @@ impl Service {
         let mut turned = Vec::new();
         for rung in rows {
             match meant(&rung) {
-                Ok(Some(after)) => turned.push(Turned { rung, after }),
+                Ok(Some(after)) => turned.push(Turned { rung, after, own: false }),
                 Ok(None) => {}
                 Err(exhausted) => {
                     tracing::warn!(%name, %exhausted, "what a text acknowledges was not found out to the end");
@@ -300,7 +315,7 @@ impl Service {
 
     /// Takes alarms off the screens of those for whom a text answered them. They are answered, whether or not that succeeds.
     pub(crate) async fn clear_turned(&self, turned: &[Turned]) {
-        for Turned { rung, .. } in turned {
+        for Turned { rung, .. } in turned.iter().filter(|turned| !turned.own) {
             if let Err(refusal) = self.clear_screens(rung).await {
                 tracing::warn!(user = %rung.user, %refusal, "an answered alarm could not be cleared");
             }

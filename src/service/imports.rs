@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::access::{Right, right_of};
 use crate::domain::address::{Address, Kind};
 use crate::domain::collection::Collection;
-use crate::domain::event::Event;
+use crate::domain::event::{Event, ObjectChange};
 use crate::domain::import::{Counts, Failure, Import, Media, Status, Upload};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
@@ -246,20 +246,27 @@ impl Service {
                 let allowed = head.as_ref().is_some_and(|head| right_of(&user, head) >= Right::ReadWrite);
                 let mut after = current;
                 let mut rows = seen.get(3..).unwrap_or_default();
-                let counts = after.counts;
+                let mut changes = Vec::new();
+                let mut pen = Pen::new(now, stamp.0);
                 for (part, Candidate { line, uid, outcome }) in (0..).zip(&batch) {
                     let laid = match (outcome, &mut head) {
                         (Ok(item), Some(head)) if allowed => {
                             let (own, rest) = rows.split_at_checked(2 + item.turned.len()).unwrap_or_default();
                             rows = rest;
-                            lay_item(&mut writes, head, own, item, now, stamp, part)
+                            lay_item(&mut writes, &mut pen, head, own, item, now, stamp, part)
                         }
                         (Ok(_), _) => Err(Refusal::Forbidden.to_string()),
                         (Err(why), _) => Err(why.clone()),
                     };
                     match laid {
-                        Ok(Laid::Created) => after.counts.created += 1,
-                        Ok(Laid::Updated) => after.counts.updated += 1,
+                        Ok(Laid::Created(change)) => {
+                            after.counts.created += 1;
+                            changes.push(change);
+                        }
+                        Ok(Laid::Updated(change)) => {
+                            after.counts.updated += 1;
+                            changes.push(change);
+                        }
                         Ok(Laid::Unchanged) => after.counts.unchanged += 1,
                         Err(why) => {
                             let failure = Failure { line: *line, uid: Some(uid.clone()), why };
@@ -271,9 +278,8 @@ impl Service {
                     }
                 }
                 after.cursor += batch.len() as u64;
-                let wrote = (after.counts.created, after.counts.updated) != (counts.created, counts.updated);
-                if let Some(head) = head.filter(|_| wrote) {
-                    seal(&mut writes, head, now, stamp);
+                if let Some(head) = head.filter(|_| !changes.is_empty()) {
+                    seal(&mut pen, &mut writes, head, changes.into(), stamp);
                 }
                 imports::write(&mut writes, &after);
                 Ok((writes, after))
@@ -317,7 +323,7 @@ impl Service {
         let status = if failure.is_some() { Status::Failed } else { Status::Completed };
         // Who may not even read a collection cannot make the sockets of those who do speak.
         let origin = match self.view(&import.user, &import.target).await {
-            Ok(view) => Some(view.source.id),
+            Ok(view) => Some((view.source.id, view.source.address)),
             Err(Refusal::NotFound | Refusal::Forbidden) => None,
             Err(refusal) => return Err(refusal),
         };
@@ -336,9 +342,9 @@ impl Service {
             if let Some(failure) = &failure {
                 imports::write_failure(&mut writes, &ended.id, ended.counts.failed, failure);
             }
-            if let Some(collection) = origin {
+            if let Some((collection, address)) = origin.clone() {
                 let counts = (status == Status::Completed).then(|| (ended.counts.succeeded(), ended.counts.failed));
-                let (address, import) = (ended.target.clone(), ended.id);
+                let import = ended.id;
                 Pen::new(now, stamp.0).tell(&mut writes, Event::Imported { collection, address, import, counts });
             }
             Ok((writes, ()))
@@ -363,13 +369,15 @@ struct Item {
 }
 
 enum Laid {
-    Created,
-    Updated,
+    Created(ObjectChange),
+    Updated(ObjectChange),
     Unchanged,
 }
 
+#[expect(clippy::too_many_arguments, reason = "one row each of what a write rests on")]
 fn lay_item(
     writes: &mut Writes,
+    pen: &mut Pen,
     head: &mut Collection,
     rows: &[Option<Bytes>],
     Item { name, prepared, turned }: &Item,
@@ -386,8 +394,9 @@ fn lay_item(
     }
     let created = before.is_none();
     lay(writes, head, before, prepared, &[], name, now, stamp, part);
-    answers::turn(writes, turned, rows.get(2..).unwrap_or_default()).map_err(text)?;
-    Ok(if created { Laid::Created } else { Laid::Updated })
+    answers::turn(writes, pen, turned, rows.get(2..).unwrap_or_default()).map_err(text)?;
+    let change = prepared.change(name, created);
+    Ok(if created { Laid::Created(change) } else { Laid::Updated(change) })
 }
 
 /// The UID as a name, where it is plain.

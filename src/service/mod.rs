@@ -10,10 +10,12 @@ pub mod busy;
 pub mod channels;
 pub mod clock;
 pub mod collections;
+pub mod contacts;
 pub mod crypt;
 pub mod deliveries;
 pub mod demo;
 pub mod devices;
+pub mod directory;
 pub mod export;
 pub mod htpasswd;
 pub mod imports;
@@ -25,6 +27,7 @@ pub mod planned;
 pub mod post;
 pub mod principals;
 pub mod properties;
+pub mod publish;
 pub mod queries;
 pub mod rate;
 pub mod relay;
@@ -51,6 +54,7 @@ use crate::bus::Bus;
 use crate::domain::refusal::Refusal;
 use crate::kv::{KvError, Stamp};
 use crate::service::belfry::Belfry;
+use crate::service::directory::Directory;
 use crate::service::login::Doorkeeper;
 use crate::service::post::Post;
 use crate::service::rate::Rate;
@@ -74,6 +78,7 @@ pub struct Service {
     post: Post,
     mails: Rate,
     doorkeeper: Doorkeeper,
+    directory: Arc<Directory>,
     shelves: Arc<Shelves>,
     nudges: Arc<Nudges>,
     turning: tokio::sync::Mutex<()>,
@@ -114,6 +119,7 @@ impl Service {
             post,
             mails,
             doorkeeper,
+            directory: Arc::default(),
             shelves,
             nudges: Arc::default(),
             turning: tokio::sync::Mutex::new(()),

@@ -16,7 +16,7 @@ use crate::domain::sync::Change;
 use crate::kv::{Stamp, Writes};
 use crate::service::Service;
 use crate::service::collections::{View, standing, tell};
-use crate::service::objects::{Prepared, Written, check_component, check_uid, lay, seal_with, seen_object};
+use crate::service::objects::{Prepared, Written, check_component, check_uid, gone, lay, seal, seen_object};
 use crate::service::principals::still_there;
 use crate::store::journal::Pen;
 use crate::store::{changes, collections, dead, keys, objects, record};
@@ -159,10 +159,15 @@ impl Service {
                 let arriving = Holder::Object(to.id, name.clone());
                 laid.dead = dead::write(&mut writes, &arriving, replaced, &kept).unwrap_or(0);
                 objects::write_record(&mut writes, to.id, &laid);
-                if way == Way::Move && !within {
-                    seal_with(&mut pen, &mut writes, from, stamp);
+                let mut changes = Vec::new();
+                if way == Way::Move {
+                    match within {
+                        true => changes.push(gone(&current)),
+                        false => drop(seal(&mut pen, &mut writes, from, [gone(&current)].into(), stamp)),
+                    }
                 }
-                let token = seal_with(&mut pen, &mut writes, to, stamp);
+                changes.push(prepared.change(&name, created));
+                let token = seal(&mut pen, &mut writes, to, changes.into(), stamp);
                 let Record { etag, schedule_tag, .. } = laid;
                 Ok((writes, Some(Written { created, etag, schedule_tag, token })))
             })

@@ -12,12 +12,14 @@ use crate::domain::access::{Right, right_of};
 use crate::domain::address::{Kind, ObjectAddress, UserName};
 use crate::domain::collection::Collection;
 use crate::domain::dead::Holder;
-use crate::domain::event::Event;
+use crate::domain::event::{Deed, Event, Invitation, ObjectChange};
 use crate::domain::object::{Armed, Body, BodyId, Component, Etag, Precondition, Record, Span};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::domain::sync::{Change, Token};
 use crate::ical::acknowledge;
+use crate::ical::block::Block;
+use crate::ical::invitation::Invitations;
 use crate::ical::lines::Limits;
 use crate::ical::object::CalendarObject;
 use crate::ical::vcard::Card;
@@ -42,8 +44,15 @@ pub struct Prepared {
     pub component: Component,
     pub etag: Etag,
     pub span: Option<Span>,
-    /// The next instant at which an alarm of it rings, after the moment of the write.
+    /// The moment of the write.
+    pub now: DateTime<Utc>,
+    /// The next instant at which an alarm of it rings, after that moment.
     pub due: Option<DateTime<Utc>>,
+    /// The beginning of what it is called.
+    pub summary: String,
+    /// CLASS is PRIVATE or CONFIDENTIAL.
+    pub private: bool,
+    pub invitations: Invitations,
     /// Whether it names an organizer, so that it has a schedule tag.
     pub scheduled: bool,
     /// The object as it was read, where it acknowledges alarms: what rang may be among them.
@@ -59,6 +68,9 @@ pub(crate) struct Beside {
     pub kept: Vec<Armed>,
     /// The record for which all this was worked out; any other refuses the write, so that it is worked out anew.
     pub stands: Option<Record>,
+    /// The tag of the text beside which something was found to be new about an invitation, and what it is.
+    pub compared: Option<Etag>,
+    pub invitation: Option<Invitation>,
 }
 
 /// What a write did.
@@ -122,12 +134,13 @@ impl Service {
         // The zone is read before the alarms are planned in it, so a change that comes between is seen.
         let owner = self.store.principal(source.address.user()).await?;
         let prepared = self.prepare(source, bytes.clone(), now).await?;
+        let (compared, invitation) = self.invitation(source, address.name(), &prepared, owner.as_ref()).await?;
         let turned = match &prepared.answers {
             Some(after) => self.answered(source, address.name(), after, &[], None).await?,
             None => Vec::new(),
         };
         let zone = owner.and_then(|owner| owner.timezone);
-        let beside = Beside { turned, ..Beside::default() };
+        let beside = Beside { turned, compared, invitation, ..Beside::default() };
         self.write_object(user, address.name(), source, zone, prepared, precondition.clone(), beside).await
     }
 
@@ -151,7 +164,7 @@ impl Service {
             keys::user(source.address.user()),
         ];
         reads.extend(beside.turned.iter().map(|turned| turned.key()));
-        let (now, user, name) = (self.now(), user.clone(), Arc::<str>::from(name));
+        let (now, user, name) = (prepared.now, user.clone(), Arc::<str>::from(name));
         let (id, zones) = (source.id, (source.timezone.clone(), zone));
         let (nudge, turned) = (prepared.due, beside.turned.clone());
         let (_, written) = self
@@ -170,12 +183,27 @@ impl Service {
                 if !stands || zones != zones_of(&head, seen.get(3))? {
                     return Ok((Vec::new(), None));
                 }
+                // What is new about an invitation was found beside a text that stands no more.
+                if prepared.invitations.matters()
+                    && before.as_ref().map(|before| &before.etag) != beside.compared.as_ref()
+                {
+                    return Ok((Vec::new(), None));
+                }
                 let mut writes = Vec::new();
                 let created = before.is_none();
-                let Record { etag, schedule_tag, .. } =
-                    lay(&mut writes, &mut head, before, &prepared, &beside.kept, &name, now, stamp, 0);
-                answers::turn(&mut writes, &beside.turned, seen.get(4..).unwrap_or_default())?;
-                let token = seal(&mut writes, head, now, stamp);
+                let mut laid = lay(&mut writes, &mut head, before, &prepared, &beside.kept, &name, now, stamp, 0);
+                if let Some(stands) = &beside.stands
+                    && laid.schedule_tag.is_some()
+                {
+                    // RFC 6638 3.2.10: an answer to an alarm is nothing that those who were invited need to know.
+                    laid.schedule_tag.clone_from(&stands.schedule_tag);
+                    objects::write_record(&mut writes, id, &laid);
+                }
+                let Record { etag, schedule_tag, .. } = laid;
+                let mut pen = Pen::new(now, stamp.0);
+                answers::turn(&mut writes, &mut pen, &beside.turned, seen.get(4..).unwrap_or_default())?;
+                let change = ObjectChange { invitation: beside.invitation, ..prepared.change(&name, created) };
+                let token = seal(&mut pen, &mut writes, head, [change].into(), stamp);
                 Ok((writes, Some(Written { created, etag, schedule_tag, token })))
             })
             .await?;
@@ -218,11 +246,34 @@ impl Service {
                 dead::remove(&mut writes, &Holder::Object(head.id, before.name.clone()), before.dead);
                 changes::write(&mut writes, head.id, stamp.0, 0, Change::Removed, &before.name);
                 head.objects = head.objects.saturating_sub(1);
-                let token = seal(&mut writes, head, now, stamp);
+                let token = seal(&mut Pen::new(now, stamp.0), &mut writes, head, [gone(&before)].into(), stamp);
                 Ok((writes, token))
             })
             .await?;
         Ok(token)
+    }
+
+    /// What a text means for the owner that the one before it did not, and the tag of that one.
+    async fn invitation(
+        &self,
+        source: &Collection,
+        name: &str,
+        prepared: &Prepared,
+        owner: Option<&Principal>,
+    ) -> Result<(Option<Etag>, Option<Invitation>), Refusal> {
+        if !prepared.invitations.matters() {
+            return Ok((None, None));
+        }
+        let found = self.store.object_with_body(source.id, name).await?;
+        let before = found.as_ref().and_then(|(_, bytes)| CalendarObject::read(bytes, &self.line_limits()).ok());
+        let email = owner.map(|owner| owner.email.as_str()).unwrap_or_default();
+        let stood = before.map(|object| Invitations::of(&object, email));
+        let invitation = match &stood {
+            None => prepared.invitations.asked.then_some(Invitation::Received),
+            Some(stood) if prepared.invitations.asked && !stood.asked => Some(Invitation::Received),
+            Some(stood) => prepared.invitations.answered_since(stood).then_some(Invitation::Replied),
+        };
+        Ok((found.map(|(record, _)| record.etag), invitation))
     }
 
     /// Reads what came and derives what is kept beside it. Alarms are planned from `now` on.
@@ -281,9 +332,25 @@ fn prepare(
                 return Err(Fault::whole("the object has no UID").into());
             };
             let span = object.span(ringing.zone);
+            let private = object.components().any(is_private);
+            let summary = cut(object.summary());
+            let invitations = Invitations::of(&object, &ringing.policy.user_email);
             let scheduled = object.components().any(|block| block.value("ORGANIZER").is_some());
             let answers = acknowledge::acknowledges(&object).then(|| Arc::new(object));
-            Ok(Prepared { uid, component, etag, span, due, scheduled, bytes, answers })
+            Ok(Prepared {
+                uid,
+                component,
+                etag,
+                span,
+                now,
+                due,
+                summary,
+                private,
+                invitations,
+                scheduled,
+                bytes,
+                answers,
+            })
         }
         Kind::AddressBook => {
             let card = Card::read(&bytes, limits)?;
@@ -294,13 +361,60 @@ fn prepare(
                 component: Component::Card,
                 etag,
                 span: None,
+                now,
                 due: None,
+                summary: cut(&card.name()),
+                private: is_private(card.root()),
+                invitations: Invitations::default(),
                 scheduled: false,
                 bytes,
                 answers: None,
             })
         }
     }
+}
+
+impl Prepared {
+    /// What listeners are told of its write.
+    pub(crate) fn change(&self, name: &Arc<str>, created: bool) -> ObjectChange {
+        ObjectChange {
+            name: name.clone(),
+            uid: cut(&self.uid),
+            deed: if created { Deed::Created } else { Deed::Updated },
+            summary: self.summary.clone(),
+            span: self.span,
+            private: self.private,
+            invitation: None,
+        }
+    }
+}
+
+/// What listeners are told of an object that is no more.
+pub(crate) fn gone(record: &Record) -> ObjectChange {
+    ObjectChange {
+        name: record.name.clone(),
+        uid: cut(&record.uid),
+        deed: Deed::Deleted,
+        summary: String::new(),
+        span: record.span,
+        private: false,
+        invitation: None,
+    }
+}
+
+/// RFC 5545 3.8.1.3. What is neither public nor private in words that are known counts as private there, too; here it is what somebody
+/// meant to hide that is hidden.
+fn is_private(block: &Block) -> bool {
+    block.is("CLASS", "PRIVATE") || block.is("CLASS", "CONFIDENTIAL")
+}
+
+/// As much of a text as a notice carries.
+fn cut(text: &str) -> String {
+    let mut end = text.len().min(ObjectChange::TEXT_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_owned()
 }
 
 /// The first half of the bytes' SHA-256: equal bytes have equal tags, on every node and after every restore.
@@ -349,7 +463,7 @@ pub(crate) fn check_component(head: &Collection, component: Component) -> Result
     Err(Refusal::Unsupported(format!("{} takes no {name}", head.address)))
 }
 
-/// Writes one object's rows in place of what stood there: bytes, record, UID, change and due row.
+/// Writes one object's rows in place of what stood there: bytes, record, UID, change and due row. Answers what listeners are told.
 #[expect(clippy::too_many_arguments, reason = "one row each of what a write rests on")]
 pub(crate) fn lay(
     writes: &mut Writes,
@@ -397,15 +511,18 @@ pub(crate) fn lay(
     object
 }
 
-/// Ends a change of a collection's content: the head gets its new token, the journal its line.
-pub(crate) fn seal(writes: &mut Writes, head: Collection, now: DateTime<Utc>, stamp: Stamp) -> Token {
-    seal_with(&mut Pen::new(now, stamp.0), writes, head, stamp)
-}
-
-/// The same where one commit changes several collections: their lines are numbered by one pen.
-pub(crate) fn seal_with(pen: &mut Pen, writes: &mut Writes, mut head: Collection, stamp: Stamp) -> Token {
+/// Ends a change of a collection's content: the head gets its new token, the journal its line. Where one commit changes several
+/// collections, their lines are numbered by one pen.
+pub(crate) fn seal(
+    pen: &mut Pen,
+    writes: &mut Writes,
+    mut head: Collection,
+    objects: Arc<[ObjectChange]>,
+    stamp: Stamp,
+) -> Token {
     head.token = Token(stamp.0);
     collections::write(writes, &head);
-    pen.tell(writes, Event::Changed { collection: head.id, address: head.address.clone(), token: head.token });
+    let (collection, address, token) = (head.id, head.address.clone(), head.token);
+    pen.tell(writes, Event::Changed { collection, address, token, objects });
     head.token
 }

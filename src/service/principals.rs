@@ -186,7 +186,7 @@ impl Service {
     async fn clear_traces(&self, name: &UserName) -> Result<(), Refusal> {
         let mut gone = Vec::new();
         for (key, bytes) in self.store.all(&keys::bearers()).await? {
-            if record::bearer(&bytes)?.0 == *name {
+            if record::bearer(&bytes)?.user == *name {
                 gone.push(key);
             }
         }

@@ -47,14 +47,20 @@ impl Service {
         change: impl Fn(State) -> State + Send + Sync + 'static,
     ) -> Result<(), Refusal> {
         let rows = alarms.iter().map(|(user, at, id)| keys::rung(user, *at, *id)).collect();
-        self.commit(rows, move |seen, _| {
+        let now = self.now();
+        self.commit(rows, move |seen, stamp| {
             let mut writes = Vec::new();
+            let mut pen = Pen::new(now, stamp.0);
             for row in seen.iter().flatten() {
                 let mut found = record::rung(row)?;
                 let after = change(found.state);
                 if after != found.state {
                     found.state = after;
                     rung::write(&mut writes, &found);
+                    if after == State::Acknowledged {
+                        let Rung { user, alarm, state } = found;
+                        pen.tell(&mut writes, Event::Answered { user, alarm, state });
+                    }
                 }
             }
             Ok((writes, ()))
@@ -125,12 +131,17 @@ impl Service {
                 let mut object = seen_object(seen.get(1))?.ok_or(Refusal::NotFound)?;
                 let mut writes = Vec::new();
                 let event = Event::Rang { user: user.clone(), alarm: again.clone() };
-                let armed = Pen::new(now, stamp.0).arm(&mut writes, of, until, event);
+                let mut pen = Pen::new(now, stamp.0);
+                let armed = pen.arm(&mut writes, of, until, event);
                 // A write to the event takes what is armed away, the snooze among it.
                 object.armed.push(armed);
                 objects::write_record(&mut writes, of, &object);
                 rung.state = State::Snoozed(until);
                 rung::write(&mut writes, &rung);
+                pen.tell(
+                    &mut writes,
+                    Event::Answered { user: user.clone(), alarm: rung.alarm.clone(), state: rung.state },
+                );
                 let bell = Bell { armed, of, user: user.clone(), alarm: again.clone() };
                 Ok((writes, (rung, bell)))
             })

@@ -7,16 +7,20 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use crate::domain::access::{Grant, Right};
 use crate::domain::address::{Address, UserName};
 use crate::domain::alarm::{Action, Rung, State};
+use crate::domain::bearer::{Bearer, Purpose, Standing};
 use crate::domain::channel::{CHANNELS, Channels, Ntfy, Webhook};
 use crate::domain::collection::{Collection, CollectionId, Source};
 use crate::domain::dead::DeadProperty;
 use crate::domain::delivery::{Delivery, DeliveryId, Errand};
 use crate::domain::device::{Device, Scope};
-use crate::domain::event::{Event, ListChange, Rang, Sockets, Words};
+use crate::domain::event::{
+    Deed, Demand, Event, Invitation, ListChange, ObjectChange, Published, Rang, Sockets, Words,
+};
 use crate::domain::import::{Counts, Failure, Import, Media, Status, Upload};
 use crate::domain::object::{Armed, BodyId, Component, Etag, Record, Span};
 use crate::domain::principal::Principal;
@@ -139,14 +143,30 @@ pub fn device(bytes: &[u8]) -> Result<Device, StoreError> {
     })
 }
 
-/// A bearer token's row: whose it is, and until when it is good.
-pub fn pack_bearer(name: &UserName, until: Option<DateTime<Utc>>) -> Bytes {
-    pack((name.as_str(), until.map(micros)))
+const PURPOSES: [Purpose; 3] = [Purpose::User, Purpose::Internal, Purpose::ExternalApi];
+
+pub fn pack_bearer(b: &Bearer) -> Bytes {
+    let standing = (code(&PURPOSES, &b.standing.purpose), b.standing.admin, b.standing.master);
+    pack(((b.user.as_str(), b.until.map(micros)), b.session.into_bytes(), &b.acl, standing, b.trusted))
 }
 
-pub fn bearer(bytes: &[u8]) -> Result<(UserName, Option<DateTime<Utc>>), StoreError> {
-    let (name, until): (String, Option<i64>) = unpack("token", bytes)?;
-    Ok((user("token", &name)?, until.map(|at| time("token", at)).transpose()?))
+pub fn bearer(bytes: &[u8]) -> Result<Bearer, StoreError> {
+    const WHAT: &str = "token";
+    type Head = (String, Option<i64>);
+    type Row = (Head, [u8; 16], Option<Vec<String>>, (u8, bool, bool), bool);
+    let row = unpack::<Row>(WHAT, bytes).or_else(|_| {
+        // Older rows are the head alone: tokens with the usual list, whose session nobody was told.
+        unpack::<Head>(WHAT, bytes).map(|head| (head, [0; 16], None, (0, false, false), false))
+    });
+    let ((name, until), session, acl, (purpose, admin, master), trusted) = row?;
+    Ok(Bearer {
+        user: user(WHAT, &name)?,
+        until: until.map(|at| time(WHAT, at)).transpose()?,
+        session: Uuid::from_bytes(session),
+        acl,
+        standing: Standing { purpose: decode(WHAT, &PURPOSES, purpose)?, admin, master },
+        trusted,
+    })
 }
 
 type CollectionRow = (
@@ -381,8 +401,10 @@ const ACTIONS: [Action; 3] = [Action::Display, Action::Audio, Action::Email];
 pub fn pack_line(line: &Line) -> Bytes {
     let head = (micros(line.written), line.not_before.map(micros));
     match &line.event {
-        Event::Changed { collection, address, token } => {
-            pack((head, 0u8, (collection.0, address.to_string(), token.0)))
+        Event::Changed { collection, address, token, objects } => {
+            // Kind 0 was a change without its objects.
+            let objects: Vec<_> = objects.iter().map(object_change_row).collect();
+            pack((head, 0x20u8, (collection.0, address.to_string(), token.0), objects))
         }
         Event::RightsChanged { collection, address } => pack((head, 1u8, (collection.0, address.to_string()))),
         Event::ListChanged { user, change, address } => {
@@ -405,7 +427,52 @@ pub fn pack_line(line: &Line) -> Bytes {
             };
             pack((head, 7u8, user.as_str(), whose))
         }
+        Event::TokenEnded { user, session } => pack((head, 0x21u8, (user.as_str(), session.into_bytes()))),
+        Event::Answered { user, alarm, state } => pack((head, 0x22u8, rang_row(user, alarm), state_row(*state))),
+        Event::Published(published) => {
+            let demand = match &published.demand {
+                Demand::Unsaid => (0u8, ""),
+                Demand::Nothing => (1, ""),
+                Demand::Grant(required) => (2, required.as_str()),
+            };
+            let users: Vec<[u8; 16]> = published.users.iter().map(|user| user.into_bytes()).collect();
+            let places = (published.tenant.into_bytes(), published.origin.into_bytes());
+            let whom = (users, published.everybody);
+            pack((head, 0x23u8, (&published.name, demand, places, whom, &published.body)))
+        }
     }
+}
+
+const DEEDS: [Deed; 3] = [Deed::Created, Deed::Updated, Deed::Deleted];
+const INVITATIONS: [Invitation; 2] = [Invitation::Received, Invitation::Replied];
+
+type ObjectChangeRow = ((String, String, String), u8, Option<(i64, Option<i64>)>, bool, Option<u8>);
+
+fn object_change_row(change: &ObjectChange) -> impl Serialize {
+    (
+        (change.name.to_string(), change.uid.clone(), change.summary.clone()),
+        code(&DEEDS, &change.deed),
+        change.span.map(|span| (micros(span.start), span.end.map(micros))),
+        change.private,
+        change.invitation.map(|invitation| code(&INVITATIONS, &invitation)),
+    )
+}
+
+fn object_change(what: &'static str, row: ObjectChangeRow) -> Result<ObjectChange, StoreError> {
+    let ((name, uid, summary), deed, span, private, invitation) = row;
+    Ok(ObjectChange {
+        name: Arc::from(name),
+        uid,
+        deed: decode(what, &DEEDS, deed)?,
+        summary,
+        span: span.map(|span| span_back(what, span)).transpose()?,
+        private,
+        invitation: invitation.map(|code| decode(what, &INVITATIONS, code)).transpose()?,
+    })
+}
+
+fn span_back(what: &'static str, (start, end): (i64, Option<i64>)) -> Result<Span, StoreError> {
+    Ok(Span { start: time(what, start)?, end: end.map(|end| time(what, end)).transpose()? })
 }
 
 type LineHead = ((i64, Option<i64>), u8);
@@ -419,7 +486,44 @@ pub fn line(bytes: &[u8]) -> Result<Line, StoreError> {
     let event = match kind {
         0 => {
             let (id, at, token): (u64, String, u64) = postcard::from_bytes(rest).map_err(bad)?;
-            Event::Changed { collection: CollectionId(id), address: address(WHAT, &at)?, token: Token(token) }
+            let (collection, address, token) = (CollectionId(id), address(WHAT, &at)?, Token(token));
+            Event::Changed { collection, address, token, objects: Arc::default() }
+        }
+        0x20 => {
+            let ((id, at, token), objects): ((u64, String, u64), Vec<ObjectChangeRow>) =
+                postcard::from_bytes(rest).map_err(bad)?;
+            let objects = objects.into_iter().map(|row| object_change(WHAT, row)).collect::<Result<_, _>>()?;
+            let (collection, address, token) = (CollectionId(id), address(WHAT, &at)?, Token(token));
+            Event::Changed { collection, address, token, objects }
+        }
+        0x21 => {
+            let (name, session): (String, [u8; 16]) = postcard::from_bytes(rest).map_err(bad)?;
+            Event::TokenEnded { user: user(WHAT, &name)?, session: Uuid::from_bytes(session) }
+        }
+        0x22 => {
+            let (row, state): (RangRow, StateRow) = postcard::from_bytes(rest).map_err(bad)?;
+            let (user, alarm) = rang(WHAT, row)?;
+            Event::Answered { user, alarm, state: state_back(WHAT, state)? }
+        }
+        0x23 => {
+            type Row = (String, (u8, String), ([u8; 16], [u8; 16]), (Vec<[u8; 16]>, bool), String);
+            let (name, demand, (tenant, origin), (users, everybody), body): Row =
+                postcard::from_bytes(rest).map_err(bad)?;
+            let demand = match demand {
+                (0, _) => Demand::Unsaid,
+                (1, _) => Demand::Nothing,
+                (2, required) => Demand::Grant(required),
+                _ => return Err(StoreError::Unreadable(WHAT)),
+            };
+            Event::Published(Arc::new(Published {
+                name,
+                demand,
+                tenant: Uuid::from_bytes(tenant),
+                origin: Uuid::from_bytes(origin),
+                users: users.into_iter().map(Uuid::from_bytes).collect(),
+                everybody,
+                body,
+            }))
         }
         1 => {
             let (id, at): (u64, String) = postcard::from_bytes(rest).map_err(bad)?;
@@ -508,13 +612,29 @@ fn words_back(row: WordsRow) -> Option<Box<Words>> {
     row.map(|(subject, text)| Box::new(Words { subject, text }))
 }
 
-pub fn pack_rung(rung: &Rung) -> Bytes {
-    let (state, until) = match rung.state {
-        State::Waiting => (0u8, None),
+type StateRow = (u8, Option<i64>);
+
+fn state_row(state: State) -> StateRow {
+    match state {
+        State::Waiting => (0, None),
         State::Told => (1, None),
         State::Acknowledged => (2, None),
         State::Snoozed(until) => (3, Some(micros(until))),
-    };
+    }
+}
+
+fn state_back(what: &'static str, row: StateRow) -> Result<State, StoreError> {
+    Ok(match row {
+        (0, _) => State::Waiting,
+        (1, _) => State::Told,
+        (2, _) => State::Acknowledged,
+        (3, Some(until)) => State::Snoozed(time(what, until)?),
+        _ => return Err(StoreError::Unreadable(what)),
+    })
+}
+
+pub fn pack_rung(rung: &Rung) -> Bytes {
+    let (state, until) = state_row(rung.state);
     pack((rang_row(&rung.user, &rung.alarm), state, until))
 }
 
@@ -522,14 +642,7 @@ pub fn rung(bytes: &[u8]) -> Result<Rung, StoreError> {
     const WHAT: &str = "rung alarm";
     let (row, state, until): (RangRow, u8, Option<i64>) = unpack(WHAT, bytes)?;
     let (user, alarm) = rang(WHAT, row)?;
-    let state = match (state, until) {
-        (0, _) => State::Waiting,
-        (1, _) => State::Told,
-        (2, _) => State::Acknowledged,
-        (3, Some(until)) => State::Snoozed(time(WHAT, until)?),
-        _ => return Err(StoreError::Unreadable(WHAT)),
-    };
-    Ok(Rung { user, alarm, state })
+    Ok(Rung { user, alarm, state: state_back(WHAT, (state, until))? })
 }
 
 pub fn pack_channels(c: &Channels) -> Bytes {

@@ -24,6 +24,7 @@ mod side;
 mod side_vectors;
 mod sinks;
 mod transcripts;
+mod wazo;
 mod wire;
 mod year;
 mod zones;

@@ -395,6 +395,8 @@ impl Dialect for Side {
                     steps.push(Step::Close(SIGNED_OUT));
                 }
             }
+            // This wire has no word for them.
+            Event::Answered { .. } | Event::TokenEnded { .. } | Event::Published(_) => {}
         }
     }
 
@@ -418,6 +420,8 @@ fn resolved(outcome: Outcome) -> Result<Readable, Refusal> {
     match outcome {
         Outcome::Readable(readable) => Ok(readable),
         Outcome::Refused(refusal) => Err(refusal),
-        Outcome::Waiting(_) | Outcome::Noted | Outcome::SignedIn(_) => Err(Refusal::Fault { id: String::new() }),
+        Outcome::Waiting(_) | Outcome::Noted | Outcome::SignedIn(_) | Outcome::Borne(_) | Outcome::Seen(_) => {
+            Err(Refusal::Fault { id: String::new() })
+        }
     }
 }

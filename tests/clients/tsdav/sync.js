@@ -26,9 +26,10 @@ async function run() {
   const calendar = await find();
   const object = await calendars.createCalendarObject({ calendar, filename: "made.ics", iCalString: event });
   const objects = await calendars.fetchCalendarObjects({ calendar });
+  // The token first: what comes after the next line is news.
+  const before = { ...(await find()), objects, objectMultiGet: (wanted) => calendars.calendarMultiGet(wanted) };
   say({ calendar: made.status, object: object.status, etags: objects.filter((one) => one.etag).length });
 
-  const before = { ...(await find()), objects, objectMultiGet: (wanted) => calendars.calendarMultiGet(wanted) };
   for await (const _line of createInterface({ input: process.stdin })) {
     const { objects } = await calendars.smartCollectionSync({ collection: before, method: "webdav", detailedResult: true });
     say({ created: objects.created.map(path), updated: objects.updated.map(path), deleted: objects.deleted.map(path) });

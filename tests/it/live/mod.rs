@@ -23,6 +23,8 @@ mod program;
 mod proxy;
 mod sharing;
 mod tickets;
+mod wazo;
+mod web;
 
 use std::sync::Arc;
 
