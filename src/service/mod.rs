@@ -17,6 +17,7 @@ pub mod directory;
 pub mod export;
 pub mod htpasswd;
 pub mod imports;
+pub mod issuer;
 pub mod login;
 pub mod moving;
 pub mod objects;
@@ -40,8 +41,8 @@ pub mod tickets;
 pub mod uploads;
 pub mod vouched;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -52,6 +53,7 @@ use crate::domain::refusal::Refusal;
 use crate::kv::{KvError, Stamp};
 use crate::service::belfry::Belfry;
 use crate::service::directory::Directory;
+use crate::service::issuer::Elsewhere;
 use crate::service::login::Doorkeeper;
 use crate::service::post::Post;
 use crate::service::rate::Rate;
@@ -76,6 +78,7 @@ pub struct Service {
     mails: Rate,
     doorkeeper: Doorkeeper,
     directory: Arc<Directory>,
+    elsewhere: OnceLock<Elsewhere>,
     shelves: Arc<Shelves>,
     nudges: Arc<Nudges>,
     turning: tokio::sync::Mutex<()>,
@@ -117,6 +120,7 @@ impl Service {
             mails,
             doorkeeper,
             directory: Arc::default(),
+            elsewhere: OnceLock::new(),
             shelves,
             nudges: Arc::default(),
             turning: tokio::sync::Mutex::new(()),
