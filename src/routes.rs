@@ -11,8 +11,8 @@ use warp::{Filter, Rejection, Reply};
 
 use crate::api::metrics::Board;
 use crate::api::{
-    alarms, app_passwords, bus, calendars, clock, deliveries, files, health, imports, me, metrics, shares, tickets,
-    tokens, users,
+    addressbooks, alarms, app_passwords, bus, calendars, clock, contacts, deliveries, events, files, health, imports,
+    me, metrics, shares, tickets, tokens, users,
 };
 use crate::dav::dispatch;
 use crate::domain::refusal::Refusal;
@@ -62,7 +62,15 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
         .or(warp::path!("api" / "calendars").and(post).and(send()).then(calendars::make)).unify()
         .or(warp::path!("api" / "calendars" / String / String).and(get).and(ask()).then(calendars::show)).unify()
         .or(warp::path!("api" / "calendars" / String / String).and(patch).and(send()).then(calendars::patch)).unify()
-        .or(warp::path!("api" / "calendars" / String / String).and(delete).and(ask()).then(calendars::delete)).unify().boxed();
+        .or(warp::path!("api" / "calendars" / String / String).and(delete).and(ask()).then(calendars::delete)).unify()
+        .or(warp::path!("api" / "calendars" / String / String / "events").and(get).and(ask()).then(events::list)).unify().boxed();
+
+    let books = warp::path!("api" / "addressbooks").and(get).and(ask()).then(addressbooks::list)
+        .or(warp::path!("api" / "addressbooks").and(post).and(send()).then(addressbooks::make)).unify()
+        .or(warp::path!("api" / "addressbooks" / String / String).and(get).and(ask()).then(addressbooks::show)).unify()
+        .or(warp::path!("api" / "addressbooks" / String / String).and(patch).and(send()).then(addressbooks::patch)).unify()
+        .or(warp::path!("api" / "addressbooks" / String / String).and(delete).and(ask()).then(addressbooks::delete)).unify()
+        .or(warp::path!("api" / "addressbooks" / String / String / "contacts").and(get).and(ask()).then(contacts::list)).unify().boxed();
 
     let sharing = warp::path!("api" / "calendars" / String / String / "shares" / String).and(put).and(send()).then(shares::share)
         .or(warp::path!("api" / "calendars" / String / String / "shares" / String).and(delete).and(ask()).then(shares::unshare)).unify()
@@ -94,7 +102,7 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
     // Everything else is DAV, below `/dav` too.
     let dav = send().then(dispatch::answer).boxed();
 
-    health.or(side).unify().or(wazo).unify().or(imports).unify().or(calendars).unify().or(sharing).unify()
+    health.or(side).unify().or(wazo).unify().or(imports).unify().or(calendars).unify().or(books).unify().or(sharing).unify()
         .or(alarms).unify().or(clock).unify().or(people).unify().or(unknown).unify().or(dav).unify()
         .recover(broken)
 }

@@ -3,11 +3,11 @@
 use bytes::Buf;
 use futures_util::Stream;
 use http::StatusCode;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use warp::reply::Response;
 
-use crate::api::{House, answer, caller_and_json, users};
+use crate::api::{House, answer, caller_and_json, given, users};
 use crate::domain::channel::{Channels, Ntfy};
 use crate::domain::occurrence;
 use crate::domain::principal::Principal;
@@ -75,10 +75,6 @@ struct WantedWebhook {
 struct WantedNtfy {
     url: String,
     token: Option<String>,
-}
-
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(from).map(Some)
 }
 
 fn change(wanted: WantedChannels, writes_back: Option<bool>) -> Change {

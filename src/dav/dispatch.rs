@@ -13,7 +13,7 @@ use crate::dav::methods;
 use crate::dav::path::{self, Path, PathFault, Place};
 use crate::dav::reader::XML_MAX;
 use crate::dav::request::Request;
-use crate::dav::{acl, collections, creation, moving, objects, propfind, proppatch};
+use crate::dav::{acl, collections, creation, moving, objects, propfind, proppatch, report};
 use crate::domain::refusal::Refusal;
 use crate::http::auth;
 use crate::http::body;
@@ -79,6 +79,7 @@ async fn handled(request: &Request) -> Result<Response, Fault> {
     match (request.method(), request.place()) {
         ("OPTIONS", place) => Ok(methods::options(place)),
         ("PROPFIND", _) => propfind::answer(request).await,
+        ("REPORT", _) => report::answer(request).await,
         ("PROPPATCH", _) => proppatch::answer(request).await,
         ("MKCALENDAR", _) => creation::calendar(request).await,
         ("MKCOL", _) => creation::collection(request).await,

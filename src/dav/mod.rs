@@ -20,6 +20,7 @@ pub mod proppatch;
 pub mod props;
 pub mod question;
 pub mod reader;
+pub mod report;
 pub mod request;
 pub mod values;
 pub mod writer;

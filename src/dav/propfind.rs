@@ -80,7 +80,7 @@ impl Ask {
             Some(holder) => self.house.dead_properties(&holder).await?,
             None => Vec::new(),
         };
-        rows.row_with(href, &self.question, &self.scene, subject, &dead);
+        rows.row_with(href, &self.question, &self.scene, subject, &dead, None);
         Ok(())
     }
 
@@ -95,7 +95,7 @@ impl Ask {
             href.truncate(base.len());
             href::push_segment(&mut href, &record.name);
             let dead = dead.get(&record.name).map(Vec::as_slice).unwrap_or_default();
-            rows.row_with(&href, &self.question, &self.scene, Subject::Object(view, record), dead);
+            rows.row_with(&href, &self.question, &self.scene, Subject::Object(view, record), dead, None);
         }
         Ok(())
     }

@@ -71,7 +71,8 @@ pub fn question(root: Option<&Element>) -> Result<Question, Fault> {
     }
 }
 
-fn asked(list: &Element) -> Result<Vec<Asked>, Fault> {
+/// The properties that an element names, each once.
+pub fn asked(list: &Element) -> Result<Vec<Asked>, Fault> {
     if list.children.len() > PROPS_MAX {
         return Err(Fault::Malformed(format!("a request names at most {PROPS_MAX} properties")));
     }

@@ -8,6 +8,7 @@ use crate::dav::href::Hrefs;
 use crate::dav::path::Place;
 use crate::dav::props::Property;
 use crate::dav::reader;
+use crate::dav::report::kinds;
 use crate::dav::writer::Xml;
 use crate::dav::zone;
 use crate::domain::access::{Right, right_of};
@@ -15,6 +16,7 @@ use crate::domain::address::{Kind, UserName};
 use crate::domain::dead::DeadProperty;
 use crate::domain::object::{Component, Record};
 use crate::domain::principal::Principal;
+use crate::domain::query::Collation;
 use crate::service::collections::{View, zone_named};
 
 /// What a row of an answer is about.
@@ -61,8 +63,7 @@ impl Scene {
                 xml.href_in(tag, &self.hrefs.collection(&view.shown.address));
             }
             (Property::InheritedAcls, _) => xml.empty(tag),
-            // None yet: they come with the reports.
-            (Property::Reports, _) => xml.empty(tag),
+            (Property::Reports, _) => kinds::write(xml, tag, subject),
             (Property::Owner, _) => match self.owner(subject) {
                 Some(owner) => xml.href_in(tag, &self.hrefs.principal(owner)),
                 None => return false,
@@ -175,6 +176,14 @@ impl Scene {
             (Property::CalendarData, Kind::Calendar) => {
                 xml.open(tag);
                 xml.empty_with("C:calendar-data", &[("content-type", "text/calendar"), ("version", "2.0")]);
+                xml.close(tag);
+            }
+            (Property::Collations, Kind::Calendar) | (Property::BookCollations, Kind::AddressBook) => {
+                let (prefix, _) = tag.split_once(':').unwrap_or_default();
+                xml.open(tag);
+                Collation::ALL.into_iter().for_each(|known| {
+                    xml.text(&format!("{prefix}:supported-collation"), known.as_str());
+                });
                 xml.close(tag);
             }
             (Property::AddressData, Kind::AddressBook) => {

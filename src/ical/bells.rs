@@ -61,15 +61,7 @@ impl<'o> Tower<'o> {
         let bells: Vec<Bell<'o>> = series.parts().filter_map(|part| Bell::of(object, part, policy)).collect();
         let mut reach: Option<(i64, i64)> = None;
         for trigger in bells.iter().flat_map(|bell| &bell.sounds).map(|sound| sound.trigger) {
-            let (length, spread) = match trigger.when {
-                When::FromStart(length) => (length, 0),
-                When::FromEnd(length) => (length, span::longest(series, default)),
-                When::At(..) => continue,
-            };
-            // Days on the calendar may be a clock change shorter or longer than days on the clock.
-            let spare = if length.days == 0 { 0 } else { DAY };
-            let repeats = i64::from(trigger.repeat.0).saturating_mul(trigger.repeat.1);
-            let (low, high) = (length.about() - spare, length.about() + spare + spread + repeats);
+            let Some((low, high)) = self::reach(trigger, series, default) else { continue };
             reach = Some(reach.map_or((low, high), |reach| (reach.0.min(low), reach.1.max(high))));
         }
         Tower { series, bells, default, reach, all: false }
@@ -258,8 +250,21 @@ impl<'o> Tower<'o> {
     }
 }
 
+/// Seconds between an instance's start and the first and last firing of an alarm that hangs on it; `None` for one that stands alone.
+pub fn reach(trigger: &Trigger, series: &Series, default: Tz) -> Option<(i64, i64)> {
+    let (length, spread) = match trigger.when {
+        When::FromStart(length) => (length, 0),
+        When::FromEnd(length) => (length, span::longest(series, default)),
+        When::At(..) => return None,
+    };
+    // Days on the calendar may be a clock change shorter or longer than days on the clock.
+    let spare = if length.days == 0 { 0 } else { DAY };
+    let repeats = i64::from(trigger.repeat.0).saturating_mul(trigger.repeat.1);
+    Some((length.about() - spare, length.about() + spare + spread + repeats))
+}
+
 /// When an alarm first rings for an instance.
-fn ring(trigger: &Trigger, instance: &Instance<'_>, default: Tz) -> Option<i64> {
+pub fn ring(trigger: &Trigger, instance: &Instance<'_>, default: Tz) -> Option<i64> {
     match trigger.when {
         When::FromStart(length) => Some(instance.start.after(instance.at, length, default)),
         When::FromEnd(length) if length.days == 0 => Some(instance.end.saturating_add(length.seconds)),
@@ -284,7 +289,7 @@ fn first_of(sound: &Sound<'_>, first: i64, from: i64, budget: &mut Budget) -> Re
 }
 
 /// A firing and its repetitions within a window.
-fn repeated(trigger: &Trigger, first: i64, from: i64, to: i64) -> impl Iterator<Item = i64> + use<> {
+pub fn repeated(trigger: &Trigger, first: i64, from: i64, to: i64) -> impl Iterator<Item = i64> + use<> {
     let (count, gap) = trigger.repeat;
     let behind = from.saturating_sub(first).max(0);
     // The first that does not lie before the window.

@@ -84,7 +84,8 @@ pub fn triggers(component: &Block, flaws: &mut Vec<Fault>) -> Vec<Trigger> {
     triggers
 }
 
-fn read(index: usize, alarm: &Block) -> Result<Option<Trigger>, Fault> {
+/// Reads one VALARM, the `index`th of its component; `None` for one that is not meant to ring.
+pub fn read(index: usize, alarm: &Block) -> Result<Option<Trigger>, Fault> {
     let written = alarm.value("ACTION");
     let action = match written.map(str::to_ascii_uppercase).as_deref() {
         // ACTION is required, but an alarm that says when and not how was meant to be seen.

@@ -37,11 +37,13 @@ pub struct Answered {
 /// Whether an answer stands in the event, or why not.
 pub type Written = Result<(), String>;
 
-/// A row of what rang, and what becomes of it if it still says so.
+/// A row of what rang, and what becomes of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Turned {
     pub rung: Rung,
     pub after: State,
+    /// Whether this very alarm was answered, so that this counts whatever was answered meanwhile.
+    pub own: bool,
 }
 
 impl Turned {
@@ -74,10 +76,12 @@ pub(crate) fn turn(
     turned: &[Turned],
     rows: &[Option<Bytes>],
 ) -> Result<(), Refusal> {
-    for (Turned { rung: was, after }, row) in turned.iter().zip(rows) {
+    // That somebody has heard it by now is no answer.
+    let open = |state: State| matches!(state, State::Waiting | State::Told);
+    for (Turned { rung: was, after, own }, row) in turned.iter().zip(rows) {
         let Some(bytes) = row else { continue };
         let now = record::rung(bytes)?;
-        if now.state == was.state {
+        if *own || now.state == was.state || (open(now.state) && open(was.state)) {
             let rung = Rung { state: *after, ..now };
             rung::write(writes, &rung);
             let Rung { user, alarm, state } = rung;
@@ -187,7 +191,7 @@ impl Service {
         let kept: Vec<Armed> = snoozed.into_iter().filter(|(_, whose)| !mine(whose)).map(|(armed, _)| armed).collect();
         let state = until.map_or(State::Acknowledged, State::Snoozed);
         let mut turned = self.answered(source, name, &after, &kept, Some((found, state))).await?;
-        turned.push(Turned { rung: found.clone(), after: state });
+        turned.push(Turned { rung: found.clone(), after: state, own: true });
         // An acknowledgement invites nobody and answers nobody.
         let compared = Some(stands.etag.clone());
         let beside = Beside { turned, kept, stands: Some(stands.clone()), compared, invitation: None };
@@ -226,8 +230,8 @@ impl Service {
             State::Snoozed(until) => !kept.iter().any(|armed| armed.at == until),
             State::Acknowledged => false,
         });
-        let own = answer.map(|(own, _)| own);
-        rows.retain(|rung| Some(rung) != own);
+        let key = |rung: &Rung| (rung.user.clone(), rung.alarm.at, rung.alarm.id);
+        rows.retain(|rung| answer.is_none_or(|(own, _)| key(own) != key(rung)));
         if rows.is_empty() {
             return Ok(Vec::new());
         }
@@ -249,7 +253,7 @@ impl Service {
         let mut turned = Vec::new();
         for rung in rows {
             match meant(&rung) {
-                Ok(Some(after)) => turned.push(Turned { rung, after }),
+                Ok(Some(after)) => turned.push(Turned { rung, after, own: false }),
                 Ok(None) => {}
                 Err(exhausted) => {
                     tracing::warn!(%name, %exhausted, "what a text acknowledges was not found out to the end");
@@ -311,7 +315,7 @@ impl Service {
 
     /// Takes alarms off the screens of those for whom a text answered them. They are answered, whether or not that succeeds.
     pub(crate) async fn clear_turned(&self, turned: &[Turned]) {
-        for Turned { rung, .. } in turned {
+        for Turned { rung, .. } in turned.iter().filter(|turned| !turned.own) {
             if let Err(refusal) = self.clear_screens(rung).await {
                 tracing::warn!(user = %rung.user, %refusal, "an answered alarm could not be cleared");
             }

@@ -44,7 +44,9 @@ pub struct Prepared {
     pub component: Component,
     pub etag: Etag,
     pub span: Option<Span>,
-    /// The next instant at which an alarm of it rings, after the moment of the write.
+    /// The moment of the write.
+    pub now: DateTime<Utc>,
+    /// The next instant at which an alarm of it rings, after that moment.
     pub due: Option<DateTime<Utc>>,
     /// The beginning of what it is called.
     pub summary: String,
@@ -162,7 +164,7 @@ impl Service {
             keys::user(source.address.user()),
         ];
         reads.extend(beside.turned.iter().map(|turned| turned.key()));
-        let (now, user, name) = (self.now(), user.clone(), Arc::<str>::from(name));
+        let (now, user, name) = (prepared.now, user.clone(), Arc::<str>::from(name));
         let (id, zones) = (source.id, (source.timezone.clone(), zone));
         let (nudge, turned) = (prepared.due, beside.turned.clone());
         let (_, written) = self
@@ -189,8 +191,15 @@ impl Service {
                 }
                 let mut writes = Vec::new();
                 let created = before.is_none();
-                let Record { etag, schedule_tag, .. } =
-                    lay(&mut writes, &mut head, before, &prepared, &beside.kept, &name, now, stamp, 0);
+                let mut laid = lay(&mut writes, &mut head, before, &prepared, &beside.kept, &name, now, stamp, 0);
+                if let Some(stands) = &beside.stands
+                    && laid.schedule_tag.is_some()
+                {
+                    // RFC 6638 3.2.10: an answer to an alarm is nothing that those who were invited need to know.
+                    laid.schedule_tag.clone_from(&stands.schedule_tag);
+                    objects::write_record(&mut writes, id, &laid);
+                }
+                let Record { etag, schedule_tag, .. } = laid;
                 let mut pen = Pen::new(now, stamp.0);
                 answers::turn(&mut writes, &mut pen, &beside.turned, seen.get(4..).unwrap_or_default())?;
                 let change = ObjectChange { invitation: beside.invitation, ..prepared.change(&name, created) };
@@ -328,7 +337,20 @@ fn prepare(
             let invitations = Invitations::of(&object, &ringing.policy.user_email);
             let scheduled = object.components().any(|block| block.value("ORGANIZER").is_some());
             let answers = acknowledge::acknowledges(&object).then(|| Arc::new(object));
-            Ok(Prepared { uid, component, etag, span, due, summary, private, invitations, scheduled, bytes, answers })
+            Ok(Prepared {
+                uid,
+                component,
+                etag,
+                span,
+                now,
+                due,
+                summary,
+                private,
+                invitations,
+                scheduled,
+                bytes,
+                answers,
+            })
         }
         Kind::AddressBook => {
             let card = Card::read(&bytes, limits)?;
@@ -339,6 +361,7 @@ fn prepare(
                 component: Component::Card,
                 etag,
                 span: None,
+                now,
                 due: None,
                 summary: cut(&card.name()),
                 private: is_private(card.root()),

@@ -37,6 +37,16 @@ impl Service {
         }
     }
 
+    /// What the objects from one name to another keep, by name.
+    pub async fn dead_properties_between(
+        &self,
+        collection: &Collection,
+        first: &str,
+        last: &str,
+    ) -> Result<BTreeMap<Arc<str>, Vec<DeadProperty>>, Refusal> {
+        Ok(self.store.dead_of_objects(collection.id, first, last).await?)
+    }
+
     /// Sets dead properties of the caller's own principal or home.
     pub async fn dress_own(&self, caller: &Principal, holder: Holder, changes: Vec<DeadChange>) -> Result<(), Refusal> {
         match &holder {

@@ -241,9 +241,10 @@ pub fn changes(collection: CollectionId) -> Bytes {
     key(CHANGE, &[&collection.0.to_be_bytes()])
 }
 
-/// The stamp of a change row.
-pub fn change_stamp(key: &[u8]) -> Option<u64> {
-    Some(u64::from_be_bytes(key.get(9..17)?.try_into().ok()?))
+/// The stamp and part of a change row.
+pub fn change_place(key: &[u8]) -> Option<(u64, u32)> {
+    let stamp = u64::from_be_bytes(key.get(9..17)?.try_into().ok()?);
+    Some((stamp, u32::from_be_bytes(key.get(17..21)?.try_into().ok()?)))
 }
 
 /// The shard of everything that concerns one collection.

@@ -225,10 +225,29 @@ async fn an_answer_is_written_into_what_stands_when_it_lands() {
     assert_eq!((answered.rung.state, answered.written), (State::Acknowledged, Some(Ok(()))));
     assert_eq!(town.text().await, words("Hot").replace("END:VALARM", "ACKNOWLEDGED:20250115T094500Z\r\nEND:VALARM"));
 
+    // Somebody hears it, somebody puts it off on another device: this answer came later.
+    town.put(&event("tea", "20250115T103000Z", 15)).await;
+    assert_eq!(town.rings("2025-01-15T10:15:00Z").await, ["15 10:15"]);
+    let rung = town.service.rung_alarms(&town.alice.name).await.expect("a list").remove(1);
+    let (service, alice, key) = (town.service.clone(), town.alice.clone(), (rung.alarm.at, rung.alarm.id));
+    let until = "2025-01-15T10:20:00Z".parse().expect("an instant");
+    let both = Box::pin(async move {
+        service.note_told(&alice.name, vec![key]).await.expect("it is noted");
+        service.snooze(&alice, key.1, until).await.expect("it is put off");
+    });
+    town.let_in(BODY, vec![both]);
+    let answered = town.service.acknowledge(&town.alice, rung.alarm.id).await.expect("it is answered");
+    assert!(town.all_came_in());
+    assert_eq!(answered.written, Some(Ok(())));
+    let states = town.service.rung_alarms(&town.alice.name).await.expect("a list");
+    assert_eq!(states[1].state, State::Acknowledged);
+    assert!(!town.text().await.contains("RELTYPE=SNOOZE"));
+    assert_eq!(town.rings("2025-01-15T10:30:00Z").await, Vec::<String>::new());
+
     // Who loses every time says so; the answer stands.
     town.put(&event("tea", "20250115T110000Z", 15)).await;
     assert_eq!(town.rings("2025-01-15T10:45:00Z").await, ["15 10:45"]);
-    let id = town.service.rung_alarms(&town.alice.name).await.expect("a list")[1].alarm.id;
+    let id = town.service.rung_alarms(&town.alice.name).await.expect("a list")[2].alarm.id;
     let write = |number: usize| {
         town.write(event("tea", "20250115T110000Z", 15).replace("SUMMARY:", &format!("SUMMARY:{number} ")))
     };

@@ -175,6 +175,26 @@ async fn what_is_put_off_in_the_event_rings_once_with_its_number() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_no_news_to_the_invited() {
+    let house = House::open().await;
+    let alice = house.http("alice");
+    write_back(&alice).await;
+    let invited = "ORGANIZER:mailto:alice@campanile.example\r\nATTENDEE:mailto:bob@campanile.example\r\nLAST-MODIFIED:20250101T000000Z\r\nSUMMARY";
+    let text = event("tea", TEN, 15).replace("SUMMARY", invited);
+    put(&alice, TEA, &text).await;
+    house.turn("2025-01-15T09:45:00Z").await;
+    let before = alice.get(TEA).await;
+    assert_eq!(ack(&alice, &last(&alice).await).await["writtenBack"], true);
+    let after = alice.get(TEA).await;
+    assert_ne!(after.header("etag"), before.header("etag"));
+    assert!(!after.header("schedule-tag").is_empty());
+    assert_eq!(after.header("schedule-tag"), before.header("schedule-tag"));
+    let want = text.replace("END:VALARM", "ACKNOWLEDGED:20250115T094500Z\r\nEND:VALARM");
+    assert_eq!(after.text(), want.replace("LAST-MODIFIED:20250101T000000Z", "LAST-MODIFIED:20250115T094500Z"));
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn acknowledged_before_it_rings_again_it_does_not() {
     let house = House::open().await;
     let alice = house.http("alice");

@@ -8,6 +8,8 @@ mod app_passwords;
 mod clock;
 mod cors;
 mod dav;
+mod dav_report;
+mod dav_report_sync;
 mod first_bell;
 mod hostile;
 mod htpasswd;
@@ -22,6 +24,7 @@ mod proxy;
 mod sharing;
 mod tickets;
 mod wazo;
+mod web;
 
 use std::sync::Arc;
 
