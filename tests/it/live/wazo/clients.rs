@@ -53,7 +53,8 @@ async fn a_page_in_a_browser_receives_an_alarm_as_an_event() {
     let profile = house.dir.path().join("profile");
     let port = house.running().wazo.expect("Wazo clients are served").port().to_string();
     let plain = |path: &std::path::Path| path.to_str().expect("plain").to_owned();
-    let arguments = [&plain(&chromium), &plain(&profile), &port, &token].map(String::as_str);
+    let (chromium, profile) = (plain(&chromium), plain(&profile));
+    let arguments = [&chromium, &profile, &port, &token].map(String::as_str);
     let Some(mut page) = Program::node("wazo-page/drive.js", &arguments, &[]) else { return };
     assert_eq!(page.line().await, "waiting for messages");
     house.turn("2025-01-15T09:45:00Z").await;
