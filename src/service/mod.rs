@@ -21,6 +21,7 @@ pub mod export;
 pub mod groups;
 pub mod htpasswd;
 pub mod imports;
+pub mod issuer;
 pub mod login;
 pub mod moving;
 pub mod objects;
@@ -48,8 +49,8 @@ pub mod tickets;
 pub mod uploads;
 pub mod vouched;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -61,6 +62,7 @@ use crate::kv::{KvError, Stamp};
 use crate::service::attendance::Attendance;
 use crate::service::belfry::Belfry;
 use crate::service::directory::Directory;
+use crate::service::issuer::Elsewhere;
 use crate::service::login::Doorkeeper;
 use crate::service::post::Post;
 use crate::service::rate::Rate;
@@ -86,6 +88,7 @@ pub struct Service {
     mails: Rate,
     doorkeeper: Doorkeeper,
     directory: Arc<Directory>,
+    elsewhere: OnceLock<Elsewhere>,
     shelves: Arc<Shelves>,
     nudges: Arc<Nudges>,
     turning: tokio::sync::Mutex<()>,
@@ -128,6 +131,7 @@ impl Service {
             mails,
             doorkeeper,
             directory: Arc::default(),
+            elsewhere: OnceLock::new(),
             shelves,
             nudges: Arc::default(),
             turning: tokio::sync::Mutex::new(()),
