@@ -175,7 +175,7 @@ async fn apples_calendar() {
     let stands = apple.find(&made, "0", "CS:getctag D:sync-token").await;
     assert_eq!(inside(&stands.text(), "CS:getctag"), inside(&stands.text(), "sync-token"));
     let tags = apple.find(&made, "1", "D:getcontenttype D:getetag").await;
-    assert_eq!(rows_with(&tags, &etag), [ics.clone()]);
+    assert_eq!(rows_with(&tags, &etag), std::slice::from_ref(&ics));
     let many = apple
         .report(&made, "1", &format!("<C:calendar-multiget SPACES><D:prop><D:getetag/><C:calendar-data/></D:prop><D:href>{ics}</D:href></C:calendar-multiget>"))
         .await;
@@ -259,7 +259,7 @@ async fn thunderbird() {
     another_writes(&house, "two").await;
     assert_eq!(house.http("alice").delete(&one).await.status, 204);
     let next = bird.report(&calendar, "1", &sync(&token)).await;
-    assert_eq!(rows_with(&next, "404 Not Found"), [one.clone()]);
+    assert_eq!(rows_with(&next, "404 Not Found"), std::slice::from_ref(&one));
     assert_eq!(rows_with(&next, "<getetag>"), [format!("{calendar}two.ics")]);
     // A token that nobody gave: it drops it and begins anew.
     let body = sync("http://sabre.io/ns/sync/999999999").replace("SPACES", SPACES);
@@ -364,7 +364,7 @@ async fn davx5() {
     let (media, path) = (("content-type", "text/vcard; charset=utf-8"), format!("{book}friend.vcf"));
     assert_eq!(droid.send("PUT", &path, &[media, ("if-none-match", "*")], card("friend")).await.status, 201);
     let news = droid.report(book, "0", &sync("")).await;
-    assert_eq!(rows_with(&news, "<getetag>"), [path.clone()]);
+    assert_eq!(rows_with(&news, "<getetag>"), std::slice::from_ref(&path));
     let multiget = format!(
         "<CR:addressbook-multiget SPACES><D:prop><D:getetag/><CR:address-data content-type='text/vcard' version='3.0'/></D:prop><D:href>{path}</D:href></CR:addressbook-multiget>"
     );
