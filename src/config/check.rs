@@ -8,6 +8,7 @@ use toml::Value;
 
 use crate::config::auth;
 use crate::config::metrics::OFF;
+use crate::domain::organisation::Id;
 
 /// What the rows of one resource's dead properties hold at most, with room for their names.
 const PROPERTY_BYTES_MAX: i64 = 120_000;
@@ -17,6 +18,9 @@ pub fn check(key: &str, value: &Value) -> Result<(), String> {
     match (key, value) {
         ("calendar.default_timezone", Value::String(zone)) => {
             zone.parse::<Tz>().map(drop).map_err(|_| format!("no zone named {zone:?}"))
+        }
+        ("organisation.default", Value::String(text)) if Id::new(text).is_none() => {
+            Err(format!("{text:?} cannot be the id of an organisation"))
         }
         ("auth.proxy_header", Value::String(name)) => auth::header(name),
         ("auth.mail_domain", Value::String(domain)) if domain.is_empty() || domain.contains(['@', ' ']) => {

@@ -15,7 +15,7 @@ use crate::dav::xml::Name;
 use crate::domain::dead::DeadProperty;
 
 const OK: &str = "HTTP/1.1 200 OK";
-const FORBIDDEN: &str = "HTTP/1.1 403 Forbidden";
+pub const FORBIDDEN: &str = "HTTP/1.1 403 Forbidden";
 pub const NOT_FOUND: &str = "HTTP/1.1 404 Not Found";
 const CUT: &str = "HTTP/1.1 507 Insufficient Storage";
 pub const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
@@ -304,6 +304,7 @@ mod tests {
             body: BodyId { stamp: 9, part: 0 },
             due: None,
             armed: Vec::new(),
+            stands: crate::domain::object::Stands::default(),
         }
     }
 

@@ -4,6 +4,7 @@ pub mod alarms;
 pub mod answers;
 pub mod arming;
 pub mod attempts;
+pub mod attendance;
 pub mod bearers;
 pub mod belfry;
 pub mod busy;
@@ -17,6 +18,7 @@ pub mod demo;
 pub mod devices;
 pub mod directory;
 pub mod export;
+pub mod groups;
 pub mod htpasswd;
 pub mod imports;
 pub mod issuer;
@@ -24,8 +26,10 @@ pub mod login;
 pub mod moving;
 pub mod objects;
 pub mod occurrences;
+pub mod organisations;
 pub mod planned;
 pub mod post;
+pub mod presence;
 pub mod principals;
 pub mod properties;
 pub mod publish;
@@ -37,6 +41,7 @@ pub mod rung;
 pub mod settings;
 pub mod sharing;
 pub mod shelf;
+pub mod statuses;
 pub mod stock;
 pub mod sweep;
 pub mod sync;
@@ -54,6 +59,7 @@ use tokio::sync::Notify;
 use crate::bus::Bus;
 use crate::domain::refusal::Refusal;
 use crate::kv::{KvError, Stamp};
+use crate::service::attendance::Attendance;
 use crate::service::belfry::Belfry;
 use crate::service::directory::Directory;
 use crate::service::issuer::Elsewhere;
@@ -77,6 +83,7 @@ pub struct Service {
     meter: Arc<dyn Meter>,
     relay: Relay,
     belfry: Belfry,
+    attendance: Attendance,
     post: Post,
     mails: Rate,
     doorkeeper: Doorkeeper,
@@ -119,6 +126,7 @@ impl Service {
             settings,
             meter,
             belfry: Belfry::default(),
+            attendance: Attendance::default(),
             post,
             mails,
             doorkeeper,

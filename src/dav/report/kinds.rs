@@ -18,6 +18,7 @@ pub enum Report {
     SearchProperties,
     PrincipalSearch,
     PrincipalMatch,
+    AclPrincipals,
 }
 
 /// A place without its names.
@@ -51,7 +52,7 @@ impl Spot {
 }
 
 impl Report {
-    const ALL: [Report; 10] = [
+    const ALL: [Report; 11] = [
         Report::CalendarQuery,
         Report::CalendarMultiget,
         Report::FreeBusyQuery,
@@ -62,6 +63,7 @@ impl Report {
         Report::SearchProperties,
         Report::PrincipalSearch,
         Report::PrincipalMatch,
+        Report::AclPrincipals,
     ];
 
     fn tag(self) -> &'static str {
@@ -76,6 +78,7 @@ impl Report {
             Report::SearchProperties => "D:principal-search-property-set",
             Report::PrincipalSearch => "D:principal-property-search",
             Report::PrincipalMatch => "D:principal-match",
+            Report::AclPrincipals => "D:acl-principal-prop-set",
         }
     }
 
@@ -99,7 +102,7 @@ impl Report {
             ),
             Report::FreeBusyQuery => matches!(spot, Spot::Home(Kind::Calendar) | Spot::Collection(Kind::Calendar)),
             Report::SyncCollection => matches!(spot, Spot::Home(_) | Spot::Collection(_)),
-            Report::ExpandProperty => true,
+            Report::ExpandProperty | Report::AclPrincipals => true,
             Report::SearchProperties | Report::PrincipalSearch => spot == Spot::Above,
             Report::PrincipalMatch => !matches!(spot, Spot::Object(_)),
         }

@@ -557,6 +557,11 @@ async fn principals_find_themselves() {
     .await;
     assert!(names(&owned).contains(&"default".to_owned()), "{owned:?}");
 
+    let shared = report(&alice, "/calendars/alice/team/", "D:acl-principal-prop-set", "<D:prop><D:displayname/></D:prop>").await;
+    has(&shared, "<D:href>/principals/alice/</D:href><D:propstat><D:prop><D:displayname>");
+    let mirror = report(&house.http("bob"), "/calendars/alice/default/", "D:acl-principal-prop-set", "<D:prop/>").await;
+    refused(&mirror, 403, "<D:need-privileges/>");
+
     let expanded = "<D:property name='calendar-home-set' namespace='urn:ietf:params:xml:ns:caldav'><D:property name='resourcetype'/>\
                     <D:property name='nothing'/></D:property><D:property name='displayname'/>";
     let found = report(&alice, "/principals/alice/", "D:expand-property", expanded).await;
