@@ -117,7 +117,14 @@ pub async fn in_acl(request: &Request, root: &Element) -> Result<Response, Fault
     let own = request.hrefs().principal(&request.caller.name);
     let mut rows = Multistatus::new(ask.minimal);
     let named = value.as_str().split("<principal>").skip(1).filter_map(|part| part.split_once("</principal>"));
-    let named: BTreeSet<String> = named.flat_map(|(principal, _)| hrefs(principal)).collect();
+    let mut named: BTreeSet<String> = named.flat_map(|(principal, _)| hrefs(principal)).collect();
+    // The ACL names the owner by the property that tells who that is.
+    let mut owner = Xml::default();
+    if value.as_str().contains("<property><owner/></property>")
+        && ask.scene.write(&mut owner, Property::Owner, stand.subject())
+    {
+        named.extend(hrefs(owner.as_str()));
+    }
     for href in named {
         if href == own {
             ask.row(&mut rows, &href, Subject::Principal).await?;

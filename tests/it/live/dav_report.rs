@@ -557,7 +557,8 @@ async fn principals_find_themselves() {
     .await;
     assert!(names(&owned).contains(&"default".to_owned()), "{owned:?}");
 
-    let shared = report(&alice, "/calendars/alice/team/", "D:acl-principal-prop-set", "<D:prop><D:displayname/></D:prop>").await;
+    let shared =
+        report(&alice, "/calendars/alice/team/", "D:acl-principal-prop-set", "<D:prop><D:displayname/></D:prop>").await;
     has(&shared, "<D:href>/principals/alice/</D:href><D:propstat><D:prop><D:displayname>");
     let mirror = report(&house.http("bob"), "/calendars/alice/default/", "D:acl-principal-prop-set", "<D:prop/>").await;
     refused(&mirror, 403, "<D:need-privileges/>");
