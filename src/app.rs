@@ -40,6 +40,7 @@ use crate::service::htpasswd;
 use crate::sinks::http::Caller;
 use crate::sinks::mail::{self, Mail};
 use crate::sinks::ntfy::Ntfy;
+use crate::sinks::wazo_auth::WazoAuth;
 use crate::sinks::webhook::Webhook;
 use crate::sinks::{Sink, round, tls};
 use crate::store::Store;
@@ -64,6 +65,8 @@ pub enum StartError {
     Tls(#[from] TlsError),
     #[error("auth.htpasswd: {0}")]
     Htpasswd(std::io::Error),
+    #[error("auth.wazo_url: {0}")]
+    WazoAuth(String),
     #[error("cannot send alarms elsewhere: {0}")]
     Sinks(String),
     #[error("cannot start: {0}")]
@@ -94,12 +97,17 @@ pub fn service(
     Service::new(Store::new(kv), clock, random, bus, config.settings(), meter)
 }
 
+/// The certificates that are trusted beside the machine's own.
+fn trusted(config: &Config) -> Result<Vec<tls::Certificate>, StartError> {
+    match config.sinks.trusted.as_str() {
+        "" => Ok(Vec::new()),
+        path => tls::certificates(path.as_ref()).map_err(|why| StartError::Sinks(format!("sinks.trusted: {why}"))),
+    }
+}
+
 /// The sinks that the configuration opens.
 fn sinks(config: &Config) -> Result<Vec<Arc<dyn Sink>>, StartError> {
-    let trusted = match config.sinks.trusted.as_str() {
-        "" => Vec::new(),
-        path => tls::certificates(path.as_ref()).map_err(|why| StartError::Sinks(format!("sinks.trusted: {why}")))?,
-    };
+    let trusted = trusted(config)?;
     let mut sinks: Vec<Arc<dyn Sink>> = Vec::new();
     if !config.mail.host.is_empty() {
         let server = mail::Server {
@@ -169,9 +177,17 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
     bus.attach(hub.clone());
     let service = service(kv.clone(), config, clock.clone(), bus, meter.clone());
     service.start_directory().await?;
+    if !config.auth.wazo_url.is_empty() {
+        let patience = Duration::from_secs(config.auth.wazo_seconds);
+        let issuer = WazoAuth::new(&config.auth.wazo_url, patience, &trusted(config)?).map_err(StartError::WazoAuth)?;
+        service.ask_elsewhere(Arc::new(issuer), config.auth.wazo_master_tenant.parse().ok());
+    }
     service.start_relay().await?;
     service.start_belfry().await?;
     service.start_post().await?;
+    service.start_presence().await?;
+    let desk = Arc::new(ServiceDesk::new(service.clone()));
+    hub.watch(desk.clone());
 
     let ping = Duration::from_secs(config.websocket.ping_seconds);
     let mut jobs = vec![

@@ -16,15 +16,20 @@ use crate::domain::event::Event;
 pub enum Face {
     Side,
     Cti,
+    /// The same with the title of an event, for those who may read it.
+    CtiTitled,
+    CtiEvents,
     CtiMessages,
     Stomp,
     Stream,
 }
 
-const FACES: usize = 5;
+const FACES: usize = 7;
 
 /// What a weight counts for a notice beside its texts: braces, keys, numbers, a frame head.
 const WEIGHT_FIXED: usize = 96;
+/// The same for a presence: its keys are many and long.
+const WEIGHT_PRESENCE: usize = 400;
 
 /// The same for each object of a change, where they are told one by one.
 const OBJECT_FIXED: usize = 512;
@@ -123,6 +128,13 @@ impl Notice {
                 }
                 Event::SignedOut { .. } | Event::TokenEnded { .. } => 0,
                 Event::Published(published) => published.name.len() + published.body.len(),
+                Event::PresenceChanged { news } | Event::MemberChanged { news, .. } => {
+                    let texts = [&news.shown.message, &news.shown.title.as_ref().map(|title| title.text.clone())];
+                    WEIGHT_PRESENCE
+                        + news.member.display_name.len()
+                        + texts.into_iter().flatten().map(String::len).sum::<usize>()
+                }
+                Event::GroupChanged { .. } => WEIGHT_PRESENCE,
             }
     }
 

@@ -19,6 +19,11 @@ pub struct Auth {
     pub htpasswd_create: bool,
     pub htpasswd_plain: bool,
     pub mail_domain: String,
+    /// The beginning of a wazo-auth's API, or nothing.
+    pub wazo_url: String,
+    pub wazo_seconds: u64,
+    /// A UUID, or nothing.
+    pub wazo_master_tenant: String,
 }
 
 impl Auth {

@@ -8,6 +8,7 @@ use toml::Value;
 
 use crate::config::auth;
 use crate::config::metrics::OFF;
+use crate::domain::organisation::Id;
 
 /// What the rows of one resource's dead properties hold at most, with room for their names.
 const PROPERTY_BYTES_MAX: i64 = 120_000;
@@ -18,9 +19,15 @@ pub fn check(key: &str, value: &Value) -> Result<(), String> {
         ("calendar.default_timezone", Value::String(zone)) => {
             zone.parse::<Tz>().map(drop).map_err(|_| format!("no zone named {zone:?}"))
         }
+        ("organisation.default", Value::String(text)) if Id::new(text).is_none() => {
+            Err(format!("{text:?} cannot be the id of an organisation"))
+        }
         ("auth.proxy_header", Value::String(name)) => auth::header(name),
         ("auth.mail_domain", Value::String(domain)) if domain.is_empty() || domain.contains(['@', ' ']) => {
             Err(format!("{domain:?} cannot stand behind the @ of a mail address"))
+        }
+        ("auth.wazo_master_tenant", Value::String(text)) if !text.is_empty() => {
+            uuid::Uuid::try_parse(text).map(drop).map_err(|_| format!("{text:?} is no UUID"))
         }
         ("metrics.address" | "wazo.address", Value::String(text)) if !OFF.contains(&text.as_str()) => {
             text.parse::<SocketAddr>().map(drop).map_err(|_| format!("{text:?} is neither an address nor \"off\""))
@@ -37,7 +44,8 @@ pub fn check(key: &str, value: &Value) -> Result<(), String> {
             | "limits.logins_at_once"
             | "sinks.timeout_seconds"
             | "sinks.attempts"
-            | "sinks.at_once",
+            | "sinks.at_once"
+            | "auth.wazo_seconds",
             Value::Integer(0),
         ) => Err("must be at least 1".to_owned()),
         ("limits.property_bytes", Value::Integer(bytes)) if *bytes > PROPERTY_BYTES_MAX => {

@@ -13,6 +13,7 @@ pub mod limits;
 pub mod log;
 pub mod mail;
 pub mod metrics;
+pub mod presence;
 pub mod reports;
 pub mod settings;
 pub mod sinks;
@@ -40,6 +41,7 @@ use crate::config::limits::LimitKeys;
 use crate::config::log::Log;
 use crate::config::mail::Mail;
 use crate::config::metrics::Metrics;
+use crate::config::presence::{OrganisationKeys, PresenceKeys};
 use crate::config::reports::ReportKeys;
 use crate::config::sinks::SinkKeys;
 use crate::config::store::Store;
@@ -98,6 +100,8 @@ pub struct Config {
     pub limits: LimitKeys,
     pub reports: ReportKeys,
     pub alarms: AlarmKeys,
+    pub organisation: OrganisationKeys,
+    pub presence: PresenceKeys,
     pub uploads: UploadKeys,
     pub journal: JournalKeys,
     pub mail: Mail,

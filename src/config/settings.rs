@@ -4,7 +4,8 @@ use chrono_tz::Tz;
 
 use crate::config::Config;
 use crate::domain::delivery::Offered;
-use crate::service::settings::{Alarms, Auth, Clock, Journal, Limits, Reports, Settings, Sinks, Uploads};
+use crate::domain::organisation::Id;
+use crate::service::settings::{Alarms, Auth, Clock, Journal, Limits, Presence, Reports, Settings, Sinks, Uploads};
 
 impl Config {
     /// What the use cases go by.
@@ -68,6 +69,16 @@ impl Config {
                 dead_per_user: self.sinks.dead_per_user,
                 keep_seconds: seconds(self.sinks.keep_seconds),
                 mails_per_minute: self.mail.per_user_per_minute,
+            },
+            presence: Presence {
+                organisation: Id::new(&self.organisation.default).unwrap_or_else(Id::unnamed),
+                require_connection: self.presence.require_connection,
+                active_seconds: seconds(self.presence.active_seconds),
+                ringing_on_alarm: self.presence.ringing_on_alarm,
+                call_seconds: seconds(self.presence.call_seconds),
+                focus_categories: self.presence.focus_categories.clone(),
+                absence_categories: self.presence.absence_categories.clone(),
+                group_people: self.organisation.group_people,
             },
         }
     }

@@ -1,9 +1,14 @@
 //! Dead properties between the wire and the store: an element becomes a text that stands for itself, with all its namespaces. RFC 4918 4.3.
 //! Keeps nothing.
 
+use crate::dav::question::Question;
+use crate::dav::values::Subject;
 use crate::dav::writer;
 use crate::dav::xml::{Element, Name, Space};
-use crate::domain::dead::{DeadChange, DeadProperty};
+use crate::domain::address::UserName;
+use crate::domain::dead::{DeadChange, DeadProperty, Holder};
+use crate::domain::refusal::Refusal;
+use crate::service::Service;
 
 /// The namespace that every document has without declaring it.
 const XML: &str = "http://www.w3.org/XML/1998/namespace";
@@ -16,6 +21,23 @@ pub fn change(name: &Name, value: Option<&Element>, lang: Option<&str>) -> DeadC
         text
     });
     DeadChange { space: name.space.uri().to_owned(), local: name.local.clone(), value }
+}
+
+/// What the subject of a row keeps, as far as it is asked for.
+pub async fn of(
+    house: &Service,
+    user: &UserName,
+    question: &Question,
+    subject: Subject<'_>,
+) -> Result<Vec<DeadProperty>, Refusal> {
+    let holder = match subject {
+        Subject::Principal => Holder::Principal(user.clone()),
+        Subject::Home(kind) => Holder::Home(kind, user.clone()),
+        Subject::Collection(view) => Holder::Collection(view.shown.id),
+        Subject::Object(view, record) => Holder::Object(view.source.id, record.name.clone()),
+        Subject::Root | Subject::Principals | Subject::Homes(_) => return Ok(Vec::new()),
+    };
+    if question.wants_dead() { house.dead_properties(&holder).await } else { Ok(Vec::new()) }
 }
 
 /// The property of that name.

@@ -10,8 +10,8 @@ use crate::http::{problem, route};
 
 pub const DAV: HeaderName = HeaderName::from_static("dav");
 
-/// What the `DAV` header claims: only what works, because clients build on it. `2` with LOCK, and
-/// `calendar-auto-schedule` when invitations are sent: Thunderbird stops mailing them itself as soon as it reads that word.
+/// What the `DAV` header claims: only what works, because clients build on it. `2` comes with LOCK, and `calendar-auto-schedule` when
+/// invitations are sent: Thunderbird stops mailing them itself as soon as it reads that word.
 pub const CLASSES: &str = "1, 3, access-control, extended-mkcol, calendar-access, addressbook";
 
 /// The `Allow` header of a place.

@@ -10,6 +10,7 @@ use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 use warp::Reply;
 use warp::reply::Response;
 
+use crate::dav::dead;
 use crate::dav::fault::{Condition, Fault};
 use crate::dav::headers::{self, Depth};
 use crate::dav::href::{self, Hrefs};
@@ -19,7 +20,6 @@ use crate::dav::question::{self, Question};
 use crate::dav::request::Request;
 use crate::dav::values::{Scene, Subject};
 use crate::domain::address::{Address, Kind, ObjectAddress};
-use crate::domain::dead::Holder;
 use crate::domain::object::Record;
 use crate::domain::refusal::Refusal;
 use crate::service::Service;
@@ -67,19 +67,7 @@ impl Ask {
 
     /// The row of anything that is not one of many.
     async fn row(&self, rows: &mut Multistatus, href: &str, subject: Subject<'_>) -> Result<(), Refusal> {
-        let holder = match subject {
-            Subject::Principal => Some(Holder::Principal(self.scene.caller.name.clone())),
-            Subject::Home(kind) => Some(Holder::Home(kind, self.scene.caller.name.clone())),
-            Subject::Collection(view) => Some(Holder::Collection(view.shown.id)),
-            Subject::Object(view, record) if record.dead > 0 => {
-                Some(Holder::Object(view.source.id, record.name.clone()))
-            }
-            Subject::Object(..) | Subject::Root | Subject::Principals | Subject::Homes(_) => None,
-        };
-        let dead = match holder.filter(|_| self.question.wants_dead()) {
-            Some(holder) => self.house.dead_properties(&holder).await?,
-            None => Vec::new(),
-        };
+        let dead = dead::of(&self.house, &self.scene.caller.name, &self.question, subject).await?;
         rows.row_with(href, &self.question, &self.scene, subject, &dead, None);
         Ok(())
     }

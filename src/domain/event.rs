@@ -9,6 +9,8 @@ use crate::domain::address::{Address, ObjectAddress, UserName};
 use crate::domain::alarm::{Action, State};
 use crate::domain::collection::CollectionId;
 use crate::domain::object::Span;
+use crate::domain::organisation::{Id, Summary};
+use crate::domain::presence::News;
 use crate::domain::sync::Token;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +54,20 @@ pub enum Event {
     TokenEnded { user: UserName, session: Uuid },
     /// Somebody published this for others: it is passed on as it is.
     Published(Arc<Published>),
+    /// Somebody's presence is shown otherwise.
+    PresenceChanged { news: Arc<News> },
+    /// The same, told to one group that the person is in, with what the group sums up to now.
+    MemberChanged { group: GroupFace, summary: Summary, news: Arc<News> },
+    /// A group's people, name or queue changed, or it is gone: whoever watches it must look again.
+    GroupChanged { group: GroupFace },
+}
+
+/// Names a group on every wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupFace {
+    pub organisation: Id,
+    pub id: Id,
+    pub number: u64,
 }
 
 /// What became of one object.
@@ -188,6 +204,12 @@ pub enum Topic {
     Tenant(Uuid),
     /// Everything that is told at all: every event is also told here.
     Everything,
+    /// Somebody's presence.
+    Presence(UserName),
+    /// The presence of everybody in an organisation.
+    Organisation(Id),
+    /// What becomes of a group, by its organisation and its number there.
+    Group(Id, u64),
 }
 
 impl Event {
@@ -203,6 +225,9 @@ impl Event {
             Event::Answered { .. } => "alarm_answered",
             Event::TokenEnded { .. } => "token_ended",
             Event::Published(_) => "published",
+            Event::PresenceChanged { .. } => "presence",
+            Event::MemberChanged { .. } => "member",
+            Event::GroupChanged { .. } => "group",
         }
     }
 
@@ -222,6 +247,13 @@ impl Event {
             Event::Published(published) => {
                 let everybody = published.everybody.then_some(Topic::Tenant(published.tenant));
                 published.users.iter().map(|user| Topic::Person(*user)).chain(everybody).collect()
+            }
+            Event::PresenceChanged { news } => {
+                let organisation = Topic::Organisation(news.member.organisation.clone());
+                vec![Topic::Presence(news.member.user.clone()), organisation]
+            }
+            Event::MemberChanged { group, .. } | Event::GroupChanged { group } => {
+                vec![Topic::Group(group.organisation.clone(), group.number)]
             }
         }
     }

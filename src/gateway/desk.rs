@@ -13,6 +13,7 @@ use crate::domain::collection::CollectionId;
 use crate::domain::event::Rang;
 use crate::domain::refusal::Refusal;
 use crate::gateway::dialect::{Desk, Directory, Readable};
+use crate::gateway::hub::Comings;
 use crate::service::Service;
 use crate::service::login::Credentials;
 
@@ -23,6 +24,16 @@ pub struct ServiceDesk {
 impl ServiceDesk {
     pub fn new(service: Arc<Service>) -> ServiceDesk {
         ServiceDesk { service }
+    }
+}
+
+impl Comings for ServiceDesk {
+    fn came(&self, user: &UserName) {
+        self.service.attend(user, true);
+    }
+
+    fn left(&self, user: &UserName) {
+        self.service.attend(user, false);
     }
 }
 

@@ -106,7 +106,10 @@ impl Queue {
             | Event::SignedOut { .. }
             | Event::Answered { .. }
             | Event::TokenEnded { .. }
-            | Event::Published(_) => {}
+            | Event::Published(_)
+            | Event::PresenceChanged { .. }
+            | Event::MemberChanged { .. }
+            | Event::GroupChanged { .. } => {}
         }
         state.bytes += state.weight(notice);
         let mut dropped = VecDeque::new();

@@ -59,7 +59,7 @@ const PLACES: &[&str] = &[
 const OTHER: &str = "other";
 
 /// The methods that this service recognises: those that some route has, and the two that DAV answers with 405. Others are counted together,
-/// and browsers of another origin may use no others.
+/// and pages of other origins may use no others.
 pub const METHODS: &[&str] = &[
     "GET",
     "HEAD",

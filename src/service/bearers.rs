@@ -122,7 +122,10 @@ impl Service {
 
     /// What a token means: `Unauthenticated` or `Expired` where it means nothing.
     pub async fn bearing(&self, token: &str) -> Result<Bearing, Refusal> {
-        let bearer = self.standing_bearer(token).await?;
+        let bearer = match self.standing_bearer(token).await {
+            Err(Refusal::Unauthenticated) => return self.foreign_bearing(token).await,
+            found => found?,
+        };
         if self.store.principal(&bearer.user).await?.is_none() {
             return Err(Refusal::Unauthenticated);
         }

@@ -4,6 +4,7 @@ pub mod alarms;
 pub mod answers;
 pub mod arming;
 pub mod attempts;
+pub mod attendance;
 pub mod bearers;
 pub mod belfry;
 pub mod busy;
@@ -17,14 +18,18 @@ pub mod demo;
 pub mod devices;
 pub mod directory;
 pub mod export;
+pub mod groups;
 pub mod htpasswd;
 pub mod imports;
+pub mod issuer;
 pub mod login;
 pub mod moving;
 pub mod objects;
 pub mod occurrences;
+pub mod organisations;
 pub mod planned;
 pub mod post;
+pub mod presence;
 pub mod principals;
 pub mod properties;
 pub mod publish;
@@ -36,6 +41,7 @@ pub mod rung;
 pub mod settings;
 pub mod sharing;
 pub mod shelf;
+pub mod statuses;
 pub mod stock;
 pub mod sweep;
 pub mod sync;
@@ -43,8 +49,8 @@ pub mod tickets;
 pub mod uploads;
 pub mod vouched;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -53,8 +59,10 @@ use tokio::sync::Notify;
 use crate::bus::Bus;
 use crate::domain::refusal::Refusal;
 use crate::kv::{KvError, Stamp};
+use crate::service::attendance::Attendance;
 use crate::service::belfry::Belfry;
 use crate::service::directory::Directory;
+use crate::service::issuer::Elsewhere;
 use crate::service::login::Doorkeeper;
 use crate::service::post::Post;
 use crate::service::rate::Rate;
@@ -75,10 +83,12 @@ pub struct Service {
     meter: Arc<dyn Meter>,
     relay: Relay,
     belfry: Belfry,
+    attendance: Attendance,
     post: Post,
     mails: Rate,
     doorkeeper: Doorkeeper,
     directory: Arc<Directory>,
+    elsewhere: OnceLock<Elsewhere>,
     shelves: Arc<Shelves>,
     nudges: Arc<Nudges>,
     turning: tokio::sync::Mutex<()>,
@@ -116,10 +126,12 @@ impl Service {
             settings,
             meter,
             belfry: Belfry::default(),
+            attendance: Attendance::default(),
             post,
             mails,
             doorkeeper,
             directory: Arc::default(),
+            elsewhere: OnceLock::new(),
             shelves,
             nudges: Arc::default(),
             turning: tokio::sync::Mutex::new(()),

@@ -12,14 +12,13 @@ use crate::domain::event::{Event, ListChange};
 use crate::domain::object::{Precondition, Record};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
-use crate::domain::sync::Change;
-use crate::kv::{Stamp, Writes};
+use crate::kv::Writes;
 use crate::service::Service;
 use crate::service::collections::{View, standing, tell};
-use crate::service::objects::{Prepared, Written, check_component, check_uid, gone, lay, seal, seen_object};
+use crate::service::objects::{Prepared, Written, check_component, check_uid, gone, lay, seal, seen_object, unlay};
 use crate::service::principals::still_there;
 use crate::store::journal::Pen;
-use crate::store::{changes, collections, dead, keys, objects, record};
+use crate::store::{collections, dead, keys, objects, record};
 
 /// How often a text is read and planned again because it or its zone changed meanwhile.
 const TRIES: usize = 8;
@@ -145,7 +144,8 @@ impl Service {
                 let kept = dead::seen(seen.get(6..).unwrap_or_default())?;
                 let (mut writes, mut pen, mut part) = (Writes::new(), Pen::new(now, stamp.0), 0);
                 if way == Way::Move {
-                    leave(&mut writes, &mut from, &current, &leaving, stamp);
+                    dead::remove(&mut writes, &leaving, current.dead);
+                    unlay(&mut writes, &mut from, &current, now, stamp, 0);
                     part = 1;
                     if within {
                         to.objects = from.objects;
@@ -153,7 +153,7 @@ impl Service {
                 }
                 let created = before.is_none();
                 let replaced = before.as_ref().map_or(0, |before| before.dead);
-                let mut laid = lay(&mut writes, &mut to, before, &prepared, &[], &name, now, stamp, part);
+                let (mut laid, _) = lay(&mut writes, &mut to, before, &prepared, &[], &name, now, stamp, part);
                 // RFC 4918 15.1: a move keeps it, a copy is a new one.
                 laid.created = if way == Way::Move { current.created } else { laid.created };
                 let arriving = Holder::Object(to.id, name.clone());
@@ -175,6 +175,8 @@ impl Service {
         if let Some(at) = nudge {
             self.nudge_due(at);
         }
+        // Either calendar may speak for its owner's presence, now or at the object's own edge.
+        self.nudge_edge(now);
         Ok(written)
     }
 
@@ -247,12 +249,4 @@ impl Service {
 
 fn holds(row: &Option<Bytes>, name: &str) -> bool {
     row.as_ref().is_some_and(|holder| holder == name.as_bytes())
-}
-
-/// Takes an object from where it was.
-fn leave(writes: &mut Writes, head: &mut Collection, object: &Record, holder: &Holder, stamp: Stamp) {
-    objects::remove(writes, head.id, object);
-    dead::remove(writes, holder, object.dead);
-    changes::write(writes, head.id, stamp.0, 0, Change::Removed, &object.name);
-    head.objects = head.objects.saturating_sub(1);
 }

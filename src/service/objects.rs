@@ -13,7 +13,8 @@ use crate::domain::address::{Kind, ObjectAddress, UserName};
 use crate::domain::collection::Collection;
 use crate::domain::dead::Holder;
 use crate::domain::event::{Deed, Event, Invitation, ObjectChange};
-use crate::domain::object::{Armed, Body, BodyId, Component, Etag, Precondition, Record, Span};
+use crate::domain::object::{Armed, Body, BodyId, Component, Etag, Precondition, Record, Span, Stands};
+use crate::domain::presence::Standing;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::domain::sync::{Change, Token};
@@ -29,7 +30,7 @@ use crate::service::alarms::Ringing;
 use crate::service::answers::{self, Turned};
 use crate::service::collections::standing;
 use crate::store::journal::Pen;
-use crate::store::{changes, collections, dead, due, keys, objects, record};
+use crate::store::{changes, collections, dead, due, keys, objects, presence, record};
 
 /// From this size on, text is read on a thread of its own, so that sockets do not wait for it.
 const READ_ASIDE_BYTES: usize = 65_536;
@@ -57,6 +58,8 @@ pub struct Prepared {
     pub scheduled: bool,
     /// The object as it was read, where it acknowledges alarms: what rang may be among them.
     pub answers: Option<Arc<CalendarObject>>,
+    /// What it says of its owner's presence at the moment of the write.
+    pub standing: Standing,
 }
 
 /// What one commit writes beside an object, and what it rests on beside rights and preconditions.
@@ -166,7 +169,7 @@ impl Service {
         reads.extend(beside.turned.iter().map(|turned| turned.key()));
         let (now, user, name) = (prepared.now, user.clone(), Arc::<str>::from(name));
         let (id, zones) = (source.id, (source.timezone.clone(), zone));
-        let (nudge, turned) = (prepared.due, beside.turned.clone());
+        let (nudge, edge, turned) = (prepared.due, prepared.standing.edge, beside.turned.clone());
         let (_, written) = self
             .commit(reads, move |seen, stamp| {
                 let mut head = standing(seen.first(), id)?;
@@ -191,7 +194,8 @@ impl Service {
                 }
                 let mut writes = Vec::new();
                 let created = before.is_none();
-                let mut laid = lay(&mut writes, &mut head, before, &prepared, &beside.kept, &name, now, stamp, 0);
+                let (mut laid, turns) =
+                    lay(&mut writes, &mut head, before, &prepared, &beside.kept, &name, now, stamp, 0);
                 if let Some(stands) = &beside.stands
                     && laid.schedule_tag.is_some()
                 {
@@ -204,16 +208,18 @@ impl Service {
                 answers::turn(&mut writes, &mut pen, &beside.turned, seen.get(4..).unwrap_or_default())?;
                 let change = ObjectChange { invitation: beside.invitation, ..prepared.change(&name, created) };
                 let token = seal(&mut pen, &mut writes, head, [change].into(), stamp);
-                Ok((writes, Some(Written { created, etag, schedule_tag, token })))
+                Ok((writes, Some((Written { created, etag, schedule_tag, token }, turns))))
             })
             .await?;
-        if written.is_some() {
-            if let Some(at) = nudge {
-                self.nudge_due(at);
-            }
-            self.clear_turned(&turned).await;
+        let Some((written, turns)) = written else { return Ok(None) };
+        self.clear_turned(&turned).await;
+        if let Some(at) = nudge {
+            self.nudge_due(at);
         }
-        Ok(written)
+        if let Some(at) = if turns { Some(now) } else { edge } {
+            self.nudge_edge(at);
+        }
+        Ok(Some(written))
     }
 
     /// Deletes an object.
@@ -242,14 +248,13 @@ impl Service {
                 }
                 let before = before.ok_or(Refusal::NotFound)?;
                 let mut writes = Vec::new();
-                objects::remove(&mut writes, head.id, &before);
                 dead::remove(&mut writes, &Holder::Object(head.id, before.name.clone()), before.dead);
-                changes::write(&mut writes, head.id, stamp.0, 0, Change::Removed, &before.name);
-                head.objects = head.objects.saturating_sub(1);
+                unlay(&mut writes, &mut head, &before, now, stamp, 0);
                 let token = seal(&mut Pen::new(now, stamp.0), &mut writes, head, [gone(&before)].into(), stamp);
                 Ok((writes, token))
             })
             .await?;
+        self.nudge_edge(now);
         Ok(token)
     }
 
@@ -336,6 +341,7 @@ fn prepare(
             let summary = cut(object.summary());
             let invitations = Invitations::of(&object, &ringing.policy.user_email);
             let scheduled = object.components().any(|block| block.value("ORGANIZER").is_some());
+            let standing = ringing.standing(&object, now);
             let answers = acknowledge::acknowledges(&object).then(|| Arc::new(object));
             Ok(Prepared {
                 uid,
@@ -350,6 +356,7 @@ fn prepare(
                 scheduled,
                 bytes,
                 answers,
+                standing,
             })
         }
         Kind::AddressBook => {
@@ -369,6 +376,7 @@ fn prepare(
                 scheduled: false,
                 bytes,
                 answers: None,
+                standing: Standing::default(),
             })
         }
     }
@@ -463,7 +471,25 @@ pub(crate) fn check_component(head: &Collection, component: Component) -> Result
     Err(Refusal::Unsupported(format!("{} takes no {name}", head.address)))
 }
 
-/// Writes one object's rows in place of what stood there: bytes, record, UID, change and due row. Answers what listeners are told.
+/// Takes one object's rows away and writes the change. Its owner's presence is derived anew where it spoke for it.
+pub(crate) fn unlay(
+    writes: &mut Writes,
+    head: &mut Collection,
+    before: &Record,
+    now: DateTime<Utc>,
+    stamp: Stamp,
+    part: u32,
+) {
+    objects::remove(writes, head.id, before);
+    changes::write(writes, head.id, stamp.0, part, Change::Removed, &before.name);
+    head.objects = head.objects.saturating_sub(1);
+    if before.stands.hold.is_some() {
+        presence::remind(writes, now, head.address.user(), stamp.0);
+    }
+}
+
+/// Writes one object's rows in place of what stood there: bytes, record, UID, change, due row and rows of presence. Answers the record, and
+/// whether the presence of its owner is to be derived anew now, which is noted too.
 #[expect(clippy::too_many_arguments, reason = "one row each of what a write rests on")]
 pub(crate) fn lay(
     writes: &mut Writes,
@@ -475,20 +501,20 @@ pub(crate) fn lay(
     now: DateTime<Utc>,
     stamp: Stamp,
     part: u32,
-) -> Record {
+) -> (Record, bool) {
     // What was to ring up to now belonged to the text that stood until now: it rings, and what is overdue is looked at from there on.
-    let (mut armed, mut due) = (Vec::new(), prepared.due);
+    let (mut armed, mut due, mut stands) = (Vec::new(), prepared.due, Stands::default());
     let (mut created, mut dead) = (now, 0);
     match before {
         Some(mut before) => {
-            (created, dead) = (before.created, before.dead);
+            (created, dead, stands) = (before.created, before.dead, before.stands);
             armed = before.armed.extract_if(.., |armed| armed.at <= now || kept.contains(armed)).collect();
             due = before.due.filter(|at| *at <= now).or(due);
             objects::remove(writes, head.id, &before);
         }
         None => head.objects += 1,
     }
-    let object = Record {
+    let mut object = Record {
         name: name.clone(),
         uid: prepared.uid.clone(),
         component: prepared.component,
@@ -502,13 +528,19 @@ pub(crate) fn lay(
         created,
         schedule_tag: prepared.scheduled.then(|| Arc::from(format!("\"{:x}-{part:x}\"", stamp.0))),
         dead,
+        stands,
     };
+    presence::stand(writes, head.id, &mut object, &prepared.standing, now);
+    let turns = stands.hold.is_some() || object.stands.hold.is_some();
+    if turns {
+        presence::remind(writes, now, head.address.user(), stamp.0);
+    }
     objects::write(writes, head.id, &object, &prepared.bytes);
     if let Some(at) = object.due {
         due::write(writes, at, head.id, name);
     }
     changes::write(writes, head.id, stamp.0, part, Change::Written, name);
-    object
+    (object, turns)
 }
 
 /// Ends a change of a collection's content: the head gets its new token, the journal its line. Where one commit changes several

@@ -204,6 +204,7 @@ impl Service {
         for prefix in keys::dead_of_person(name) {
             self.remove_all(&prefix).await?;
         }
+        self.forget_presence(name).await?;
         for upload in self.store.uploads(Some(name)).await? {
             self.remove_upload(&upload).await?;
         }

@@ -1,10 +1,12 @@
-//! Alarms that go elsewhere: the trait `Sink`. Each sink speaks one protocol and decides nothing; `app.rs` chooses them.
+//! What goes elsewhere. Alarms: the trait `Sink`; each sink speaks one protocol and decides nothing, and `app.rs` chooses them. And questions
+//! about tokens that are not ours.
 
 pub mod http;
 pub mod mail;
 pub mod ntfy;
 pub mod round;
 pub mod tls;
+pub mod wazo_auth;
 pub mod webhook;
 pub mod words;
 

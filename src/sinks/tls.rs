@@ -7,6 +7,9 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
+/// A certificate, as files hold it.
+pub type Certificate = CertificateDer<'static>;
+
 /// The certificates of a PEM file, or why it has none.
 pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let loaded = rustls_native_certs::load_certs_from_paths(Some(path), None);

@@ -69,6 +69,8 @@ pub fn shard_of(event: &Event) -> u8 {
         | Event::TokenEnded { user, .. } => keys::shard_of_user(user),
         // What is published is told in the order in which it came, whoever it is for.
         Event::Published(_) => 0,
+        Event::PresenceChanged { news } | Event::MemberChanged { news, .. } => keys::shard_of_user(&news.member.user),
+        Event::GroupChanged { group } => keys::shard_of_organisation(&group.organisation),
     }
 }
 

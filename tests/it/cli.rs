@@ -122,10 +122,14 @@ impl Process {
 
     /// Asks it to end, as a service manager does.
     pub async fn terminate(&mut self) -> Option<i32> {
-        let id = self.child.id().expect("it runs").to_string();
-        let asked = Command::new("kill").args(["-TERM", &id]).status().await.expect("kill runs");
-        assert!(asked.success());
+        self.signal("-TERM").await;
         self.code().await
+    }
+
+    pub async fn signal(&self, name: &str) {
+        let id = self.child.id().expect("it runs").to_string();
+        let asked = Command::new("kill").args([name, &id]).status().await.expect("kill runs");
+        assert!(asked.success());
     }
 }
 

@@ -56,7 +56,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("prometheus_client::", &["metrics.rs"]),
     ("crate::metrics", &["app.rs"]),
     ("clap::", &["cli/"]),
-    ("serde_json::", &["api/", "gateway/", "http/", "cli/", "sinks/webhook.rs"]),
+    ("serde_json::", &["api/", "gateway/", "http/", "cli/", "sinks/webhook.rs", "sinks/wazo_auth.rs"]),
     ("lettre::", &["sinks/mail.rs"]),
     ("tokio_rustls::", &["sinks/", "http/tls.rs"]),
     ("rcgen::", &["http/tls.rs"]),

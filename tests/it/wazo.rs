@@ -592,3 +592,32 @@ fn a_refusal_of_the_service_is_told_by_its_own_code() {
         assert_eq!(format!("close {} {}", leave.code, leave.reason), want);
     }
 }
+
+#[test]
+fn one_event_is_encoded_once_for_all_who_hear_it() {
+    let world = World::new();
+    know(&world, &["t", "alice", "e01", "-"]);
+    let mut stage = Pure { world, now: start(), sockets: Vec::new() };
+    futures_util::FutureExt::now_or_never(async {
+        for version in [Version::One, Version::One, Version::Two, Version::Two] {
+            stage.open(Some("t"), Some(version)).await;
+            let socket = stage.sockets.len() - 1;
+            stage.client(socket, r#"{"op":"subscribe","data":{"event_name":"*"}}"#).await;
+            stage.client(socket, START).await;
+        }
+    })
+    .unwrap();
+    let event = event(&stage.world, "rang alice DISPLAY /calendars/alice/work/u.ics 2025-01-01T00:00:00Z Tea").unwrap();
+    let notice = Notice::new(event, 1, 0, false, Flight::unwatched());
+    let mut frames = Vec::new();
+    for socket in &mut stage.sockets {
+        let mut steps = Vec::new();
+        socket.dialect.happened(&notice, &mut steps);
+        match steps.as_slice() {
+            [Step::Say(outgoing)] => frames.push(outgoing.frame.as_ptr()),
+            other => panic!("it is told once: {other:?}"),
+        }
+    }
+    assert_eq!((frames[0], frames[2]), (frames[1], frames[3]));
+    assert_ne!(frames[0], frames[2]);
+}

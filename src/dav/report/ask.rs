@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::dav::dead;
 use crate::dav::fault::Fault;
 use crate::dav::headers;
 use crate::dav::multistatus::Multistatus;
@@ -12,7 +13,7 @@ use crate::dav::request::Request;
 use crate::dav::values::{Scene, Subject};
 use crate::dav::xml::{Element, Space};
 use crate::domain::address::Kind;
-use crate::domain::dead::{DeadProperty, Holder};
+use crate::domain::dead::DeadProperty;
 use crate::domain::object::Record;
 use crate::domain::query::Excerpt;
 use crate::domain::refusal::Refusal;
@@ -62,18 +63,7 @@ impl Ask {
 
     /// The row of anything but an object.
     pub async fn row(&self, rows: &mut Multistatus, href: &str, subject: Subject<'_>) -> Result<(), Refusal> {
-        let caller = || self.scene.caller.name.clone();
-        let holder = match subject {
-            Subject::Principal => Some(Holder::Principal(caller())),
-            Subject::Home(kind) => Some(Holder::Home(kind, caller())),
-            Subject::Collection(view) => Some(Holder::Collection(view.shown.id)),
-            Subject::Object(view, record) => Some(Holder::Object(view.source.id, record.name.clone())),
-            Subject::Root | Subject::Principals | Subject::Homes(_) => None,
-        };
-        let dead = match holder.filter(|_| self.question.wants_dead()) {
-            Some(holder) => self.house.dead_properties(&holder).await?,
-            None => Vec::new(),
-        };
+        let dead = dead::of(&self.house, &self.scene.caller.name, &self.question, subject).await?;
         rows.row_with(href, &self.question, &self.scene, subject, &dead, None);
         Ok(())
     }

@@ -194,6 +194,7 @@ fn face(view: &View) -> u64 {
         let grants = shown.grants.iter().map(|grant| format!("{} {}", grant.user, grant.right.as_str()));
         let mut texts = vec![shown.display_name.clone(), shown.description.clone(), shown.color.clone()];
         texts.push(shown.timezone.clone().unwrap_or_default());
+        texts.push(shown.transparent.to_string());
         texts.push(shown.public.map(|right| right.as_str().to_owned()).unwrap_or_default());
         texts.extend(shown.components.iter().cloned().chain(grants));
         texts

@@ -396,7 +396,12 @@ impl Dialect for Side {
                 }
             }
             // This wire has no word for them.
-            Event::Answered { .. } | Event::TokenEnded { .. } | Event::Published(_) => {}
+            Event::Answered { .. }
+            | Event::TokenEnded { .. }
+            | Event::Published(_)
+            | Event::PresenceChanged { .. }
+            | Event::MemberChanged { .. }
+            | Event::GroupChanged { .. } => {}
         }
     }
 

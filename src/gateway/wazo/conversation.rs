@@ -370,6 +370,9 @@ fn collection_of(event: &Event) -> Option<CollectionId> {
         | Event::SignedOut { .. }
         | Event::Answered { .. }
         | Event::TokenEnded { .. }
+        | Event::PresenceChanged { .. }
+        | Event::MemberChanged { .. }
+        | Event::GroupChanged { .. }
         | Event::Published(_) => None,
     }
 }
@@ -385,7 +388,8 @@ fn owner(event: &Event) -> Option<&UserName> {
         | Event::SignedOut { user, .. }
         | Event::Answered { user, .. }
         | Event::TokenEnded { user, .. } => Some(user),
-        Event::Published(_) => None,
+        Event::PresenceChanged { news } | Event::MemberChanged { news, .. } => Some(&news.member.user),
+        Event::GroupChanged { .. } | Event::Published(_) => None,
     }
 }
 
@@ -505,7 +509,12 @@ impl Dialect for Wazo {
                     Sight::Full => steps.push(Step::Close(SLOW)),
                 }
             }
-            Event::Rang { .. } | Event::Answered { .. } | Event::Published(_) => self.tell(notice, steps),
+            Event::Rang { .. }
+            | Event::Answered { .. }
+            | Event::Published(_)
+            | Event::PresenceChanged { .. }
+            | Event::MemberChanged { .. }
+            | Event::GroupChanged { .. } => self.tell(notice, steps),
         }
     }
 

@@ -49,7 +49,12 @@ pub fn tellings(event: &Event, at: DateTime<Utc>, directory: &dyn Directory) -> 
             };
             vec![telling(published.name.clone(), demand, Ears::Everybody, published.body.clone())]
         }
-        Event::RightsChanged { .. } | Event::SignedOut { .. } | Event::TokenEnded { .. } => Vec::new(),
+        Event::RightsChanged { .. }
+        | Event::SignedOut { .. }
+        | Event::TokenEnded { .. }
+        | Event::PresenceChanged { .. }
+        | Event::MemberChanged { .. }
+        | Event::GroupChanged { .. } => Vec::new(),
     }
 }
 

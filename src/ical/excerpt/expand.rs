@@ -52,9 +52,9 @@ pub fn write(
     let shown = window::each_overlapping(object, range.ends(), zone, budget, |_, instance, budget| {
         let Some(block) = object.root().blocks.get(instance.part.block) else { return Ok(()) };
         let Some(pick) = pen::below(pick, &block.name) else { return Ok(()) };
-        let before = pen.len();
+        let before = pen.written();
         component(pen, block, instance, pick, zone);
-        let bytes = pen.len() - before;
+        let bytes = pen.written() - before;
         budget.spend(text::copy_cost(bytes))?;
         match (room.instances.checked_sub(1), room.bytes.checked_sub(bytes)) {
             (Some(instances), Some(bytes)) => *room = Room { instances, bytes },

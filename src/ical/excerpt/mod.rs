@@ -49,7 +49,7 @@ pub fn calendar(
         Instances::Written => components(&mut pen, excerpt, object, pick, |_| true, zone),
         Instances::Limited(range) => {
             let kept = limit::kept(object, range, zone);
-            components(&mut pen, excerpt, object, pick, |place| kept(place), zone);
+            components(&mut pen, excerpt, object, pick, kept, zone);
         }
     }
     pen.end(&root.name);

@@ -57,7 +57,7 @@ impl<'t> Pen<'t> {
     }
 
     /// How much is written.
-    pub fn len(&self) -> usize {
+    pub fn written(&self) -> usize {
         self.out.len()
     }
 

@@ -96,3 +96,26 @@ async fn a_store_of_a_newer_version_stays_as_it_is() {
     set(FORMAT);
     run(&["user", "list", "--data", &store]).await.fine();
 }
+
+#[tokio::test]
+async fn a_hangup_reads_certificates_anew_and_ends_nothing() {
+    let mut service = Service::start().await;
+    service.process.signal("-HUP").await;
+    line_with(&mut service.process.err, "certificate read").await;
+    assert_eq!(service.http("alice").get("/healthz").await.status, 200);
+    std::fs::write(service.folder.path("store/tls/certificate.pem"), "nothing").expect("a file");
+    service.process.signal("-HUP").await;
+    line_with(&mut service.process.err, "the certificate was not replaced").await;
+    assert_eq!(service.process.terminate().await, Some(0));
+}
+
+#[tokio::test]
+async fn wazo_clients_are_served_where_that_is_asked_for() {
+    let folder = Folder::new();
+    let store = folder.path("store");
+    let demo = ["serve", "--demo", "--listen", "127.0.0.1:0", "--data", &store, "--wazo-listen"];
+    run(&[&demo[..], &["0.0.0.0:0"]].concat()).await.failed(1, &["--demo", "loopback"]);
+    let mut service = Process::start(command(&[&demo[..], &["127.0.0.1:0"]].concat()));
+    line_with(&mut service.err, "serving Wazo clients").await;
+    assert_eq!(service.terminate().await, Some(0));
+}

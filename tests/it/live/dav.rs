@@ -1,5 +1,6 @@
 //! What calendar clients do over a real socket: discover, make, fill, list and delete; and what the face refuses.
 
+mod clients;
 mod discovery;
 mod idor;
 mod moving;
@@ -14,6 +15,7 @@ use crate::live::client::{Http, PATIENCE, Reply};
 use crate::live::{House, card, event, plain_event};
 
 const DEFAULT: &str = "/calendars/alice/default/";
+const CLASSES: &str = "1, 3, access-control, extended-mkcol, calendar-access, addressbook";
 
 pub fn propfind(props: &str) -> String {
     let spaces = "xmlns:D='DAV:' xmlns:C='urn:ietf:params:xml:ns:caldav' xmlns:CR='urn:ietf:params:xml:ns:carddav' \
@@ -62,11 +64,7 @@ async fn a_client_finds_its_calendars() {
 
     for prefix in ["", "/dav"] {
         let root = ask(&alice, &format!("{prefix}/"), "0", "<D:current-user-principal/>").await;
-        assert_eq!(
-            (root.status, root.header("dav")),
-            (207, "1, 3, access-control, extended-mkcol, calendar-access, addressbook"),
-            "{root:?}"
-        );
+        assert_eq!((root.status, root.header("dav")), (207, CLASSES), "{root:?}");
         has(&root, &format!("<D:current-user-principal><D:href>{prefix}/principals/alice/</D:href>"));
         let principal = ask(&alice, &format!("{prefix}/principals/alice/"), "0", "<C:calendar-home-set/>").await;
         has(&principal, &format!("<C:calendar-home-set><D:href>{prefix}/calendars/alice/</D:href>"));
@@ -298,7 +296,7 @@ async fn a_large_calendar_is_listed_whole() {
     assert_eq!(ask(&alice, "/calendars/alice/full/", "infinity", "<D:getetag/>").await.status, 207);
     let deep = ask(&alice, "/calendars/alice/", "infinity", "<D:getetag/>").await;
     refused(&deep, 403, "<D:propfind-finite-depth/>");
-    assert_eq!(deep.header("dav"), "1, 3, access-control, extended-mkcol, calendar-access, addressbook");
+    assert_eq!(deep.header("dav"), CLASSES);
     house.stop().await;
 }
 

@@ -19,6 +19,7 @@ mod login;
 mod metrics;
 mod occurrences;
 mod page;
+mod presence;
 mod program;
 mod proxy;
 mod sharing;

@@ -1,6 +1,7 @@
 //! A client program from `tests/clients`, run beside the service: what it prints, a JSON value a line.
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use campanile::system::pace;
 use serde_json::Value;
@@ -9,6 +10,9 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use crate::live::client::PATIENCE;
 use crate::services;
+
+/// After so long a program is told again; no test fails of it.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// It is killed with the test.
 pub struct Program {
@@ -46,6 +50,13 @@ impl Program {
         let line = pace::within(PATIENCE, self.says.next_line()).await.expect("it says something in time");
         let line = line.expect("its output can be read").expect("it says more");
         serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}"))
+    }
+
+    /// What it prints within a moment, if anything: for programs that come and listen at a time of their own.
+    pub async fn soon(&mut self) -> Option<Value> {
+        let line = pace::within(MOMENT, self.says.next_line()).await?;
+        let line = line.expect("its output can be read").expect("it says more");
+        Some(serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}")))
     }
 
     /// Tells it something, a line.

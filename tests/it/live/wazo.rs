@@ -2,6 +2,8 @@
 
 mod calendars;
 mod cases;
+mod clients;
+mod elsewhere;
 mod hostile;
 mod listener;
 mod tokens;

@@ -163,6 +163,32 @@ fn probes(etag: &str) -> Vec<Probe> {
         )
         .with("depth", "0")
         .with("prefer", "return=minimal"),
+        probe(
+            "sync-collection, garbage token",
+            "REPORT",
+            CALENDAR,
+            "<D:sync-collection xmlns:D='DAV:'><D:sync-token>garbage</D:sync-token><D:sync-level>1</D:sync-level><D:prop/></D:sync-collection>",
+            403,
+            "<D:valid-sync-token/>",
+        ),
+        probe(
+            "sync-collection, a bare UUID as macOS Contacts sends it",
+            "REPORT",
+            "/addressbooks/alice/collected/",
+            "<D:sync-collection xmlns:D='DAV:'><D:sync-token>2D7C0C5E-5E0A-4F6A-9B6E-6D2A0B8E3C11</D:sync-token><D:sync-level>1</D:sync-level><D:prop/></D:sync-collection>",
+            403,
+            "<D:valid-sync-token/>",
+        ),
+        probe(
+            "sync-level infinite",
+            "REPORT",
+            CALENDAR,
+            "<D:sync-collection xmlns:D='DAV:'><D:sync-token/><D:sync-level>infinite</D:sync-level><D:prop/></D:sync-collection>",
+            207,
+            "",
+        ),
+        probe("unknown REPORT", "REPORT", CALENDAR, "<x:frob xmlns:x='u:e'/>", 403, "<D:supported-report/>"),
+        probe("malformed REPORT", "REPORT", CALENDAR, "<x", 400, ""),
         probe("plain MKCOL", "MKCOL", "/calendars/alice/plain/", "", 403, "<D:valid-resourcetype/>"),
         probe("MKCALENDAR where one stands", "MKCALENDAR", CALENDAR, "", 405, "<D:resource-must-be-null/>"),
         probe(
@@ -300,6 +326,13 @@ async fn who_may_do_what_is_told() {
         "<D:principal><D:authenticated/></D:principal><D:grant><D:privilege><D:read/></D:privilege></D:grant><D:protected/>\
                   <D:inherited><D:href>/calendars/alice/holidays/</D:href></D:inherited>",
     );
+    let named = "<D:acl-principal-prop-set xmlns:D='DAV:'><D:prop><D:displayname/></D:prop></D:acl-principal-prop-set>";
+    let people = alice.send("REPORT", "/calendars/alice/team/", &[("depth", "0")], named).await;
+    assert_eq!(people.status, 207, "{}", people.text());
+    has(&people, "<D:displayname>Alice Archer</D:displayname>");
+    has(&people, "<D:href>/principals/bob/</D:href><D:status>HTTP/1.1 403 Forbidden</D:status>");
+    assert!(!people.text().contains("Baker"), "{}", people.text());
+    assert_eq!(bob.send("REPORT", "/calendars/alice/team/", &[("depth", "0")], named).await.status, 403);
     // Whom else it is shared with is not a delegate's business.
     let theirs = crate::live::dav::ask(&bob, "/calendars/alice/team/", "0", "<D:acl/><D:owner/>").await;
     has(&theirs, "<D:acl/></D:prop><D:status>HTTP/1.1 403 Forbidden</D:status>");

@@ -1,7 +1,7 @@
 //! Properties over a real socket: those that mean something, those that are only kept, and what a client may leave out of the answer.
 
 use crate::live::client::{Http, Reply};
-use crate::live::dav::{ask, has, refused};
+use crate::live::dav::{ask, has, refused, short};
 use crate::live::{House, card, plain_event};
 
 const SPACES: &str = "xmlns:D='DAV:' xmlns:C='urn:ietf:params:xml:ns:caldav' xmlns:CS='http://calendarserver.org/ns/' \
@@ -244,8 +244,8 @@ async fn the_property_matrix_is_answered() {
         for name in everywhere.split_whitespace().chain(more.split_whitespace()) {
             let found = ask(&alice, path, "0", &format!("<{name}/>")).await;
             assert_eq!(found.status, 207);
-            has(&found, "<D:status>HTTP/1.1 200 OK");
-            has(&found, &format!("<{name}"));
+            assert!(found.text().contains("<status>HTTP/1.1 200 OK"), "{path} {name}: {}", found.text());
+            assert!(found.text().contains(&short(&format!("<{name}"))), "{path} {name}: {}", found.text());
         }
     }
     house.stop().await;

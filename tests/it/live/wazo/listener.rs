@@ -8,6 +8,7 @@ use std::sync::Arc;
 use campanile::app;
 use campanile::http::tls;
 use campanile::system::clock::ManualClock;
+use campanile::system::pace;
 use http_body_util::{BodyExt, Empty};
 use hyper::Request;
 use hyper::body::Bytes;
@@ -20,7 +21,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-use crate::live::client::Socket;
+use crate::live::client::{PATIENCE, Socket};
 use crate::live::wazo::connector;
 use crate::live::{House, NINE, configured};
 
@@ -176,4 +177,19 @@ async fn the_port_of_wazo_stops_the_start_only_where_it_was_asked_for() {
 /// A port that nobody has at the moment.
 async fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("its address").port()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_never_shakes_hands_is_closed() {
+    let house = House::open_with(&[("http.header_seconds", "1")]).await;
+    let address = house.running().wazo.expect("Wazo clients are served");
+    let mut silent = TcpStream::connect(address).await.expect("a connection");
+    let mut broken = TcpStream::connect(address).await.expect("a connection");
+    broken.write_all(&[0x16, 0x03, 0x01]).await.expect("it is sent");
+    for stream in [&mut silent, &mut broken] {
+        let ended = pace::within(PATIENCE, stream.read(&mut [0; 64])).await.expect("an end in time");
+        assert!(matches!(ended, Ok(0) | Err(_)), "{ended:?}");
+    }
+    assert_eq!(get(&connector(&house), address.port(), "/").await.expect("an answer").0, 426);
+    house.stop().await;
 }
