@@ -11,7 +11,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::domain::delivery::Offered;
-use crate::service::settings::{Alarms, Clock, Journal, Limits, Settings, Sinks, Uploads};
+use crate::service::settings::{Alarms, Clock, Journal, Limits, Notifications, Settings, Sinks, Uploads};
 
 /// Every key with its default and what it means.
 pub const DEFAULTS: &str = include_str!("../data/campanile.toml");
@@ -64,6 +64,8 @@ pub struct Config {
     pub journal: JournalKeys,
     pub mail: Mail,
     pub sinks: SinkKeys,
+    pub notifications: NotificationKeys,
+    pub stomp: StompKeys,
     pub sweep: Sweep,
     pub clock: ClockKeys,
     pub metrics: Metrics,
@@ -195,6 +197,22 @@ pub struct SinkKeys {
     pub waiting_per_user: usize,
     pub dead_per_user: usize,
     pub keep_seconds: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NotificationKeys {
+    pub keep_seconds: u32,
+    pub per_user: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StompKeys {
+    pub subscriptions: usize,
+    pub unacknowledged: usize,
+    pub connect_seconds: u64,
+    pub heart_beat_seconds: u64,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -384,7 +402,8 @@ fn check(key: &str, value: &Value) -> Result<(), String> {
             | "limits.logins_at_once"
             | "sinks.timeout_seconds"
             | "sinks.attempts"
-            | "sinks.at_once",
+            | "sinks.at_once"
+            | "stomp.connect_seconds",
             Value::Integer(0),
         ) => Err("must be at least 1".to_owned()),
         ("listener", Value::Array(all)) if all.is_empty() => Err("must name at least one address".to_owned()),
@@ -450,6 +469,10 @@ impl Config {
                 dead_per_user: self.sinks.dead_per_user,
                 keep_seconds: seconds(self.sinks.keep_seconds),
                 mails_per_minute: self.mail.per_user_per_minute,
+            },
+            notifications: Notifications {
+                keep_seconds: seconds(self.notifications.keep_seconds),
+                per_user: self.notifications.per_user,
             },
         }
     }

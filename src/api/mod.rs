@@ -1,8 +1,10 @@
 //! The JSON face: every handler reads a call, asks the service, and answers. Knows no other face.
 
+pub mod airy;
 pub mod alarms;
 pub mod calendars;
 pub mod clock;
+pub mod conversations;
 pub mod deliveries;
 pub mod files;
 pub mod health;

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::address::{Address, ObjectAddress, UserName};
 use crate::domain::alarm::Action;
 use crate::domain::collection::CollectionId;
+use crate::domain::notification::News;
 use crate::domain::sync::Token;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +41,8 @@ pub enum Event {
     Imported { collection: CollectionId, address: Address, import: String, counts: Option<(u64, u64)> },
     /// An alarm rings for a person.
     Rang { user: UserName, alarm: Rang },
+    /// A person has a message, or less to read than before.
+    Notified { user: UserName, news: Box<News> },
     /// A person was removed or changed their password: their sockets close.
     SignedOut { user: UserName },
 }
@@ -74,6 +77,7 @@ impl Event {
             Event::ListChanged { .. } => "list",
             Event::Imported { .. } => "import",
             Event::Rang { .. } => "alarm",
+            Event::Notified { .. } => "notification",
             Event::SignedOut { .. } => "signed_out",
         }
     }
@@ -83,9 +87,10 @@ impl Event {
             Event::Changed { collection, .. }
             | Event::RightsChanged { collection, .. }
             | Event::Imported { collection, .. } => Topic::Collection(*collection),
-            Event::ListChanged { user, .. } | Event::Rang { user, .. } | Event::SignedOut { user } => {
-                Topic::User(user.clone())
-            }
+            Event::ListChanged { user, .. }
+            | Event::Rang { user, .. }
+            | Event::Notified { user, .. }
+            | Event::SignedOut { user } => Topic::User(user.clone()),
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod collection;
 pub mod delivery;
 pub mod event;
 pub mod import;
+pub mod notification;
 pub mod object;
 pub mod occurrence;
 pub mod principal;

@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 
 use crate::domain::address::{Address, UserName};
 use crate::domain::event::Rang;
+use crate::domain::notification::{ConversationId, MessageId};
 use crate::domain::refusal::Refusal;
 use crate::gateway::dialect::{Desk, Readable};
 use crate::service::Service;
@@ -37,6 +38,18 @@ impl Desk for ServiceDesk {
 
     fn sign_in<'a>(&'a self, credentials: &'a Credentials, from: IpAddr) -> BoxFuture<'a, Result<UserName, Refusal>> {
         Box::pin(async move { Ok(self.service.authenticate(credentials, from).await?.name) })
+    }
+
+    fn taken<'a>(
+        &'a self,
+        user: &'a UserName,
+        messages: Vec<(ConversationId, MessageId)>,
+    ) -> BoxFuture<'a, Result<(), Refusal>> {
+        Box::pin(async move { self.service.note_taken(user, &messages).await })
+    }
+
+    fn channel<'a>(&'a self, user: &'a UserName, address: &'a Address) -> BoxFuture<'a, Result<String, Refusal>> {
+        Box::pin(async move { Ok(self.service.view(user, address).await?.shown.display_name) })
     }
 
     fn told<'a>(&'a self, user: &'a UserName, alarms: Vec<(DateTime<Utc>, u64)>) -> BoxFuture<'a, Result<(), Refusal>> {

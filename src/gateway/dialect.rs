@@ -12,6 +12,7 @@ use crate::bus::{Flight, Notice};
 use crate::domain::address::{Address, UserName};
 use crate::domain::collection::CollectionId;
 use crate::domain::event::{Rang, Topic};
+use crate::domain::notification::{ConversationId, MessageId};
 use crate::domain::refusal::Refusal;
 use crate::domain::sync::Token;
 use crate::service::login::Credentials;
@@ -44,6 +45,11 @@ pub trait Dialect: Send {
 
     /// How it takes leave of a client that does not read fast enough.
     fn slow(&self) -> Leave;
+
+    /// What it says before a close that is not its own: the service stops, the client is too slow, or broke the WebSocket protocol.
+    fn last_words(&self, _leave: Leave) -> Option<Bytes> {
+        None
+    }
 }
 
 /// What a client said. Pings, pongs and closes stay with the session.
@@ -86,6 +92,10 @@ pub enum Ask {
     Told(Vec<(DateTime<Utc>, u64)>),
     /// Who brings these credentials? The socket is theirs from the answer on; the other questions need that it is somebody's.
     SignIn(Credentials, IpAddr),
+    /// A client has these messages now. Only noted.
+    Taken(Vec<(ConversationId, MessageId)>),
+    /// Under which name does the user of this socket see what stands there?
+    Channel(Address),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +105,8 @@ pub enum Outcome {
     Noted,
     /// Whose socket it is now.
     SignedIn(UserName),
+    /// A channel's name.
+    Channel(String),
     Refused(Refusal),
 }
 
@@ -111,18 +123,25 @@ pub struct Readable {
 #[derive(Clone, Debug)]
 pub struct Outgoing {
     pub frame: Bytes,
+    /// The rest of the same frame, which others share; mostly nothing.
+    pub tail: Bytes,
     pub flight: Flight,
 }
 
 impl Outgoing {
     /// An answer: nobody waits for it to be written.
     pub fn answer(frame: Bytes) -> Outgoing {
-        Outgoing { frame, flight: Flight::unwatched() }
+        Outgoing { frame, tail: Bytes::new(), flight: Flight::unwatched() }
     }
 
     /// News: its notice is settled when this is written.
     pub fn news(frame: Bytes, notice: &Notice) -> Outgoing {
-        Outgoing { frame, flight: notice.flight.clone() }
+        Outgoing { frame, tail: Bytes::new(), flight: notice.flight.clone() }
+    }
+
+    /// One frame of which the first part is this client's and the rest is everybody's; news, if a notice stands behind it.
+    pub fn shared(frame: Bytes, tail: Bytes, notice: Option<&Notice>) -> Outgoing {
+        Outgoing { frame, tail, flight: notice.map_or_else(Flight::unwatched, |notice| notice.flight.clone()) }
     }
 }
 
@@ -143,6 +162,16 @@ pub trait Desk: Send + Sync {
 
     /// Who brings these credentials.
     fn sign_in<'a>(&'a self, credentials: &'a Credentials, from: IpAddr) -> BoxFuture<'a, Result<UserName, Refusal>>;
+
+    /// A client of this person's has these messages.
+    fn taken<'a>(
+        &'a self,
+        user: &'a UserName,
+        messages: Vec<(ConversationId, MessageId)>,
+    ) -> BoxFuture<'a, Result<(), Refusal>>;
+
+    /// The name under which a person sees a channel.
+    fn channel<'a>(&'a self, user: &'a UserName, address: &'a Address) -> BoxFuture<'a, Result<String, Refusal>>;
 
     /// They need not wait any longer.
     fn told<'a>(&'a self, user: &'a UserName, alarms: Vec<(DateTime<Utc>, u64)>) -> BoxFuture<'a, Result<(), Refusal>>;

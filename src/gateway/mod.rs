@@ -8,6 +8,7 @@ pub mod hub;
 pub mod queue;
 pub mod session;
 pub mod side;
+pub mod stomp;
 pub mod talk;
 pub mod upgrade;
 pub mod ws;

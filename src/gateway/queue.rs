@@ -92,7 +92,11 @@ impl Queue {
             Event::RightsChanged { collection, .. } => {
                 state.changes.remove(collection);
             }
-            Event::ListChanged { .. } | Event::Imported { .. } | Event::Rang { .. } | Event::SignedOut { .. } => {}
+            Event::ListChanged { .. }
+            | Event::Imported { .. }
+            | Event::Rang { .. }
+            | Event::Notified { .. }
+            | Event::SignedOut { .. } => {}
         }
         state.bytes += notice.weight();
         let mut dropped = VecDeque::new();

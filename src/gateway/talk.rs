@@ -118,6 +118,22 @@ impl Talk {
         }
     }
 
+    /// Takes leave of a client whose dialect did not ask for it.
+    pub fn dismiss(&mut self, leave: Leave) {
+        if self.left.is_none() {
+            self.last_words(leave);
+            self.say_leave(leave);
+        }
+    }
+
+    /// What the dialect has to say before a close that is not its own.
+    pub fn last_words(&mut self, leave: Leave) {
+        if let Some(words) = self.dialect.last_words(leave) {
+            self.counted.add(Message::Answer);
+            self.outbox.push(Outgoing::answer(words));
+        }
+    }
+
     pub fn say_leave(&mut self, leave: Leave) {
         if self.left.is_none() {
             self.counted.add(Message::Close);
@@ -167,6 +183,12 @@ impl Talk {
                 },
                 Ask::Waiting => desk.waiting(&user).await.map_or_else(Outcome::Refused, Outcome::Waiting),
                 Ask::Told(alarms) => desk.told(&user, alarms).await.map_or_else(Outcome::Refused, |()| Outcome::Noted),
+                Ask::Taken(messages) => {
+                    desk.taken(&user, messages).await.map_or_else(Outcome::Refused, |()| Outcome::Noted)
+                }
+                Ask::Channel(address) => {
+                    desk.channel(&user, &address).await.map_or_else(Outcome::Refused, Outcome::Channel)
+                }
                 Ask::SignIn(..) => Outcome::Refused(Refusal::Unauthenticated),
             }
         })

@@ -18,6 +18,7 @@ use crate::domain::address::UserName;
 use crate::gateway::dialect::{Desk, Dialect};
 use crate::gateway::hub::{Hub, RETRY_SECONDS};
 use crate::gateway::session::{Ending, Session, Settings};
+use crate::gateway::stomp;
 use crate::system::clock::Clock;
 use crate::system::pace::Pace;
 
@@ -33,6 +34,7 @@ pub struct Door {
     pub settings: Settings,
     /// Paths that one socket may register.
     pub paths_max: usize,
+    pub stomp: stomp::machine::Limits,
 }
 
 /// A request that asks for a WebSocket, and asks rightly.

@@ -5,6 +5,8 @@ pub mod accept;
 pub mod auth;
 pub mod body;
 pub mod call;
+pub mod notice;
 pub mod observe;
+pub mod place;
 pub mod problem;
 pub mod route;

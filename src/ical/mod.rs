@@ -5,6 +5,7 @@ pub mod bell;
 pub mod bells;
 pub mod block;
 pub mod draft;
+pub mod invited;
 pub mod lines;
 pub mod object;
 pub mod recur;

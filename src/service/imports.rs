@@ -11,12 +11,14 @@ use crate::domain::address::{Address, Kind};
 use crate::domain::collection::Collection;
 use crate::domain::event::Event;
 use crate::domain::import::{Counts, Failure, Import, Media, Status, Upload};
+use crate::domain::notification::{Draft, MessageId};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::ical::split::{self, Split};
 use crate::kv::{Stamp, Writes};
 use crate::service::Service;
 use crate::service::collections::standing;
+use crate::service::ledger::{Ledger, Place, Wanted};
 use crate::service::objects::{Prepared, check_component, check_uid, lay, seal, seen_object};
 use crate::service::principals::still_there;
 use crate::store::journal::Pen;
@@ -289,7 +291,13 @@ impl Service {
             Err(refusal) => return Err(refusal),
         };
         let now = self.now();
-        self.commit(vec![keys::import(&import.id)], move |seen, stamp| {
+        let place = Place { user: import.user.clone(), ..Place::of_imports(&import.target) };
+        let id = MessageId::of(place.conversation, &Draft::import(&import.id, None).key);
+        let mut wanted = Wanted::default();
+        wanted.message(&place.user, place.conversation, id);
+        let mut reads = vec![keys::import(&import.id)];
+        reads.extend(wanted.reads());
+        self.commit(reads, move |seen, stamp| {
             let mut ended = match seen.first() {
                 Some(Some(bytes)) => record::import(bytes)?,
                 _ => return Err(Refusal::NotFound),
@@ -303,8 +311,11 @@ impl Service {
             if let Some(failure) = &failure {
                 imports::write_failure(&mut writes, &ended.id, ended.counts.failed, failure);
             }
+            let counts = (status == Status::Completed).then(|| (ended.counts.succeeded(), ended.counts.failed));
+            let mut ledger = Ledger::open(&wanted, seen.get(1..).unwrap_or_default(), now)?;
+            ledger.post(&place, "", &Draft::import(&ended.id, counts), now);
+            ledger.close(&mut writes, stamp.0);
             if let Some(collection) = origin {
-                let counts = (status == Status::Completed).then(|| (ended.counts.succeeded(), ended.counts.failed));
                 let (address, import) = (ended.target.clone(), ended.id);
                 Pen::new(now, stamp.0).tell(&mut writes, Event::Imported { collection, address, import, counts });
             }

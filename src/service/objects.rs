@@ -12,10 +12,12 @@ use crate::domain::access::{Right, right_of};
 use crate::domain::address::{Kind, ObjectAddress, UserName};
 use crate::domain::collection::Collection;
 use crate::domain::event::Event;
+use crate::domain::notification::Invited;
 use crate::domain::object::{Body, BodyId, Component, Etag, Precondition, Record, Span};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::domain::sync::{Change, Token};
+use crate::ical::invited;
 use crate::ical::lines::Limits;
 use crate::ical::object::CalendarObject;
 use crate::ical::vcard::Card;
@@ -23,8 +25,9 @@ use crate::kv::{Stamp, Writes};
 use crate::service::Service;
 use crate::service::alarms::Ringing;
 use crate::service::collections::standing;
+use crate::service::ledger::{Ledger, Wanted};
 use crate::store::journal::Pen;
-use crate::store::{changes, collections, due, keys, objects, record};
+use crate::store::{changes, collections, due, keys, notifications, objects, record};
 
 /// From this size on, text is read on a thread of its own, so that sockets do not wait for it.
 const READ_ASIDE_BYTES: usize = 65_536;
@@ -41,6 +44,10 @@ pub struct Prepared {
     pub span: Option<Span>,
     /// The next instant at which an alarm of it rings, after the moment of the write.
     pub due: Option<DateTime<Utc>>,
+    /// Who was invited by whom, seen by the calendar's owner.
+    pub invited: Option<Invited>,
+    /// Up to when alarms of it are acknowledged.
+    pub acknowledged: Option<DateTime<Utc>>,
 }
 
 /// What a write did.
@@ -90,7 +97,7 @@ impl Service {
         Err(Refusal::Busy { limit: "the zone of this calendar keeps changing", retry_seconds: 1 })
     }
 
-    /// `None` where the zone that the alarms were planned in changed meanwhile.
+    /// `None` where the zone that the alarms were planned in changed meanwhile, or what was known of an invitation.
     async fn try_put(
         &self,
         user: &UserName,
@@ -103,12 +110,16 @@ impl Service {
         // The zone is read before the alarms are planned in it, so a change that comes between is seen.
         let owner = self.store.principal(source.address.user()).await?;
         let prepared = self.prepare(source, bytes.clone(), now).await?;
-        let reads = vec![
+        let (invited, acknowledged) = (prepared.invited.as_ref(), prepared.acknowledged);
+        let concern = self.concern(source, address.name(), &prepared.uid, invited, acknowledged).await?;
+        let mut reads = vec![
             keys::collection(&source.address),
             keys::object(source.id, address.name()),
             keys::uid(source.id, &prepared.uid),
             keys::user(source.address.user()),
+            keys::standing(source.id, &prepared.uid),
         ];
+        reads.extend(concern.wanted.reads());
         let (user, name) = (user.clone(), Arc::<str>::from(address.name()));
         let (id, precondition) = (source.id, precondition.clone());
         let zones = (source.timezone.clone(), owner.and_then(|owner| owner.timezone));
@@ -129,8 +140,15 @@ impl Service {
                 if (head.timezone.clone(), owner.and_then(|owner| owner.timezone)) != zones {
                     return Ok((Vec::new(), None));
                 }
+                let standing = seen.get(4).and_then(Option::as_ref).map(|row| record::standing(row)).transpose()?;
+                if prepared.invited.is_some() && standing != concern.standing {
+                    return Ok((Vec::new(), None));
+                }
                 let mut writes = Vec::new();
                 let created = before.is_none();
+                let mut ledger = Ledger::open(&concern.wanted, seen.get(5..).unwrap_or_default(), now)?;
+                concern.tell(&mut ledger, now);
+                ledger.close(&mut writes, stamp.0);
                 lay(&mut writes, &mut head, before, &prepared, &name, now, stamp, 0);
                 let token = seal(&mut writes, head, now, stamp);
                 Ok((writes, Some(Written { created, etag: prepared.etag.clone(), token })))
@@ -154,7 +172,13 @@ impl Service {
             return Err(Refusal::Forbidden);
         }
         let source = view.source;
-        let reads = vec![keys::collection(&source.address), keys::object(source.id, address.name())];
+        let mut wanted = Wanted::default();
+        let concerned = match self.store.object(source.id, address.name()).await? {
+            Some(object) => self.unread_about(&source, &object.uid, &mut wanted).await?,
+            None => Vec::new(),
+        };
+        let mut reads = vec![keys::collection(&source.address), keys::object(source.id, address.name())];
+        reads.extend(wanted.reads());
         let (user, now) = (caller.name.clone(), self.now());
         let (_, token) = self
             .commit(reads, move |seen, stamp| {
@@ -168,6 +192,11 @@ impl Service {
                 }
                 let before = before.ok_or(Refusal::NotFound)?;
                 let mut writes = Vec::new();
+                // What is gone needs no reading any more.
+                let mut ledger = Ledger::open(&wanted, seen.get(2..).unwrap_or_default(), now)?;
+                concerned.iter().for_each(|(user, of)| ledger.read(user, *of, |_| true, false));
+                ledger.close(&mut writes, stamp.0);
+                notifications::write_standing(&mut writes, head.id, &before.uid, None);
                 objects::remove(&mut writes, head.id, &before);
                 changes::write(&mut writes, head.id, stamp.0, 0, Change::Removed, &before.name);
                 head.objects = head.objects.saturating_sub(1);
@@ -234,13 +263,16 @@ fn prepare(
                 return Err(Fault::whole("the object has no UID").into());
             };
             let span = object.span(ringing.zone);
-            Ok(Prepared { uid, component, etag, span, due, bytes })
+            let invited = invited::invited(&object, &ringing.policy.user_email, ringing.zone);
+            let acknowledged = invited::acknowledged(&object);
+            Ok(Prepared { uid, component, etag, span, due, invited, acknowledged, bytes })
         }
         Kind::AddressBook => {
             let card = Card::read(&bytes, limits)?;
             card.storable()?;
             let uid = card.uid().ok_or_else(|| Fault::whole("the card has no UID"))?;
-            Ok(Prepared { uid, component: Component::Card, etag, span: None, due: None, bytes })
+            let component = Component::Card;
+            Ok(Prepared { uid, component, etag, span: None, due: None, invited: None, acknowledged: None, bytes })
         }
     }
 }
@@ -294,6 +326,10 @@ pub(crate) fn lay(
     stamp: Stamp,
     part: u32,
 ) {
+    if prepared.invited.is_some() || before.is_some() {
+        let standing = prepared.invited.as_ref().map(Invited::standing);
+        notifications::write_standing(writes, head.id, &prepared.uid, standing.as_ref());
+    }
     // What was to ring up to now belonged to the text that stood until now: it rings, and what is overdue is looked at from there on.
     let (mut armed, mut due) = (Vec::new(), prepared.due);
     match before {

@@ -191,6 +191,12 @@ impl Service {
         self.remove_all(&keys::deliveries(Some(name))).await?;
         self.remove_all(&keys::deads(Some(name))).await?;
         self.remove(vec![keys::channels(name)]).await?;
+        let messages = self.store.messages(name, None).await?;
+        let aged = messages.iter().map(|(of, message)| keys::age(message.sent_at, name, *of, message.id));
+        self.remove(aged.collect()).await?;
+        self.remove_all(&keys::messages(name, None)).await?;
+        self.remove_all(&keys::conversations(name)).await?;
+        self.remove(vec![keys::statistics(name)]).await?;
         for upload in self.store.uploads(Some(name)).await? {
             self.remove_upload(&upload).await?;
         }

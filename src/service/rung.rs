@@ -5,10 +5,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::domain::address::UserName;
 use crate::domain::alarm::{Action, Rung, State};
 use crate::domain::event::{Event, Rang};
+use crate::domain::notification::State::{Delivered, Pending};
+use crate::domain::notification::{ConversationId, MessageId};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::service::Service;
 use crate::service::belfry::Bell;
+use crate::service::ledger::{Ledger, Wanted};
 use crate::service::objects::seen_object;
 use crate::store::journal::{self, Pen};
 use crate::store::{keys, objects, record, rung};
@@ -72,13 +75,39 @@ impl Service {
     /// Nobody of this person needs to hear it any more, on any device.
     pub async fn acknowledge(&self, caller: &Principal, id: u64) -> Result<Rung, Refusal> {
         let found = self.find_rung(caller, id).await?;
-        let key = (found.user.clone(), found.alarm.at, found.alarm.id);
         if let State::Snoozed(until) = found.state {
             self.cancel_snooze(&found, until).await?;
         }
-        self.change_state(vec![key], |_| State::Acknowledged).await?;
-        self.clear_screens(&found).await?;
-        Ok(Rung { state: State::Acknowledged, ..found })
+        let (wanted, at) = self.message_of(&found).await?;
+        let mut reads = vec![keys::rung(&found.user, found.alarm.at, found.alarm.id)];
+        reads.extend(wanted.reads());
+        let now = self.now();
+        let (_, rung) = self
+            .commit(reads, move |seen, stamp| {
+                let Some(Some(bytes)) = seen.first() else { return Err(Refusal::NotFound) };
+                let rung = Rung { state: State::Acknowledged, ..record::rung(bytes)? };
+                let mut writes = Vec::new();
+                rung::write(&mut writes, &rung);
+                let mut ledger = Ledger::open(&wanted, seen.get(1..).unwrap_or_default(), now)?;
+                settle(&mut ledger, at.as_ref());
+                ledger.close(&mut writes, stamp.0);
+                Ok((writes, rung))
+            })
+            .await?;
+        self.clear_screens(&rung).await?;
+        Ok(rung)
+    }
+
+    /// Where the message of an alarm stands, and the rows that changing it needs; none where its event is gone.
+    async fn message_of(&self, rung: &Rung) -> Result<(Wanted, Option<Said>), Refusal> {
+        let mut wanted = Wanted::default();
+        let place = self.place_of(rung.alarm.object.collection(), rung.alarm.object.name()).await?;
+        let at = place.map(|place| {
+            let id = MessageId::of_alarm(place.conversation, rung.alarm.id);
+            wanted.message(&rung.user, place.conversation, id);
+            Said { user: rung.user.clone(), conversation: place.conversation, id }
+        });
+        Ok((wanted, at))
     }
 
     /// It rings again at `until`, on every device.
@@ -97,8 +126,11 @@ impl Service {
         let place = keys::object(of, found.alarm.object.name());
         let again = Rang { at: until, ..found.alarm.clone() };
         let user = found.user.clone();
+        let (wanted, at) = self.message_of(&found).await?;
+        let mut reads = vec![row, place];
+        reads.extend(wanted.reads());
         let (_, (rung, bell)) = self
-            .commit(vec![row, place], move |seen, stamp| {
+            .commit(reads, move |seen, stamp| {
                 let Some(Some(bytes)) = seen.first() else { return Err(Refusal::NotFound) };
                 let mut rung = record::rung(bytes)?;
                 let mut object = seen_object(seen.get(1))?.ok_or(Refusal::NotFound)?;
@@ -110,6 +142,10 @@ impl Service {
                 objects::write_record(&mut writes, of, &object);
                 rung.state = State::Snoozed(until);
                 rung::write(&mut writes, &rung);
+                // It is dealt with until it rings again.
+                let mut ledger = Ledger::open(&wanted, seen.get(2..).unwrap_or_default(), now)?;
+                settle(&mut ledger, at.as_ref());
+                ledger.close(&mut writes, stamp.0);
                 let bell = Bell { armed, of, user: user.clone(), alarm: again.clone() };
                 Ok((writes, (rung, bell)))
             })
@@ -144,6 +180,21 @@ impl Service {
             }
         }
         Ok(())
+    }
+}
+
+/// A message that was said.
+struct Said {
+    user: UserName,
+    conversation: ConversationId,
+    id: MessageId,
+}
+
+/// A person has dealt with a message: it is read and delivered.
+fn settle(ledger: &mut Ledger, at: Option<&Said>) {
+    if let Some(Said { user, conversation, id }) = at {
+        ledger.read(user, *conversation, |one| one.id == *id, true);
+        ledger.turn((user, *conversation, *id), Pending, Delivered, true);
     }
 }
 

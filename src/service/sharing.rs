@@ -121,6 +121,7 @@ impl Service {
         let known = mirror_of(&source, whom).ok_or(Refusal::NotFound)?;
         let at = Address::new(source.address.kind(), whom.as_str(), &known).ok_or(Refusal::NotFound)?;
         let reads = vec![keys::collection(&source.address), keys::collection(&at)];
+        let gone = at.clone();
         let (user, whom, now) = (user.clone(), whom.clone(), self.now());
         let (_, done) = self
             .commit(reads, move |seen, stamp| {
@@ -148,6 +149,9 @@ impl Service {
                 Ok((writes, true))
             })
             .await?;
+        if done {
+            self.forget_channel(&gone).await?;
+        }
         Ok(done)
     }
 
@@ -161,6 +165,7 @@ impl Service {
         for _ in 0..TRIES {
             let source = self.administered(caller, address).await?;
             let subscribers = self.store.subscribers(source.id).await?;
+            let left = subscribers.clone();
             let mirrors: Vec<Address> = source.grants.iter().filter_map(|grant| source.mirror(grant)).collect();
             let mut reads = vec![keys::collection(&source.address)];
             reads.extend(subscribers.iter().chain(&mirrors).map(keys::collection));
@@ -202,6 +207,10 @@ impl Service {
                 })
                 .await?;
             if done {
+                let gone: &[Address] = if public.is_none() { &left } else { &[] };
+                for channel in gone {
+                    self.forget_channel(channel).await?;
+                }
                 return Ok(());
             }
         }

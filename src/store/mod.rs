@@ -7,6 +7,7 @@ pub mod due;
 pub mod imports;
 pub mod journal;
 pub mod keys;
+pub mod notifications;
 pub mod objects;
 pub mod principals;
 pub mod record;

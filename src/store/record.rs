@@ -7,6 +7,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use crate::domain::access::{Grant, Right};
 use crate::domain::address::{Address, UserName};
@@ -16,6 +17,9 @@ use crate::domain::collection::{Collection, CollectionId, Source};
 use crate::domain::delivery::{Delivery, DeliveryId, Errand};
 use crate::domain::event::{Event, ListChange, Rang};
 use crate::domain::import::{Counts, Failure, Import, Media, Status, Upload};
+use crate::domain::notification::{
+    self, Alignment, Answer, Conversation, ConversationId, Message, MessageId, News, Standing, Statistics, Unread,
+};
 use crate::domain::object::{Armed, BodyId, Component, Etag, Record, Span};
 use crate::domain::principal::Principal;
 use crate::domain::sync::{Change, Token};
@@ -324,6 +328,7 @@ pub fn pack_line(line: &Line) -> Bytes {
         // Kind 4 was an alarm without attendees.
         Event::Rang { user, alarm } => pack((head, 6u8, rang_row(user, alarm), &alarm.attendees)),
         Event::SignedOut { user } => pack((head, 5u8, user.as_str())),
+        Event::Notified { user, news } => pack((head, 20u8, user.as_str(), news_row(news))),
     }
 }
 
@@ -367,6 +372,10 @@ pub fn line(bytes: &[u8]) -> Result<Line, StoreError> {
             Event::Rang { user, alarm: Rang { attendees, ..alarm } }
         }
         5 => Event::SignedOut { user: user(WHAT, &postcard::from_bytes::<String>(rest).map_err(bad)?)? },
+        20 => {
+            let (name, row): (String, NewsRow) = postcard::from_bytes(rest).map_err(bad)?;
+            Event::Notified { user: user(WHAT, &name)?, news: Box::new(news_back(WHAT, row)?) }
+        }
         _ => return Err(StoreError::Unreadable(WHAT)),
     };
     Ok(Line { written: time(WHAT, head.0)?, not_before: head.1.map(|at| time(WHAT, at)).transpose()?, event })
@@ -439,6 +448,149 @@ pub fn channels(bytes: &[u8]) -> Result<Channels, StoreError> {
         })
         .transpose()?;
     Ok(Channels { email, webhook, ntfy: ntfy.map(|(url, token)| Ntfy { url, token }) })
+}
+
+const KINDS: [notification::Kind; 6] = [
+    notification::Kind::Invitation,
+    notification::Kind::Update,
+    notification::Kind::Cancellation,
+    notification::Kind::Reply,
+    notification::Kind::Alarm,
+    notification::Kind::Import,
+];
+const STATES: [notification::State; 3] =
+    [notification::State::Pending, notification::State::Delivered, notification::State::Failed];
+const ALIGNMENTS: [Alignment; 3] = [Alignment::Left, Alignment::Right, Alignment::Center];
+const ANSWERS: [Answer; 5] =
+    [Answer::NeedsAction, Answer::Accepted, Answer::Declined, Answer::Tentative, Answer::Delegated];
+
+type MessageRow = (u128, (u8, u8, u8), (String, String), (Option<String>, Option<String>), Option<i64>, (i64, i64));
+
+fn message_row(m: &Message) -> MessageRow {
+    (
+        m.id.0.as_u128(),
+        (code(&KINDS, &m.kind), code(&ALIGNMENTS, &m.alignment), code(&STATES, &m.state)),
+        (m.text.clone(), m.sender.clone()),
+        (m.object.clone(), m.recurrence_id.clone()),
+        m.start.map(micros),
+        (micros(m.sent_at), m.order),
+    )
+}
+
+fn message_back(what: &'static str, row: MessageRow) -> Result<Message, StoreError> {
+    let (id, (kind, alignment, state), (text, sender), (object, recurrence_id), start, (sent_at, order)) = row;
+    Ok(Message {
+        id: MessageId(Uuid::from_u128(id)),
+        kind: decode(what, &KINDS, kind)?,
+        alignment: decode(what, &ALIGNMENTS, alignment)?,
+        state: decode(what, &STATES, state)?,
+        text,
+        sender,
+        object,
+        start: start.map(|at| time(what, at)).transpose()?,
+        recurrence_id,
+        sent_at: time(what, sent_at)?,
+        order,
+    })
+}
+
+pub fn pack_message(m: &Message) -> Bytes {
+    pack(message_row(m))
+}
+
+pub fn message(bytes: &[u8]) -> Result<Message, StoreError> {
+    message_back("message", unpack("message", bytes)?)
+}
+
+type ConversationRow = (u128, (String, String, String), (i64, i64), u128, u32, Vec<(u128, u8, i64)>, i64);
+
+pub fn pack_conversation(c: &Conversation) -> Bytes {
+    let unread: Vec<_> =
+        c.unread.iter().map(|one| (one.id.0.as_u128(), code(&KINDS, &one.kind), micros(one.sent_at))).collect();
+    pack((
+        c.id.0.as_u128(),
+        (c.channel.to_string(), &c.uid, &c.title),
+        (micros(c.created), micros(c.last_at)),
+        c.last.0.as_u128(),
+        c.messages,
+        unread,
+        c.counted,
+    ))
+}
+
+pub fn conversation(bytes: &[u8]) -> Result<Conversation, StoreError> {
+    const WHAT: &str = "conversation";
+    let (id, (channel, uid, title), (created, last_at), last, messages, unread, counted): ConversationRow =
+        unpack(WHAT, bytes)?;
+    let unread = unread.into_iter().map(|(id, kind, at)| {
+        let (kind, sent_at) = (decode(WHAT, &KINDS, kind)?, time(WHAT, at)?);
+        Ok::<_, StoreError>(Unread { id: MessageId(Uuid::from_u128(id)), kind, sent_at })
+    });
+    Ok(Conversation {
+        id: ConversationId(Uuid::from_u128(id)),
+        channel: address(WHAT, &channel)?,
+        uid,
+        title,
+        created: time(WHAT, created)?,
+        last: MessageId(Uuid::from_u128(last)),
+        last_at: time(WHAT, last_at)?,
+        messages,
+        unread: unread.collect::<Result<_, _>>()?,
+        counted,
+    })
+}
+
+pub fn pack_statistics(s: &Statistics) -> Bytes {
+    pack((s.unread, s.messages))
+}
+
+pub fn statistics(bytes: &[u8]) -> Result<Statistics, StoreError> {
+    let (unread, messages) = unpack("statistics", bytes)?;
+    Ok(Statistics { unread, messages })
+}
+
+type StandingRow = (bool, Option<u8>, bool, u32, u64, Vec<(u64, u8)>);
+
+pub fn pack_standing(s: &Standing) -> Bytes {
+    let attendees: Vec<_> = s.attendees.iter().map(|(who, answer)| (*who, code(&ANSWERS, answer))).collect();
+    pack((s.own, s.answer.map(|answer| code(&ANSWERS, &answer)), s.cancelled, s.sequence, s.digest, attendees))
+}
+
+pub fn standing(bytes: &[u8]) -> Result<Standing, StoreError> {
+    const WHAT: &str = "standing of an invitation";
+    let (own, answer, cancelled, sequence, digest, attendees): StandingRow = unpack(WHAT, bytes)?;
+    let read = |(who, code): (u64, u8)| Ok::<_, StoreError>((who, decode(WHAT, &ANSWERS, code)?));
+    Ok(Standing {
+        own,
+        answer: answer.map(|code| decode(WHAT, &ANSWERS, code)).transpose()?,
+        cancelled,
+        sequence,
+        digest,
+        attendees: attendees.into_iter().map(read).collect::<Result<_, _>>()?,
+    })
+}
+
+type NewsRow = (u128, String, String, Option<(MessageRow, bool)>, (u64, i64), (u64, bool));
+
+fn news_row(n: &News) -> NewsRow {
+    let message = n.message.as_ref().map(|(message, created)| (message_row(message), *created));
+    let (unread, total) = ((n.unread, n.counted), (n.total, n.first));
+    (n.conversation.0.as_u128(), n.channel.to_string(), n.title.clone(), message, unread, total)
+}
+
+fn news_back(what: &'static str, row: NewsRow) -> Result<News, StoreError> {
+    let (conversation, channel, title, message, (unread, counted), (total, first)) = row;
+    let message = message.map(|(row, created)| Ok::<_, StoreError>((message_back(what, row)?, created)));
+    Ok(News {
+        conversation: ConversationId(Uuid::from_u128(conversation)),
+        channel: address(what, &channel)?,
+        title,
+        message: message.transpose()?,
+        unread,
+        counted,
+        total,
+        first,
+    })
 }
 
 const ERRANDS: [Errand; 2] = [Errand::Ring, Errand::Clear];

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use campanile::domain::address::{Address, UserName};
 use campanile::domain::collection::CollectionId;
 use campanile::domain::event::Rang;
+use campanile::domain::notification::{ConversationId, MessageId};
 use campanile::domain::refusal::Refusal;
 use campanile::domain::sync::Token;
 use campanile::gateway::dialect::{Desk, Readable};
@@ -25,6 +26,9 @@ pub struct World {
     released: watch::Sender<u64>,
     /// Alarms that rang while nobody heard them.
     pub waiting: Mutex<Vec<Rang>>,
+    /// Messages that were noted as taken.
+    pub taken: Mutex<Vec<MessageId>>,
+    unread: Mutex<HashMap<String, u64>>,
 }
 
 impl World {
@@ -34,6 +38,8 @@ impl World {
             left: Mutex::new(None),
             released: watch::Sender::new(0),
             waiting: Mutex::default(),
+            taken: Mutex::default(),
+            unread: Mutex::default(),
         })
     }
 
@@ -43,6 +49,11 @@ impl World {
 
     pub fn readable(&self, path: &str, collection: u64, token: u64) {
         self.set(path, Ok(Readable { collection: CollectionId(collection), token: Token(token) }));
+    }
+
+    /// How much of somebody is unread; anybody else was never told anything.
+    pub fn set_unread(&self, user: &str, unread: u64) {
+        self.unread.lock().unwrap().insert(user.to_owned(), unread);
     }
 
     pub fn hold_after(&self, asks: usize) {
@@ -93,6 +104,19 @@ impl Desk for World {
         };
         let known = name.filter(|name| ["alice", "bob"].contains(&name.as_str())).and_then(|name| UserName::new(name));
         Box::pin(async { known.ok_or(Refusal::Unauthenticated) })
+    }
+
+    fn taken<'a>(
+        &'a self,
+        _: &'a UserName,
+        messages: Vec<(ConversationId, MessageId)>,
+    ) -> BoxFuture<'a, Result<(), Refusal>> {
+        self.taken.lock().unwrap().extend(messages.iter().map(|(_, id)| *id));
+        Box::pin(async { Ok(()) })
+    }
+
+    fn channel<'a>(&'a self, _: &'a UserName, address: &'a Address) -> BoxFuture<'a, Result<String, Refusal>> {
+        Box::pin(async { self.look(address).unwrap_or(Err(Refusal::NotFound)).map(|_| address.name().to_owned()) })
     }
 
     fn told<'a>(&'a self, _: &'a UserName, alarms: Vec<(DateTime<Utc>, u64)>) -> BoxFuture<'a, Result<(), Refusal>> {

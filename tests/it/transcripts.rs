@@ -225,7 +225,7 @@ impl Pure {
                     self.world.told(&user, alarms).now_or_never().unwrap().unwrap();
                     Outcome::Noted
                 }
-                Ask::SignIn(..) => panic!("Side signs in before"),
+                Ask::SignIn(..) | Ask::Taken(_) | Ask::Channel(_) => panic!("Side never asks this"),
             };
             let it = &mut self.sockets[socket];
             it.asks.pop_front();
@@ -321,6 +321,7 @@ impl Live {
             pace: Arc::new(RealPace),
             settings: Settings::default(),
             paths_max: PATHS_DEFAULT,
+            stomp: Default::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -11,6 +11,7 @@ mod imports;
 mod listing;
 mod login;
 mod metrics;
+mod notifications;
 mod sharing;
 mod tickets;
 
