@@ -12,7 +12,9 @@ use tokio::task::JoinHandle;
 use crate::api::metrics::Board;
 use crate::bus::Bus;
 use crate::bus::local::LocalBus;
-use crate::config::{Config, Engine, MailSecurity};
+use crate::config::Config;
+use crate::config::mail::MailSecurity;
+use crate::config::store::Engine;
 use crate::domain::refusal::Refusal;
 use crate::gateway::desk::ServiceDesk;
 use crate::gateway::dialect::Leave;
@@ -21,12 +23,16 @@ use crate::gateway::session;
 use crate::gateway::stomp;
 use crate::gateway::upgrade::Door;
 use crate::http::accept;
+use crate::http::cors::Cors;
 use crate::http::observe::Observed;
+use crate::http::porch::Porch;
+use crate::http::proxy::Proxies;
 use crate::jobs;
 use crate::kv::{Kv, KvError, memory, redb, sled};
 use crate::metrics::Metrics;
 use crate::routes::{self, House};
 use crate::service::Service;
+use crate::service::htpasswd;
 use crate::sinks::http::Caller;
 use crate::sinks::mail::{self, Mail};
 use crate::sinks::ntfy::Ntfy;
@@ -50,6 +56,8 @@ pub enum StartError {
     Store(#[from] KvError),
     #[error("cannot listen on {address}: {why}")]
     Listen { address: SocketAddr, why: std::io::Error },
+    #[error("auth.htpasswd: {0}")]
+    Htpasswd(std::io::Error),
     #[error("cannot send alarms elsewhere: {0}")]
     Sinks(String),
     #[error("cannot start: {0}")]
@@ -131,6 +139,12 @@ pub struct Running {
 
 /// Opens the store, starts the jobs and listens.
 pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, StartError> {
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+    if let Some(path) = config.auth.htpasswd() {
+        htpasswd::text(&path).map_err(StartError::Htpasswd)?;
+    }
     let schedule = config.sweep.schedule.parse()?;
     let sinks = sinks(config)?;
     let kv = open_store(config)?;
@@ -179,6 +193,9 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
         },
     });
     let routes = TowerToHyperService::new(warp::service(routes::routes(House { service: service.clone(), door })));
+    let proxies = Proxies::new(&config.auth.proxy_header, config.proxies(), config.trusted_origins());
+    let cors = Cors::new(config.cors.any(), config.cors.named().unwrap_or_default());
+    let routes = Porch::new(routes, Arc::new(proxies), Arc::new(cors));
     let routes = Observed::new(routes, meter, u32::from_be_bytes(random::bytes(&SystemRandom)));
     let settings = accept::Settings {
         header_deadline: Duration::from_secs(config.http.header_seconds),

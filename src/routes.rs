@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use bytes::Buf;
 use futures_util::Stream;
-use http::{HeaderName, Method, StatusCode};
+use http::{Method, StatusCode};
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
 use crate::api::metrics::Board;
 use crate::api::{
-    airy, alarms, calendars, clock, conversations, deliveries, files, health, imports, me, metrics, shares, tickets,
-    tokens, users,
+    airy, alarms, app_passwords, calendars, clock, conversations, deliveries, files, health, imports, me, metrics,
+    shares, tickets, tokens, users,
 };
 use crate::dav::dispatch;
 use crate::domain::refusal::Refusal;
@@ -22,41 +22,6 @@ use crate::http::body;
 use crate::http::call::{Call, call};
 use crate::http::problem;
 use crate::service::Service;
-
-/// The methods that a browser of another origin may use.
-const METHODS: [&str; 15] = [
-    "GET",
-    "HEAD",
-    "POST",
-    "PUT",
-    "PATCH",
-    "DELETE",
-    "OPTIONS",
-    "PROPFIND",
-    "PROPPATCH",
-    "REPORT",
-    "MKCALENDAR",
-    "MKCOL",
-    "COPY",
-    "MOVE",
-    "ACL",
-];
-/// The headers that it may send, and those of an answer that it may read.
-const HEADERS: [&str; 11] = [
-    "authorization",
-    "content-type",
-    "accept",
-    "depth",
-    "destination",
-    "prefer",
-    "brief",
-    "if-match",
-    "if-none-match",
-    "idempotency-key",
-    "last-event-id",
-];
-const EXPOSED: [&str; 7] =
-    ["etag", "location", "retry-after", "dav", "allow", "preference-applied", "www-authenticate"];
 
 /// What handlers need.
 #[derive(Clone)]
@@ -129,6 +94,9 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
         .or(warp::path!("api" / "users").and(post).and(send()).then(users::add)).unify()
         .or(warp::path!("api" / "users" / String).and(delete).and(ask()).then(users::remove)).unify()
         .or(warp::path!("api" / "users" / String / "password").and(put).and(send()).then(users::set_password)).unify()
+        .or(warp::path!("api" / "app-passwords").and(get).and(ask()).then(app_passwords::list)).unify()
+        .or(warp::path!("api" / "app-passwords").and(post).and(send()).then(app_passwords::add)).unify()
+        .or(warp::path!("api" / "app-passwords" / String).and(delete).and(ask()).then(app_passwords::remove)).unify()
         .or(warp::path!("api" / "tokens").and(post).and(send()).then(tokens::issue)).unify()
         .or(warp::path!("api" / "tokens" / String).and(delete).and(ask()).then(tokens::revoke)).unify().boxed();
 
@@ -136,12 +104,8 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
     // Everything else is DAV, below `/dav` too.
     let dav = send().then(dispatch::answer).boxed();
 
-    let cors = warp::cors().allow_any_origin().allow_methods(METHODS).allow_headers(HEADERS)
-        .expose_headers(EXPOSED.map(HeaderName::from_static)).max_age(86_400);
     health.or(sockets).unify().or(imports).unify().or(calendars).unify().or(sharing).unify()
         .or(alarms).unify().or(conversations).unify().or(clock).unify().or(people).unify().or(unknown).unify().or(dav).unify()
-        .recover(broken).unify()
-        .with(cors)
         .recover(broken)
 }
 
@@ -161,12 +125,7 @@ async fn nothing_there<B: Buf>(call: Call, body: impl Stream<Item = Result<B, wa
     problem::problem(&Refusal::NotFound)
 }
 
-/// What warp itself refuses: a cross-origin request that it does not allow, or a request that it cannot read.
-async fn broken(rejection: Rejection) -> Result<Response, Infallible> {
-    let status = if rejection.find::<warp::cors::CorsForbidden>().is_some() {
-        StatusCode::FORBIDDEN
-    } else {
-        StatusCode::BAD_REQUEST
-    };
-    Ok(problem::empty(status))
+/// What warp itself refuses: a request that it cannot read.
+async fn broken(_: Rejection) -> Result<Response, Infallible> {
+    Ok(problem::empty(StatusCode::BAD_REQUEST))
 }

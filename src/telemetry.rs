@@ -9,7 +9,7 @@ use tracing_subscriber::fmt::layer;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::config::{Log, LogFormat};
+use crate::config::log::{Log, LogFormat};
 
 /// Starts logging; a second call changes nothing.
 pub fn start(log: &Log) {

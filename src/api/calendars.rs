@@ -28,6 +28,7 @@ pub fn shape(view: &View) -> Value {
         "color": view.shown.color,
         "components": view.shown.components,
         "timezone": view.shown.timezone,
+        "transparent": view.shown.transparent,
         "owner": view.source.address.user().as_str(),
         "right": view.right.as_str(),
         "public": view.source.public.map(Right::as_str),
@@ -70,6 +71,7 @@ struct Wanted {
     description: Option<String>,
     color: Option<String>,
     timezone: Option<String>,
+    transparent: Option<bool>,
     components: Option<Vec<String>>,
     alarms: Option<bool>,
 }
@@ -81,6 +83,7 @@ impl Wanted {
             description: self.description.clone(),
             color: self.color.clone(),
             timezone: self.timezone.clone(),
+            transparent: self.transparent,
         }
     }
 }

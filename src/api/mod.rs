@@ -2,6 +2,7 @@
 
 pub mod airy;
 pub mod alarms;
+pub mod app_passwords;
 pub mod calendars;
 pub mod clock;
 pub mod conversations;

@@ -6,6 +6,7 @@ use serde_json::json;
 use warp::reply::Response;
 
 use crate::api::{House, answer};
+use crate::domain::device::Purpose;
 use crate::domain::refusal::Refusal;
 use crate::http::auth;
 use crate::http::call::Call;
@@ -19,14 +20,14 @@ fn seconds(at: DateTime<Utc>) -> String {
 pub async fn draw(house: House, call: Call) -> Response {
     answer(
         async {
-            let caller = auth::caller(&house, &call).await?;
+            let caller = auth::signed_in(&house, &call, Purpose::Push).await?;
             let (value, ticket) = house.draw_ticket(&caller, call.peer).await?;
             let body = json!({
                 "clientAddress": ticket.client_address.to_string(),
                 "value": value,
                 "generatedOn": seconds(ticket.generated_on),
                 "validUntil": seconds(ticket.valid_until),
-                "username": caller.email,
+                "username": caller.principal.email,
             });
             Ok(problem::json(StatusCode::OK, &body))
         }

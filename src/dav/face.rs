@@ -44,7 +44,14 @@ pub fn dress(face: &mut Face, address: &Address, name: &Name, value: Option<&Ele
         Some(Property::CalendarDescription) if calendar => face.description = Some(text.to_owned()),
         Some(Property::BookDescription) if !calendar => face.description = Some(text.to_owned()),
         Some(Property::TimezoneId) if calendar => face.timezone = Some(timezone_id(text)?),
-        Some(Property::Color | Property::CalendarDescription | Property::BookDescription | Property::TimezoneId)
+        Some(Property::Transparency) if calendar => face.transparent = Some(transparency(value)?),
+        Some(
+            Property::Color
+            | Property::CalendarDescription
+            | Property::BookDescription
+            | Property::TimezoneId
+            | Property::Transparency,
+        )
         | None => {
             return Err(Unset::Unknown);
         }
@@ -73,6 +80,17 @@ fn timezone_id(text: &str) -> Result<String, Unset> {
     Ok(zone_named(text).ok_or_else(bad)?.to_owned())
 }
 
+/// RFC 6638 9.1: opaque where nothing is said.
+fn transparency(value: Option<&Element>) -> Result<bool, Unset> {
+    let says = |what| value.is_some_and(|value| value.child(&Space::CalDav, what).is_some());
+    match (says("transparent"), says("opaque")) {
+        (true, false) => Ok(true),
+        (false, true) => Ok(false),
+        (false, false) if value.is_none() => Ok(false),
+        _ => Err(Unset::Bad(None, "it is either transparent or opaque".to_owned())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,6 +114,13 @@ mod tests {
             ("<C:calendar-timezone-id/>", "zone=", "unknown"),
             ("<C:calendar-timezone-id>Mars</C:calendar-timezone-id>", "bad no zone named \"Mars\"", "unknown"),
             (&zone, "zone=Europe/Paris", "unknown"),
+            (
+                "<C:schedule-calendar-transp><C:transparent/></C:schedule-calendar-transp>",
+                "transparent=true",
+                "unknown",
+            ),
+            ("<C:schedule-calendar-transp><C:opaque/></C:schedule-calendar-transp>", "transparent=false", "unknown"),
+            ("<C:schedule-calendar-transp/>", "bad it is either transparent or opaque", "unknown"),
             ("<C:calendar-timezone>x</C:calendar-timezone>", "bad there is no VTIMEZONE with a TZID", "unknown"),
             (&long, &bad("longer than 16384 bytes"), &bad("longer than 16384 bytes")),
             ("<D:getetag>1</D:getetag>", "protected", "protected"),
@@ -120,6 +145,7 @@ mod tests {
                         ("text", face.description),
                         ("color", face.color),
                         ("zone", face.timezone),
+                        ("transparent", face.transparent.map(|says| says.to_string())),
                     ]
                     .into_iter()
                     .filter_map(|(field, value)| Some(format!("{field}={}", value?)))

@@ -23,6 +23,7 @@ pub enum Property {
     CalendarData,
     CalendarDescription,
     TimezoneId,
+    Transparency,
     CalendarObjectMax,
     BookHome,
     AddressData,
@@ -34,7 +35,7 @@ pub enum Property {
 
 impl Property {
     /// All of them, in the order in which `propname` lists them.
-    pub const ALL: [Property; 26] = [
+    pub const ALL: [Property; 27] = [
         Property::ResourceType,
         Property::DisplayName,
         Property::Etag,
@@ -54,6 +55,7 @@ impl Property {
         Property::CalendarData,
         Property::CalendarDescription,
         Property::TimezoneId,
+        Property::Transparency,
         Property::CalendarObjectMax,
         Property::BookHome,
         Property::AddressData,
@@ -97,6 +99,7 @@ impl Property {
             Property::CalendarData => "C:supported-calendar-data",
             Property::CalendarDescription => "C:calendar-description",
             Property::TimezoneId => "C:calendar-timezone-id",
+            Property::Transparency => "C:schedule-calendar-transp",
             Property::CalendarObjectMax => "C:max-resource-size",
             Property::BookHome => "CR:addressbook-home-set",
             Property::AddressData => "CR:supported-address-data",

@@ -105,6 +105,11 @@ impl Scene {
             (Property::CalendarDescription, Kind::Calendar) => return some(xml, &shown.description),
             (Property::BookDescription, Kind::AddressBook) => return some(xml, &shown.description),
             (Property::TimezoneId, Kind::Calendar) => return some(xml, shown.timezone.as_deref().unwrap_or_default()),
+            (Property::Transparency, Kind::Calendar) => {
+                xml.open(tag);
+                xml.empty(if shown.transparent { "C:transparent" } else { "C:opaque" });
+                xml.close(tag);
+            }
             (Property::CalendarObjectMax, Kind::Calendar) | (Property::AddressObjectMax, Kind::AddressBook) => {
                 xml.text(tag, &self.object_max.to_string());
             }

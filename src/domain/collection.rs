@@ -43,6 +43,8 @@ pub struct Collection {
     pub objects: u64,
     /// The holder of this mirror or subscription hears its alarms. Owners hear theirs in any case.
     pub alarms: bool,
+    /// What stands in it makes nobody busy: RFC 6638 9.1, `schedule-calendar-transp`. Of a mirror it is said for its holder alone.
+    pub transparent: bool,
     /// The stamp of the last change in who subscribes to it: the head row's answer for a range that no decision can read whole.
     pub subscriptions: u64,
 }
@@ -65,6 +67,7 @@ impl Collection {
             floor: Token(stamp),
             objects: 0,
             alarms: false,
+            transparent: false,
             subscriptions: stamp,
         }
     }
@@ -244,6 +247,7 @@ mod tests {
             ("the name", &reads, with(&reads, |c| c.display_name = "Journey".to_owned()), vec![ALICE]),
             ("the description", &reads, with(&reads, |c| c.description = "South".to_owned()), vec![ALICE]),
             ("the colour", &reads, with(&reads, |c| c.color = "#FF0000FF".to_owned()), vec![ALICE]),
+            ("whether it makes busy", &reads, with(&reads, |c| c.transparent = true), vec![]),
             ("the zone", &reads, with(&reads, |c| c.timezone = Some("Europe/Paris".to_owned())), vec![]),
             ("the content", &reads, with(&reads, |c| (c.token, c.objects) = (Token(99), 3)), vec![]),
             ("who subscribes", &reads, with(&reads, |c| c.subscriptions = 99), vec![]),

@@ -43,8 +43,29 @@ pub enum Event {
     Rang { user: UserName, alarm: Rang },
     /// A person has a message, or less to read than before.
     Notified { user: UserName, news: Box<News> },
-    /// A person was removed or changed their password: their sockets close.
-    SignedOut { user: UserName },
+    /// A person was removed, changed their password or took back a device's: sockets of theirs close.
+    SignedOut { user: UserName, whose: Sockets },
+}
+
+/// Which of a person's sockets close.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sockets {
+    All,
+    /// Those that no device opened with a password of its own.
+    Own,
+    /// Those that this device opened.
+    Device(String),
+}
+
+impl Sockets {
+    /// Whether a socket is one of them that this device opened, or none.
+    pub fn include(&self, device: Option<&str>) -> bool {
+        match self {
+            Sockets::All => true,
+            Sockets::Own => device.is_none(),
+            Sockets::Device(id) => device == Some(id),
+        }
+    }
 }
 
 /// What an alarm says when it rings.
@@ -59,6 +80,34 @@ pub struct Rang {
     pub id: u64,
     /// The ATTENDEEs of an e-mail alarm, as they stand there; empty means the owner.
     pub attendees: Vec<String>,
+    /// What an e-mail alarm is to say, where its author said that.
+    pub words: Option<Box<Words>>,
+}
+
+/// SUMMARY and DESCRIPTION of an e-mail alarm: what its mail has as subject and text, RFC 5545 3.6.6. Either may be empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Words {
+    pub subject: String,
+    pub text: String,
+}
+
+/// Bytes of a subject that are kept; a longer one is cut.
+const SUBJECT_MAX: usize = 500;
+/// Bytes of a mail's text that are kept; a longer one is cut, for each recipient's row holds it.
+const TEXT_MAX: usize = 16_384;
+
+impl Words {
+    /// `None` where both are empty.
+    pub fn new(subject: &str, text: &str) -> Option<Box<Words>> {
+        let words = Words { subject: cut(subject, SUBJECT_MAX), text: cut(text, TEXT_MAX) };
+        (!words.subject.is_empty() || !words.text.is_empty()).then(|| Box::new(words))
+    }
+}
+
+/// So many bytes of a text, or one character less.
+pub fn cut(text: &str, bytes_max: usize) -> String {
+    let end = (0..=bytes_max.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or(0)).unwrap_or_default().to_owned()
 }
 
 /// What a listener can listen to.
@@ -90,7 +139,7 @@ impl Event {
             Event::ListChanged { user, .. }
             | Event::Rang { user, .. }
             | Event::Notified { user, .. }
-            | Event::SignedOut { user } => Topic::User(user.clone()),
+            | Event::SignedOut { user, .. } => Topic::User(user.clone()),
         }
     }
 }

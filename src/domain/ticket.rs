@@ -15,4 +15,6 @@ pub struct Ticket {
     pub client_address: IpAddr,
     pub generated_on: DateTime<Utc>,
     pub valid_until: DateTime<Utc>,
+    /// The device whose app password drew it: it opens no more than that, and goes with it.
+    pub device: Option<String>,
 }

@@ -7,10 +7,11 @@ use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 
 use crate::domain::address::{Address, UserName};
+use crate::domain::device::Purpose;
 use crate::domain::event::Rang;
 use crate::domain::notification::{ConversationId, MessageId};
 use crate::domain::refusal::Refusal;
-use crate::gateway::dialect::{Desk, Readable};
+use crate::gateway::dialect::{Desk, Readable, Visitor};
 use crate::service::Service;
 use crate::service::login::Credentials;
 
@@ -36,8 +37,12 @@ impl Desk for ServiceDesk {
         Box::pin(self.service.waiting_alarms(user))
     }
 
-    fn sign_in<'a>(&'a self, credentials: &'a Credentials, from: IpAddr) -> BoxFuture<'a, Result<UserName, Refusal>> {
-        Box::pin(async move { Ok(self.service.authenticate(credentials, from).await?.name) })
+    fn sign_in<'a>(&'a self, credentials: &'a Credentials, from: IpAddr) -> BoxFuture<'a, Result<Visitor, Refusal>> {
+        Box::pin(async move {
+            let signed_in = self.service.sign_in(credentials, from).await?;
+            let device = signed_in.device.as_ref().map(|device| Arc::from(device.id.as_str()));
+            Ok(Visitor { user: signed_in.allowed(Purpose::Push)?.name, device })
+        })
     }
 
     fn taken<'a>(

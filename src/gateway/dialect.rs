@@ -110,6 +110,13 @@ pub enum Outcome {
     Refused(Refusal),
 }
 
+/// Who signed in on a socket that was nobody's, and with which device, if its app password did so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Visitor {
+    pub user: UserName,
+    pub device: Option<Arc<str>>,
+}
+
 /// A collection that may be read, seen from the address that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Readable {
@@ -161,7 +168,7 @@ pub trait Desk: Send + Sync {
     fn waiting<'a>(&'a self, user: &'a UserName) -> BoxFuture<'a, Result<Vec<Rang>, Refusal>>;
 
     /// Who brings these credentials.
-    fn sign_in<'a>(&'a self, credentials: &'a Credentials, from: IpAddr) -> BoxFuture<'a, Result<UserName, Refusal>>;
+    fn sign_in<'a>(&'a self, credentials: &'a Credentials, from: IpAddr) -> BoxFuture<'a, Result<Visitor, Refusal>>;
 
     /// A client of this person's has these messages.
     fn taken<'a>(

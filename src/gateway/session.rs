@@ -96,6 +96,12 @@ impl Session {
         }
     }
 
+    /// Names the device whose app password opened this socket.
+    pub fn opened_by(mut self, device: Option<Arc<str>>) -> Session {
+        self.talk.opened_by(device);
+        self
+    }
+
     /// Runs the socket to its end. `first` is what was read of it before the upgrade was complete.
     pub async fn run<S>(mut self, mut stream: S, first: Bytes) -> Ending
     where

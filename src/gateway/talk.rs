@@ -7,8 +7,10 @@ use std::task::{Context, Poll};
 use futures_util::future::BoxFuture;
 
 use crate::bus::Notice;
+use crate::domain::address::UserName;
+use crate::domain::event::Event;
 use crate::domain::refusal::Refusal;
-use crate::gateway::dialect::{Ask, Desk, Dialect, Frame, Leave, Outcome, Outgoing, Step};
+use crate::gateway::dialect::{Ask, Desk, Dialect, Frame, Leave, Outcome, Outgoing, Step, Visitor};
 use crate::gateway::frame::{self, Outbox};
 use crate::gateway::hub::{RETRY_SECONDS, Seat};
 use crate::system::clock::Clock;
@@ -25,13 +27,15 @@ pub struct Talk {
     pub outbox: Outbox,
     /// Bounded by the dialect: while it is busy nothing more is read.
     asks: VecDeque<(u64, Ask)>,
-    asking: Option<(u64, BoxFuture<'static, Outcome>)>,
+    asking: Option<(u64, BoxFuture<'static, Answer>)>,
     wake: Option<BoxFuture<'static, ()>>,
     /// One for each timer that runs: as many as the dialect has.
     rests: Vec<(u8, BoxFuture<'static, ()>)>,
     /// We said goodbye: nothing that the client says counts any more.
     pub left: Option<Leave>,
     pub counted: Counted,
+    /// The device whose app password opened this socket.
+    device: Option<Arc<str>>,
 }
 
 impl Talk {
@@ -57,7 +61,13 @@ impl Talk {
             rests: Vec::new(),
             left: None,
             counted,
+            device: None,
         }
+    }
+
+    /// Says which device's app password opened this socket: it goes with the device, and stays when others go.
+    pub fn opened_by(&mut self, device: Option<Arc<str>>) {
+        self.device = device;
     }
 
     pub fn opened(&mut self) {
@@ -83,6 +93,12 @@ impl Talk {
         for notice in notices {
             if self.left.is_some() {
                 return;
+            }
+            // Which sockets that is about is the same in every dialect.
+            if let Event::SignedOut { whose, .. } = &notice.event
+                && !whose.include(self.device.as_deref())
+            {
+                continue;
             }
             self.dialect.happened(notice, &mut steps);
             self.perform(&mut steps, Message::News);
@@ -153,14 +169,17 @@ impl Talk {
         }
         let Some((number, answer)) = &mut self.asking else { return Poll::Pending };
         let number = *number;
-        let Poll::Ready(mut outcome) = answer.as_mut().poll(context) else { return Poll::Pending };
+        let Poll::Ready(Answer { mut outcome, device }) = answer.as_mut().poll(context) else { return Poll::Pending };
         self.asking = None;
-        if let Outcome::SignedIn(user) = &outcome
-            && let Err(full) = self.seat.sign_in(user)
-        {
-            tracing::info!(why = %full, "socket refused");
-            let limit = "too many sockets of one user";
-            outcome = Outcome::Refused(Refusal::Busy { limit, retry_seconds: RETRY_SECONDS });
+        if let Outcome::SignedIn(user) = &outcome {
+            match self.seat.sign_in(user) {
+                Ok(()) => self.device = device,
+                Err(full) => {
+                    tracing::info!(why = %full, "socket refused");
+                    let limit = "too many sockets of one user";
+                    outcome = Outcome::Refused(Refusal::Busy { limit, retry_seconds: RETRY_SECONDS });
+                }
+            }
         }
         let mut steps = Vec::new();
         self.dialect.answered(number, outcome, self.clock.now(), &mut steps);
@@ -168,29 +187,18 @@ impl Talk {
         Poll::Ready(())
     }
 
-    fn question(&self, ask: Ask) -> BoxFuture<'static, Outcome> {
+    fn question(&self, ask: Ask) -> BoxFuture<'static, Answer> {
         let desk = Arc::clone(&self.desk);
         let user = self.seat.user().cloned();
         Box::pin(async move {
             if let Ask::SignIn(credentials, from) = &ask {
-                return desk.sign_in(credentials, *from).await.map_or_else(Outcome::Refused, Outcome::SignedIn);
+                return match desk.sign_in(credentials, *from).await {
+                    Ok(Visitor { user, device }) => Answer { outcome: Outcome::SignedIn(user), device },
+                    Err(refusal) => Outcome::Refused(refusal).into(),
+                };
             }
-            let Some(user) = user else { return Outcome::Refused(Refusal::Unauthenticated) };
-            match ask {
-                Ask::Resolve(address) => match desk.resolve(&user, &address).await {
-                    Ok(readable) => Outcome::Readable(readable),
-                    Err(refusal) => Outcome::Refused(refusal),
-                },
-                Ask::Waiting => desk.waiting(&user).await.map_or_else(Outcome::Refused, Outcome::Waiting),
-                Ask::Told(alarms) => desk.told(&user, alarms).await.map_or_else(Outcome::Refused, |()| Outcome::Noted),
-                Ask::Taken(messages) => {
-                    desk.taken(&user, messages).await.map_or_else(Outcome::Refused, |()| Outcome::Noted)
-                }
-                Ask::Channel(address) => {
-                    desk.channel(&user, &address).await.map_or_else(Outcome::Refused, Outcome::Channel)
-                }
-                Ask::SignIn(..) => Outcome::Refused(Refusal::Unauthenticated),
-            }
+            let Some(user) = user else { return Outcome::Refused(Refusal::Unauthenticated).into() };
+            put(&*desk, &user, ask).await.into()
         })
     }
 
@@ -221,5 +229,29 @@ impl Talk {
         self.asking = None;
         self.wake = None;
         self.rests = Vec::new();
+    }
+}
+
+/// What the desk said, and with which device somebody signed in by it.
+struct Answer {
+    outcome: Outcome,
+    device: Option<Arc<str>>,
+}
+
+impl From<Outcome> for Answer {
+    fn from(outcome: Outcome) -> Answer {
+        Answer { outcome, device: None }
+    }
+}
+
+/// Puts somebody's question to the desk.
+async fn put(desk: &dyn Desk, user: &UserName, ask: Ask) -> Outcome {
+    match ask {
+        Ask::Resolve(address) => desk.resolve(user, &address).await.map_or_else(Outcome::Refused, Outcome::Readable),
+        Ask::Waiting => desk.waiting(user).await.map_or_else(Outcome::Refused, Outcome::Waiting),
+        Ask::Told(alarms) => desk.told(user, alarms).await.map_or_else(Outcome::Refused, |()| Outcome::Noted),
+        Ask::Taken(messages) => desk.taken(user, messages).await.map_or_else(Outcome::Refused, |()| Outcome::Noted),
+        Ask::Channel(address) => desk.channel(user, &address).await.map_or_else(Outcome::Refused, Outcome::Channel),
+        Ask::SignIn(..) => Outcome::Refused(Refusal::Unauthenticated),
     }
 }

@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tungstenite::handshake::derive_accept_key;
 
 use crate::domain::address::UserName;
+use crate::domain::device::Device;
 use crate::gateway::dialect::{Desk, Dialect};
 use crate::gateway::hub::{Hub, RETRY_SECONDS};
 use crate::gateway::session::{Ending, Session, Settings};
@@ -42,6 +43,7 @@ pub struct Door {
 pub struct Handshake {
     accept: HeaderValue,
     protocol: Option<&'static str>,
+    device: Option<Arc<str>>,
 }
 
 /// Why a request cannot become a WebSocket.
@@ -96,12 +98,17 @@ impl Handshake {
         let key = key.filter(|key| version == Version::HTTP_11 && key.len() == KEY_LENGTH);
         let accept = key.map(|key| derive_accept_key(key.as_bytes())).ok_or(NoHandshake::Malformed)?;
         let accept = HeaderValue::from_str(&accept).map_err(|_| NoHandshake::Malformed)?;
-        Ok(Handshake { accept, protocol: None })
+        Ok(Handshake { accept, protocol: None, device: None })
     }
 
     /// Names the subprotocol that was chosen of those that the client offered.
     pub fn with_protocol(self, protocol: &'static str) -> Handshake {
         Handshake { protocol: Some(protocol), ..self }
+    }
+
+    /// Names the device whose app password asks for the socket, which closes when that is taken back.
+    pub fn for_device(self, device: Option<&Device>) -> Handshake {
+        Handshake { device: device.map(|device| Arc::from(device.id.as_str())), ..self }
     }
 
     /// Answers 101 and runs the dialect on the socket as soon as it is free; 503 where the hub has no room.
@@ -122,7 +129,7 @@ impl Handshake {
             }
         };
         let (desk, clock, pace) = (Arc::clone(&door.desk), Arc::clone(&door.clock), Arc::clone(&door.pace));
-        let session = Session::new(dialect, seat, desk, clock, pace, door.settings);
+        let session = Session::new(dialect, seat, desk, clock, pace, door.settings).opened_by(self.device);
         let meter = Arc::clone(door.hub.meter());
         tokio::spawn(async move {
             match on_upgrade.await {

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
+use http::header::SEC_WEBSOCKET_PROTOCOL;
 use http::{StatusCode, Version};
 use hyper::upgrade::OnUpgrade;
 use warp::reply::Response;
 
-use crate::domain::address::UserName;
 use crate::domain::refusal::Refusal;
 use crate::gateway::dialect::Dialect;
 use crate::gateway::side::conversation::Side;
@@ -17,7 +16,7 @@ use crate::http::auth;
 use crate::http::call::Call;
 use crate::http::problem;
 use crate::service::Service;
-use crate::service::login::Credentials;
+use crate::service::login::{Credentials, SignedIn};
 use crate::system::random;
 
 /// `GET /ws`: STOMP where the client offers it as its sub-protocol, else Side.
@@ -41,30 +40,26 @@ fn offered(call: &Call) -> Option<&'static str> {
 /// A socket that speaks STOMP, whatever sub-protocol it asks for or none. Who brings credentials with the request must bring right ones;
 /// who brings none says in CONNECT who they are.
 pub async fn stomp(service: Arc<Service>, door: Arc<Door>, call: Call, on_upgrade: Option<OnUpgrade>) -> Response {
-    let brings = call.headers.contains_key(AUTHORIZATION) || call.parameter("ticket").is_some();
-    let user = if brings {
-        match auth::caller(&service, &call).await {
-            Ok(caller) => Some(caller.name),
-            Err(refusal) => return refused(&refusal),
-        }
-    } else {
-        None
+    let signed_in = match auth::upgrader(&service, &call).await {
+        Ok(signed_in) => signed_in,
+        Err(refusal) => return refused(&refusal),
     };
+    let user = signed_in.as_ref().map(|signed_in| signed_in.principal.name.clone());
     let session = random::uuid(service.random()).simple().to_string();
-    let dialect = Stomp::new(user.clone(), call.peer, session, door.stomp);
-    open(&door, &call, on_upgrade, offered(&call), user.as_ref(), Box::new(dialect))
+    let dialect = Stomp::new(user, call.peer, session, door.stomp);
+    open(&door, &call, on_upgrade, offered(&call), signed_in.as_ref(), Box::new(dialect))
 }
 
 /// A socket that speaks Side. Only a ticket opens it.
 async fn side(service: Arc<Service>, door: Arc<Door>, call: Call, on_upgrade: Option<OnUpgrade>) -> Response {
     // The first value counts; the ticket is used up by this, whatever becomes of the upgrade.
     let ticket = call.parameter("ticket").map_or(Credentials::None, Credentials::Ticket);
-    let caller = match service.authenticate(&ticket, call.peer).await {
-        Ok(caller) => caller,
+    let signed_in = match service.sign_in(&ticket, call.peer).await {
+        Ok(signed_in) => signed_in,
         Err(refusal) => return refused(&refusal),
     };
-    let dialect = Box::new(Side::new(caller.name.clone(), door.paths_max));
-    open(&door, &call, on_upgrade, None, Some(&caller.name), dialect)
+    let dialect = Box::new(Side::new(signed_in.principal.name.clone(), door.paths_max));
+    open(&door, &call, on_upgrade, None, Some(&signed_in), dialect)
 }
 
 /// Why there is no socket. Trouble of our own is no fault of the credentials: the client is told to come again.
@@ -82,7 +77,7 @@ fn open(
     call: &Call,
     on_upgrade: Option<OnUpgrade>,
     protocol: Option<&'static str>,
-    user: Option<&UserName>,
+    signed_in: Option<&SignedIn>,
     dialect: Box<dyn Dialect>,
 ) -> Response {
     // Only HTTP/1.1 connections can be upgraded, so only they carry this.
@@ -93,7 +88,9 @@ fn open(
                 Some(protocol) => handshake.with_protocol(protocol),
                 None => handshake,
             };
-            handshake.accept(door, on_upgrade, user, dialect)
+            let device = signed_in.and_then(|signed_in| signed_in.device.as_ref());
+            let user = signed_in.map(|signed_in| &signed_in.principal.name);
+            handshake.for_device(device).accept(door, on_upgrade, user, dialect)
         }
         (Ok(_), None) => return problem::empty(StatusCode::UPGRADE_REQUIRED),
         (Err(no), _) => no.response(),

@@ -7,6 +7,7 @@ use percent_encoding::percent_decode_str;
 use warp::Filter;
 
 use crate::http::accept::Peer;
+use crate::http::proxy::Vouch;
 
 /// A request without its body.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub struct Call {
     pub query: String,
     pub headers: HeaderMap,
     pub peer: IpAddr,
+    /// Who a trusted proxy says is calling.
+    pub vouch: Option<Vouch>,
 }
 
 impl Call {
@@ -48,14 +51,15 @@ pub fn decoded(text: &str) -> Option<String> {
 /// Takes the call out of any request.
 pub fn call() -> impl Filter<Extract = (Call,), Error = std::convert::Infallible> + Clone {
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
-    let peer = warp::ext::optional::<Peer>();
-    warp::method().and(warp::path::full()).and(query).and(warp::header::headers_cloned()).and(peer).map(
-        |method, path: warp::path::FullPath, query, headers, peer: Option<Peer>| Call {
+    let (peer, vouch) = (warp::ext::optional::<Peer>(), warp::ext::optional::<Vouch>());
+    warp::method().and(warp::path::full()).and(query).and(warp::header::headers_cloned()).and(peer).and(vouch).map(
+        |method, path: warp::path::FullPath, query, headers, peer: Option<Peer>, vouch| Call {
             method,
             path: path.as_str().to_owned(),
             query,
             headers,
             peer: peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Peer(peer)| peer.ip()),
+            vouch,
         },
     )
 }

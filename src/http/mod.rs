@@ -1,12 +1,15 @@
-//! What the HTTP faces share: the accept loop, who is calling, bodies within a bound, replies, and what is
-//! measured of them. Knows no face.
+//! What the HTTP faces share: the accept loop, who is calling, which origins may ask, bodies within a bound, replies, and what is measured
+//! of them. Knows no face.
 
 pub mod accept;
 pub mod auth;
 pub mod body;
 pub mod call;
+pub mod cors;
 pub mod notice;
 pub mod observe;
 pub mod place;
+pub mod porch;
 pub mod problem;
+pub mod proxy;
 pub mod route;

@@ -38,6 +38,8 @@ pub const TEMPLATES: &[&str] = &[
     "/api/users",
     "/api/users/{name}",
     "/api/users/{name}/password",
+    "/api/app-passwords",
+    "/api/app-passwords/{id}",
     "/api/tokens",
     "/api/tokens/{token}",
 ];

@@ -26,6 +26,8 @@ pub struct Tower<'o> {
     default: Tz,
     /// Seconds between a start and its earliest and latest firing; `None` where no alarm hangs on a start or an end.
     reach: Option<(i64, i64)>,
+    /// Whether what was acknowledged is told too.
+    all: bool,
 }
 
 /// One ringing, before anything is said about it: the next instant is asked for often, its words seldom.
@@ -35,6 +37,16 @@ pub struct Ring<'t> {
     sound: &'t Sound<'t>,
     /// What it rings for; `None` for an instant of its own.
     instance: Option<Instance<'t>>,
+}
+
+impl<'t> Ring<'t> {
+    pub fn bell(&self) -> &'t Bell<'t> {
+        self.bell
+    }
+
+    pub fn sound(&self) -> &'t Sound<'t> {
+        self.sound
+    }
 }
 
 /// What something rings for.
@@ -60,7 +72,17 @@ impl<'o> Tower<'o> {
             let (low, high) = (length.about() - spare, length.about() + spare + spread + repeats);
             reach = Some(reach.map_or((low, high), |reach| (reach.0.min(low), reach.1.max(high))));
         }
-        Tower { series, bells, default, reach }
+        Tower { series, bells, default, reach, all: false }
+    }
+
+    /// The same, but what was acknowledged rings too: for whoever looks for an alarm that rang.
+    pub fn with_acknowledged(self) -> Tower<'o> {
+        Tower { all: true, ..self }
+    }
+
+    /// The bells, one for each component that can ring.
+    pub fn bells(&self) -> &[Bell<'o>] {
+        &self.bells
     }
 
     fn bell(&self, part: &Part) -> Option<&Bell<'o>> {
@@ -90,7 +112,7 @@ impl<'o> Tower<'o> {
                 let Some(first) = ring(sound.trigger, &instance, self.default) else { continue };
                 for at in repeated(sound.trigger, first, from, to) {
                     budget.spend(1)?;
-                    if sound.rings(at) {
+                    if self.all || sound.rings(at) {
                         all.push(Ring { at, bell, sound, instance: Some(instance) });
                     }
                 }
@@ -146,7 +168,7 @@ impl<'o> Tower<'o> {
                 let Some(first) = sound.trigger.absolute(self.default) else { continue };
                 for at in repeated(sound.trigger, first.timestamp(), from, to) {
                     budget.spend(1)?;
-                    if sound.rings(at) {
+                    if self.all || sound.rings(at) {
                         all.push(Ring { at, bell, sound, instance: None });
                     }
                 }
@@ -177,7 +199,8 @@ impl<'o> Tower<'o> {
         let Ring { at, bell, sound, .. } = ring;
         let trigger = sound.trigger;
         let mails = sound.attendees.iter().map(|mail| mail.len()).sum::<usize>();
-        let words = bell.part.summary.len() + trigger.description.len() + self.series.uid.len() + mails;
+        let words = bell.part.summary.len() + trigger.summary.len() + trigger.description.len();
+        let words = words + self.series.uid.len() + mails;
         budget.spend(text::copy_cost(words))?;
         let standing = match &ring.instance {
             Some(instance) => Standing { moment: Some(instance.moment()), start: instance.at, end: instance.end },
@@ -187,15 +210,24 @@ impl<'o> Tower<'o> {
         Ok(Firing {
             at,
             uid: self.series.uid.clone(),
-            id: id(&self.series.uid, standing.moment.as_ref(), trigger, at),
+            id: number(&self.series.uid, standing.moment.as_ref(), trigger, at),
+            repeats: trigger.repeats.is_some(),
             occurrence: standing.moment,
             start_at: reading::instant(standing.start),
             end_at: reading::instant(standing.end),
             action: trigger.action,
             summary: bell.part.summary.clone(),
+            subject: trigger.summary.clone(),
             description: trigger.description.clone(),
             attendees: sound.attendees.iter().map(|mail| (*mail).to_owned()).collect(),
         })
+    }
+
+    /// Whether a ringing is the one that has this number, now or before its alarm got a UID.
+    pub fn has_number(&self, ring: &Ring<'_>, id: u64, budget: &mut Budget) -> Result<bool, Exhausted> {
+        let firing = self.firing(ring, budget)?;
+        let before = || hashed(&firing.uid, firing.occurrence.as_ref(), &ring.sound.trigger.bare, firing.at);
+        Ok(firing.id == id || before() == id)
     }
 
     /// What an absolute alarm rings for: its component, or of a series the instance it most likely means, since a
@@ -263,10 +295,15 @@ fn repeated(trigger: &Trigger, first: i64, from: i64, to: i64) -> impl Iterator<
     (skipped..=i64::from(count)).map(move |number| first + gap * number).take_while(move |at| *at < to)
 }
 
+/// The number of a firing. One that repeats an alarm which rang has the number of that alarm.
+fn number(uid: &str, occurrence: Option<&Moment>, trigger: &Trigger, at: DateTime<Utc>) -> u64 {
+    trigger.repeats.unwrap_or_else(|| hashed(uid, occurrence, &trigger.key, at))
+}
+
 /// The first eight bytes of a hash over what makes this firing this one.
-fn id(uid: &str, occurrence: Option<&Moment>, trigger: &Trigger, at: DateTime<Utc>) -> u64 {
+fn hashed(uid: &str, occurrence: Option<&Moment>, key: &str, at: DateTime<Utc>) -> u64 {
     let mut hash = Sha256::new();
-    for text in [uid, &occurrence.map(Moment::text).unwrap_or_default(), &trigger.key, &instant(&at)] {
+    for text in [uid, &occurrence.map(Moment::text).unwrap_or_default(), key, &instant(&at)] {
         hash.update((text.len() as u64).to_be_bytes());
         hash.update(text.as_bytes());
     }

@@ -1,6 +1,5 @@
-//! Who was invited by whom, and what was acknowledged, as an object says it for one mail address. Decides nothing about it.
+//! Who was invited by whom, as an object says it for one mail address. Decides nothing about it.
 
-use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use sha2::{Digest, Sha256};
 
@@ -10,7 +9,7 @@ use crate::ical::lines::Property;
 use crate::ical::object::CalendarObject;
 use crate::ical::recur::series::Series;
 use crate::ical::text;
-use crate::ical::trigger::{self, mail};
+use crate::ical::trigger::mail;
 
 /// What people who come must know: a change in one of these is an update. RFC 5546 2.1.4, and the place.
 const SIGNIFICANT: [&str; 8] = ["DTSTART", "DTEND", "DURATION", "DUE", "RRULE", "RDATE", "EXDATE", "LOCATION"];
@@ -48,14 +47,6 @@ pub fn invited(object: &CalendarObject, email: &str, zone: Tz) -> Option<Invited
         digest: digest(object),
         attendees,
     })
-}
-
-/// The latest instant up to which an alarm of it is acknowledged. RFC 9074 6.1, and Thunderbird's way.
-pub fn acknowledged(object: &CalendarObject) -> Option<DateTime<Utc>> {
-    let blocks = &object.root().blocks;
-    let alarms = (0..blocks.len()).flat_map(|block| object.alarms(block)).filter_map(|alarm| alarm.acknowledged);
-    let whole = object.components().filter_map(|block| trigger::instant(block.property("X-MOZ-LASTACK")));
-    alarms.chain(whole).max()
 }
 
 /// RFC 7986 6.2: EMAIL names the mail address where the value is some other address.
@@ -132,10 +123,5 @@ mod tests {
         assert_eq!(digest("SUMMARY:a"), digest("SUMMARY:b\nDESCRIPTION:c"));
         assert_ne!(digest("LOCATION:a"), digest("LOCATION:b"));
         assert_ne!(digest("RRULE:FREQ=DAILY"), digest(""));
-        let acknowledged = |lines: &str| acknowledged(&object(lines)).map(|at| at.to_rfc3339());
-        let alarm = "BEGIN:VALARM\nACTION:DISPLAY\nTRIGGER:-PT5M\nACKNOWLEDGED:20250115T085600Z\nEND:VALARM";
-        assert_eq!(acknowledged(alarm).as_deref(), Some("2025-01-15T08:56:00+00:00"));
-        assert_eq!(acknowledged("X-MOZ-LASTACK:20250115T085700Z").as_deref(), Some("2025-01-15T08:57:00+00:00"));
-        assert_eq!(acknowledged("SUMMARY:x"), None);
     }
 }

@@ -38,6 +38,8 @@ pub struct Face {
     pub color: Option<String>,
     /// An IANA name; the empty string takes it away.
     pub timezone: Option<String>,
+    /// Whether what stands in it makes nobody busy.
+    pub transparent: Option<bool>,
 }
 
 /// The tz database's name for a zone as clients spell it: in any case, as a path that ends in it, or as Windows names it.
@@ -81,6 +83,7 @@ impl Face {
         if let Some(zone) = &self.timezone {
             collection.timezone = (!zone.is_empty()).then(|| zone.clone());
         }
+        collection.transparent = self.transparent.unwrap_or(collection.transparent);
     }
 }
 

@@ -17,9 +17,10 @@ use crate::domain::refusal::{Fault, Refusal};
 use crate::ical::split::{self, Split};
 use crate::kv::{Stamp, Writes};
 use crate::service::Service;
+use crate::service::answers::{self, Turned};
 use crate::service::collections::standing;
-use crate::service::ledger::{Ledger, Place, Wanted};
-use crate::service::objects::{Prepared, check_component, check_uid, lay, seal, seen_object};
+use crate::service::ledger::{Ledger, Place, Said, Wanted};
+use crate::service::objects::{Prepared, check_component, check_uid, lay, seal, seen_object, zones_of};
 use crate::service::principals::still_there;
 use crate::store::journal::Pen;
 use crate::store::{imports, keys, record};
@@ -31,6 +32,8 @@ const ITEMS_A_COMMIT: usize = 64;
 const WAITING_MAX: usize = 100;
 /// Failed items of one import that are told one by one; beyond them they are only counted.
 const FAILURES_MAX: u64 = 1_000;
+/// How often the same items are planned again because a zone changed meanwhile; then the import rests, and goes on.
+const TRIES: usize = 8;
 /// Bytes of items after which a commit takes no more: room for others in the group.
 const BYTES_A_COMMIT: usize = 131_072;
 
@@ -120,8 +123,14 @@ impl Service {
         if import.status == Status::Queued {
             import = self.begin_import(import, &split).await?;
         }
+        let mut stands = 0;
         while (import.cursor as usize) < split.items.len() {
+            let cursor = import.cursor;
             import = self.import_some(import, &split).await?;
+            stands = if import.cursor == cursor { stands + 1 } else { 0 };
+            if stands == TRIES {
+                return Err(Refusal::Busy { limit: "the zone of this calendar keeps changing", retry_seconds: 1 });
+            }
         }
         self.end_import(import).await
     }
@@ -161,6 +170,14 @@ impl Service {
         let before = import.counts;
         let now = self.now();
         let view = self.view(&import.user, &import.target).await.map(|view| (view.source, view.right));
+        // The zones are read before alarms are planned in them, so a change that comes between is seen.
+        let zones = match &view {
+            Ok((source, _)) => {
+                let owner = self.store.principal(source.address.user()).await?;
+                (source.timezone.clone(), owner.and_then(|owner| owner.timezone))
+            }
+            Err(_) => (None, None),
+        };
         let mut size = 0;
         for item in &split.items[import.cursor as usize..] {
             if batch.len() >= ITEMS_A_COMMIT || size >= BYTES_A_COMMIT {
@@ -177,7 +194,11 @@ impl Service {
                                 Some(name) => name,
                                 None => self.free_name(source, &item.uid).await?,
                             };
-                            Ok((Arc::from(name), prepared))
+                            let turned = match &prepared.answers {
+                                Some(after) => self.answered(source, &name, after, &[], None).await?,
+                                None => Vec::new(),
+                            };
+                            Ok(Item { name: Arc::from(name), prepared, turned })
                         }
                         Err(refusal @ (Refusal::Fault { .. } | Refusal::Busy { .. })) => return Err(refusal),
                         Err(refusal) => Err(refusal.to_string()),
@@ -192,13 +213,23 @@ impl Service {
         let mut reads = vec![keys::import(&import.id)];
         if let Ok((source, _)) = &view {
             reads.push(keys::collection(&source.address));
-            for (name, prepared) in batch.iter().filter_map(|one| one.outcome.as_ref().ok()) {
-                reads.push(keys::object(source.id, name));
-                reads.push(keys::uid(source.id, &prepared.uid));
+            reads.push(keys::user(source.address.user()));
+            for item in batch.iter().filter_map(|one| one.outcome.as_ref().ok()) {
+                reads.push(keys::object(source.id, &item.name));
+                reads.push(keys::uid(source.id, &item.prepared.uid));
+                reads.extend(item.turned.iter().map(Turned::key));
             }
         }
+        let mut wanted = Wanted::default();
+        batch.iter().filter_map(|one| one.outcome.as_ref().ok()).for_each(|item| {
+            item.answered().for_each(|said| said.want(&mut wanted));
+        });
+        let messages = reads.len();
+        reads.extend(wanted.reads());
         let source = view.map(|(source, _)| source);
         let (user, asked) = (import.user.clone(), import.clone());
+        let turned: Vec<Turned> =
+            batch.iter().flat_map(|one| one.outcome.iter().flat_map(|item| item.turned.clone())).collect();
         let (_, import) = self
             .commit(reads, move |seen, stamp: Stamp| {
                 let current = match seen.first() {
@@ -209,20 +240,32 @@ impl Service {
                     // Somebody else went on with it: nothing is done twice.
                     return Ok((Vec::new(), current));
                 }
-                let mut after = current;
                 let mut writes = Vec::new();
                 let mut head = match &source {
                     Ok(source) => standing(seen.get(1), source.id).ok(),
                     Err(_) => None,
                 };
+                if let Some(head) = &head
+                    && zones_of(head, seen.get(2))? != zones
+                {
+                    // Nothing of it is written: the next step plans these items anew.
+                    return Ok((Vec::new(), current));
+                }
                 let allowed = head.as_ref().is_some_and(|head| right_of(&user, head) >= Right::ReadWrite);
-                let mut rows = seen.get(2..).unwrap_or_default().chunks(2);
+                let mut after = current;
+                let mut ledger = Ledger::open(&wanted, seen.get(messages..).unwrap_or_default(), now)?;
+                let mut rows = seen.get(3..).unwrap_or_default();
                 let counts = after.counts;
                 for (part, Candidate { line, uid, outcome }) in (0..).zip(&batch) {
                     let laid = match (outcome, &mut head) {
-                        (Ok((name, prepared)), Some(head)) if allowed => {
-                            let rows = rows.next().unwrap_or_default();
-                            lay_item(&mut writes, head, rows, prepared, name, now, stamp, part)
+                        (Ok(item), Some(head)) if allowed => {
+                            let (own, rest) = rows.split_at_checked(2 + item.turned.len()).unwrap_or_default();
+                            rows = rest;
+                            let laid = lay_item(&mut writes, head, own, item, now, stamp, part);
+                            if matches!(laid, Ok(Laid::Created | Laid::Updated)) {
+                                item.answered().for_each(|said| ledger.deal_with(Some(&said)));
+                            }
+                            laid
                         }
                         (Ok(_), _) => Err(Refusal::Forbidden.to_string()),
                         (Err(why), _) => Err(why.clone()),
@@ -245,11 +288,13 @@ impl Service {
                 if let Some(head) = head.filter(|_| wrote) {
                     seal(&mut writes, head, now, stamp);
                 }
+                ledger.close(&mut writes, stamp.0);
                 imports::write(&mut writes, &after);
                 Ok((writes, after))
             })
             .await?;
         self.nudges.due.notify_one();
+        self.clear_turned(&turned).await;
         self.count_items(before, import.counts);
         Ok(import)
     }
@@ -326,11 +371,25 @@ impl Service {
     }
 }
 
-/// An item of the file on its way: under which name it goes in, or why it cannot.
+/// An item of the file on its way, or why it cannot go in.
 struct Candidate {
     line: u64,
     uid: String,
-    outcome: Result<(Arc<str>, Prepared), String>,
+    outcome: Result<Item, String>,
+}
+
+/// What goes in, under which name, and which alarms it acknowledges.
+struct Item {
+    name: Arc<str>,
+    prepared: Prepared,
+    turned: Vec<Turned>,
+}
+
+impl Item {
+    /// The messages of the alarms that it acknowledges.
+    fn answered(&self) -> impl Iterator<Item = Said> {
+        self.turned.iter().map(|turned| Said::of_alarm(&turned.rung, &self.prepared.uid))
+    }
 }
 
 enum Laid {
@@ -339,13 +398,11 @@ enum Laid {
     Unchanged,
 }
 
-#[expect(clippy::too_many_arguments, reason = "one row each of what a write rests on")]
 fn lay_item(
     writes: &mut Writes,
     head: &mut Collection,
     rows: &[Option<Bytes>],
-    prepared: &Prepared,
-    name: &Arc<str>,
+    Item { name, prepared, turned }: &Item,
     now: DateTime<Utc>,
     stamp: Stamp,
     part: u32,
@@ -358,7 +415,8 @@ fn lay_item(
         return Ok(Laid::Unchanged);
     }
     let created = before.is_none();
-    lay(writes, head, before, prepared, name, now, stamp, part);
+    lay(writes, head, before, prepared, &[], name, now, stamp, part);
+    answers::turn(writes, turned, rows.get(2..).unwrap_or_default()).map_err(text)?;
     Ok(if created { Laid::Created } else { Laid::Updated })
 }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use crate::domain::address::{Address, UserName};
+use crate::domain::alarm::Rung;
 use crate::domain::event::Event;
 use crate::domain::notification::{
     Conversation, ConversationId, Draft, Kind, Message, MessageId, News, State, Statistics, Unread,
@@ -45,6 +46,26 @@ impl Place {
             uid: String::new(),
             object: None,
         }
+    }
+}
+
+/// A message that was said.
+#[derive(Clone, Debug)]
+pub(crate) struct Said {
+    user: UserName,
+    conversation: ConversationId,
+    id: MessageId,
+}
+
+impl Said {
+    /// The message of an alarm that rang; `uid` is its event's.
+    pub fn of_alarm(rung: &Rung, uid: &str) -> Said {
+        let conversation = ConversationId::of(rung.alarm.object.collection(), uid);
+        Said { user: rung.user.clone(), conversation, id: MessageId::of_alarm(conversation, rung.alarm.id) }
+    }
+
+    pub fn want(&self, wanted: &mut Wanted) {
+        wanted.message(&self.user, self.conversation, self.id);
     }
 }
 
@@ -173,6 +194,14 @@ impl Ledger {
             told = Some((message.clone(), false));
         }
         self.tell(user.clone(), of, told.filter(|_| shown), unread, counted, first);
+    }
+
+    /// A person has dealt with a message: it is read and delivered.
+    pub fn deal_with(&mut self, said: Option<&Said>) {
+        if let Some(Said { user, conversation, id }) = said {
+            self.read(user, *conversation, |one| one.id == *id, true);
+            self.turn((user, *conversation, *id), State::Pending, State::Delivered, true);
+        }
     }
 
     /// Gives a message another state, if it has this one. `told`: whether its person hears of it.

@@ -1,5 +1,5 @@
-//! Who is calling: passwords, bearer tokens and tickets become a `Principal`. A wrong password costs what a right one does, and so does
-//! an unknown name.
+//! Who is calling: passwords, app passwords, bearer tokens and tickets become a `Principal`. A wrong password costs what a right one does,
+//! and so does an unknown name.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -12,11 +12,15 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tokio::sync::Semaphore;
 
+use crate::domain::address::UserName;
+use crate::domain::device::{Device, Purpose};
 use crate::domain::principal::{self, Principal};
 use crate::domain::refusal::Refusal;
 use crate::service::Service;
+use crate::service::crypt::Hashed;
+use crate::service::htpasswd::{Book, Htpasswd};
 use crate::service::rate::Rate;
-use crate::service::settings::Limits;
+use crate::service::settings::Settings;
 use crate::system::pace;
 use crate::system::random::{self, Random};
 
@@ -34,6 +38,29 @@ pub enum Credentials {
     Basic { login: String, password: String },
     Bearer(String),
     Ticket(String),
+}
+
+/// Who signed in, and with which device's password, if it was one's.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    pub principal: Principal,
+    pub device: Option<Device>,
+}
+
+impl SignedIn {
+    /// The person, if this device may do what they are about to do.
+    pub fn allowed(self, purpose: Purpose) -> Result<Principal, Refusal> {
+        match self.device {
+            Some(device) if !device.scope.allows(purpose) => Err(Refusal::Forbidden),
+            _ => Ok(self.principal),
+        }
+    }
+}
+
+impl From<Principal> for SignedIn {
+    fn from(principal: Principal) -> SignedIn {
+        SignedIn { principal, device: None }
+    }
 }
 
 impl std::fmt::Debug for Credentials {
@@ -55,18 +82,21 @@ pub struct Doorkeeper {
     hashing: Arc<Semaphore>,
     tries: Rate,
     pub(crate) tickets: Rate,
+    htpasswd: Htpasswd,
     /// Verified against when nobody has that name, so that the answer takes as long.
     decoy: String,
 }
 
 impl Doorkeeper {
-    pub fn new(limits: &Limits, random: &dyn Random) -> Doorkeeper {
+    pub fn new(settings: &Settings, random: &dyn Random) -> Doorkeeper {
+        let (limits, auth) = (&settings.limits, &settings.auth);
         Doorkeeper {
             pepper: random::bytes(random),
             verified: Mutex::default(),
             hashing: Arc::new(Semaphore::new(limits.logins_at_once.max(1))),
             tries: Rate::new(limits.logins_per_minute, "too many passwords were tried for this name"),
             tickets: Rate::new(limits.tickets_per_minute, "too many tickets were drawn"),
+            htpasswd: Htpasswd::new(auth.htpasswd.clone(), auth.htpasswd_plain),
             decoy: hash("nobody has this password", random::bytes(random)).unwrap_or_default(),
         }
     }
@@ -106,47 +136,108 @@ pub fn hash(password: &str, salt: [u8; 16]) -> Option<String> {
     Argon2::default().hash_password_with_salt(password.as_bytes(), &salt).ok().map(|hash| hash.to_string())
 }
 
-fn verify(password: &str, hash: &str) -> bool {
+/// Whether a hash of that form, with whatever parameters it names, is this password's.
+pub(crate) fn verify(password: &str, hash: &str) -> bool {
     PasswordHash::new(hash).is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
 }
 
+/// A password, and what it may be the password of.
+struct Tried {
+    password: String,
+    /// The person's own hash; absent for people who are not there, and for those who sign in elsewhere.
+    own: Option<String>,
+    book: Arc<Book>,
+    /// The name to look up in the book.
+    name: Option<UserName>,
+}
+
+impl Tried {
+    fn listed(&self) -> Option<&Hashed> {
+        self.name.as_ref().and_then(|name| self.book.hash_of(name))
+    }
+
+    /// What a remembered login is bound to: it ends when either hash changes.
+    fn rests_on(&self) -> String {
+        format!("{}\n{}", self.own.as_deref().unwrap_or_default(), self.listed().map_or("", Hashed::text))
+    }
+
+    fn can_be_right(&self) -> bool {
+        self.own.is_some() || self.listed().is_some()
+    }
+
+    /// Whether it fits one of the two. Where it does not, both were computed, or a decoy of each: nobody can tell by the time who is there.
+    fn is_right(&self, decoy: &str) -> bool {
+        let listed = self.listed();
+        if listed.is_some_and(|hash| hash.fits(&self.password)) {
+            return true;
+        }
+        let own = verify(&self.password, self.own.as_deref().unwrap_or(decoy)) && self.own.is_some();
+        if !own
+            && listed.is_none()
+            && let Some(decoy) = self.book.decoy()
+        {
+            decoy.fits(&self.password);
+        }
+        own
+    }
+}
+
 impl Service {
-    /// Who brings these credentials. A ticket is used up by this, whatever comes of it.
-    pub async fn authenticate(&self, credentials: &Credentials, _from: IpAddr) -> Result<Principal, Refusal> {
+    /// Who brings these credentials to a socket; an app password must be for that. A ticket is used up by this, whatever comes of it.
+    pub async fn authenticate(&self, credentials: &Credentials, from: IpAddr) -> Result<Principal, Refusal> {
+        self.sign_in(credentials, from).await?.allowed(Purpose::Push)
+    }
+
+    /// Who brings these credentials, whatever for. A ticket is used up by this, whatever comes of it.
+    pub async fn sign_in(&self, credentials: &Credentials, _from: IpAddr) -> Result<SignedIn, Refusal> {
         match credentials {
             Credentials::None => Err(Refusal::Unauthenticated),
             Credentials::Basic { login, password } => self.check_password(login, password).await,
-            Credentials::Bearer(token) => self.check_bearer(token).await,
+            Credentials::Bearer(token) => Ok(self.check_bearer(token).await?.into()),
             Credentials::Ticket(value) => self.redeem_ticket(value).await,
         }
     }
 
-    /// A login name or a mail address, and the password that belongs to it.
-    async fn check_password(&self, login: &str, password: &str) -> Result<Principal, Refusal> {
+    /// A login name or a mail address, and the password or an app password that belongs to it.
+    async fn check_password(&self, login: &str, password: &str) -> Result<SignedIn, Refusal> {
         if password.len() > PASSWORD_MAX {
             return Err(Refusal::Unauthenticated);
         }
         let found = self.find_login(login).await?;
-        let hash = found.as_ref().map_or(self.doorkeeper.decoy.as_str(), |found| found.password_hash.as_str());
-        let proof = self.doorkeeper.proof(login, password, hash);
-        if found.is_some() && self.doorkeeper.remembers(&proof) {
-            return found.ok_or(Refusal::Unauthenticated);
+        // Before anything is counted: who guesses at somebody's password does not lock their devices out.
+        if let Some(found) = &found
+            && let Some(device) = self.device_with(&found.name, password).await?
+        {
+            return Ok(SignedIn { principal: found.clone(), device: Some(device) });
+        }
+        let name = found.as_ref().map(|found| found.name.clone()).or_else(|| principal::login_name(login));
+        let tried = Tried {
+            password: password.to_owned(),
+            own: found.as_ref().map(|found| found.password_hash.clone()).filter(|hash| !hash.is_empty()),
+            book: self.doorkeeper.htpasswd.book(),
+            name,
+        };
+        let proof = self.doorkeeper.proof(login, password, &tried.rests_on());
+        if tried.can_be_right() && self.doorkeeper.remembers(&proof) {
+            return found.map(SignedIn::from).ok_or(Refusal::Unauthenticated);
         }
         // By what was typed, in one spelling: who counts by account tells which mail address belongs to which name.
         self.doorkeeper.tries.admit(&login.trim().to_lowercase())?;
         let _turn = self.doorkeeper.hashing.acquire().await;
-        let (password, hash) = (password.to_owned(), hash.to_owned());
-        let right = tokio::task::spawn_blocking(move || verify(&password, &hash)).await.unwrap_or(false);
-        match found {
-            Some(found) if right => {
-                self.doorkeeper.remember(proof);
-                Ok(found)
-            }
-            _ => Err(Refusal::Unauthenticated),
+        let decoy = self.doorkeeper.decoy.clone();
+        if !tokio::task::spawn_blocking(move || tried.is_right(&decoy)).await.unwrap_or(false) {
+            return Err(Refusal::Unauthenticated);
         }
+        let found = match found {
+            Some(found) => found,
+            None if self.settings.auth.htpasswd_create => self.welcome(login).await?,
+            None => return Err(Refusal::Unauthenticated),
+        };
+        self.doorkeeper.remember(proof);
+        Ok(found.into())
     }
 
-    async fn find_login(&self, login: &str) -> Result<Option<Principal>, Refusal> {
+    pub(crate) async fn find_login(&self, login: &str) -> Result<Option<Principal>, Refusal> {
         let by_mail = if login.contains('@') { self.store.user_of_mail(login.trim()).await? } else { None };
         match by_mail.or_else(|| principal::login_name(login)) {
             Some(name) => Ok(self.store.principal(&name).await?),

@@ -1,6 +1,7 @@
 //! The use cases, and what every one of them holds. The only door for faces and jobs; knows no wire.
 
 pub mod alarms;
+pub mod answers;
 pub mod arming;
 pub mod attempts;
 pub mod bearers;
@@ -8,14 +9,18 @@ pub mod belfry;
 pub mod channels;
 pub mod clock;
 pub mod collections;
+pub mod crypt;
 pub mod deliveries;
 pub mod demo;
+pub mod devices;
 pub mod export;
+pub mod htpasswd;
 pub mod imports;
 pub mod ledger;
 pub mod login;
 pub mod notifications;
 pub mod objects;
+pub mod occurrences;
 pub mod planned;
 pub mod post;
 pub mod principals;
@@ -25,11 +30,13 @@ pub mod replan;
 pub mod rung;
 pub mod settings;
 pub mod sharing;
+pub mod shelf;
 pub mod stock;
 pub mod sweep;
 pub mod sync;
 pub mod tickets;
 pub mod uploads;
+pub mod vouched;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -47,6 +54,7 @@ use crate::service::post::Post;
 use crate::service::rate::Rate;
 use crate::service::relay::Relay;
 use crate::service::settings::Settings;
+use crate::service::shelf::Shelves;
 use crate::store::{Declined, Store, StoreError, Verdict};
 use crate::system::clock::Clock;
 use crate::system::meter::Meter;
@@ -64,6 +72,7 @@ pub struct Service {
     post: Post,
     mails: Rate,
     doorkeeper: Doorkeeper,
+    shelves: Arc<Shelves>,
     nudges: Arc<Nudges>,
     turning: tokio::sync::Mutex<()>,
     /// People are added and removed one after another.
@@ -90,7 +99,8 @@ impl Service {
     ) -> Arc<Service> {
         let (post, mails) =
             (Post::new(settings.sinks.at_once), Rate::new(settings.sinks.mails_per_minute, "too many mails"));
-        let doorkeeper = Doorkeeper::new(&settings.limits, &*random);
+        let doorkeeper = Doorkeeper::new(&settings, &*random);
+        let shelves = Arc::new(Shelves::new(settings.reports.index_objects, settings.reports.parsed_bytes));
         Arc::new(Service {
             store,
             relay: Relay::new(bus, clock.clone(), meter.clone()),
@@ -102,6 +112,7 @@ impl Service {
             post,
             mails,
             doorkeeper,
+            shelves,
             nudges: Arc::default(),
             turning: tokio::sync::Mutex::new(()),
             people: tokio::sync::Mutex::new(()),

@@ -10,13 +10,14 @@ use chrono::{DateTime, Utc};
 use crate::domain::address::{Address, Kind, UserName};
 use crate::domain::collection::Collection;
 use crate::domain::notification::{
-    Conversation, ConversationId, Draft, Invited, Kind as Sort, Message, MessageId, Standing, State, Statistics, drafts,
+    Conversation, ConversationId, Draft, Invited, Message, MessageId, Standing, State, Statistics, drafts,
 };
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
 use crate::service::Service;
+use crate::service::answers::Turned;
 use crate::service::collections::View;
-use crate::service::ledger::{Ledger, Place, Wanted};
+use crate::service::ledger::{Ledger, Place, Said, Wanted};
 use crate::store::{StoreError, record};
 
 /// Messages that one question to note may name; a client's machine asks for no more at a time.
@@ -33,9 +34,8 @@ pub(crate) struct Concern {
     owner: Place,
     title: String,
     drafts: Vec<Draft>,
-    /// Conversations about it, the hearers' too, whose alarms up to an instant are acknowledged.
-    silent: Option<DateTime<Utc>>,
-    hearers: Vec<(UserName, ConversationId)>,
+    /// Messages of alarms that its text answers, its hearers' too.
+    answered: Vec<Said>,
     pub wanted: Wanted,
 }
 
@@ -45,11 +45,7 @@ impl Concern {
         for draft in &self.drafts {
             ledger.post(&self.owner, &self.title, draft, now);
         }
-        if let Some(silent) = self.silent {
-            for (user, of) in &self.hearers {
-                ledger.read(user, *of, |one| one.kind == Sort::Alarm && one.sent_at <= silent, true);
-            }
-        }
+        self.answered.iter().for_each(|said| ledger.deal_with(Some(said)));
     }
 }
 
@@ -167,9 +163,12 @@ impl Service {
         name: &str,
         uid: &str,
         invited: Option<&Invited>,
-        acknowledged: Option<DateTime<Utc>>,
+        turned: &[Turned],
     ) -> Result<Concern, Refusal> {
-        let standing = self.store.standing(source.id, uid).await?;
+        let standing = match invited {
+            Some(_) => self.store.standing(source.id, uid).await?,
+            None => None,
+        };
         let owner = Place::of_object(&source.address, name, uid);
         let drafts = invited.map_or_else(Vec::new, |invited| drafts(standing.as_ref(), invited, self.now()));
         let title = invited.map(|invited| title(&invited.summary)).unwrap_or_default();
@@ -177,11 +176,9 @@ impl Service {
         for draft in &drafts {
             wanted.message(&owner.user, owner.conversation, MessageId::of(owner.conversation, &draft.key));
         }
-        let hearers = match acknowledged {
-            Some(_) => self.unread_about(source, uid, &mut wanted).await?,
-            None => Vec::new(),
-        };
-        Ok(Concern { standing, owner, title, drafts, silent: acknowledged, hearers, wanted })
+        let answered: Vec<Said> = turned.iter().map(|turned| Said::of_alarm(&turned.rung, uid)).collect();
+        answered.iter().for_each(|said| said.want(&mut wanted));
+        Ok(Concern { standing, owner, title, drafts, answered, wanted })
     }
 
     /// The conversations about an object in which something is unread: the owner's, and those of whoever hears its alarms too.

@@ -13,10 +13,11 @@ use crate::domain::address::{Kind, ObjectAddress, UserName};
 use crate::domain::collection::Collection;
 use crate::domain::event::Event;
 use crate::domain::notification::Invited;
-use crate::domain::object::{Body, BodyId, Component, Etag, Precondition, Record, Span};
+use crate::domain::object::{Armed, Body, BodyId, Component, Etag, Precondition, Record, Span};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::domain::sync::{Change, Token};
+use crate::ical::acknowledge;
 use crate::ical::invited;
 use crate::ical::lines::Limits;
 use crate::ical::object::CalendarObject;
@@ -24,6 +25,7 @@ use crate::ical::vcard::Card;
 use crate::kv::{Stamp, Writes};
 use crate::service::Service;
 use crate::service::alarms::Ringing;
+use crate::service::answers::{self, Turned};
 use crate::service::collections::standing;
 use crate::service::ledger::{Ledger, Wanted};
 use crate::store::journal::Pen;
@@ -46,8 +48,19 @@ pub struct Prepared {
     pub due: Option<DateTime<Utc>>,
     /// Who was invited by whom, seen by the calendar's owner.
     pub invited: Option<Invited>,
-    /// Up to when alarms of it are acknowledged.
-    pub acknowledged: Option<DateTime<Utc>>,
+    /// The object as it was read, where it acknowledges alarms: what rang may be among them.
+    pub answers: Option<Arc<CalendarObject>>,
+}
+
+/// What one commit writes beside an object, and what it rests on beside rights and preconditions.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Beside {
+    /// Alarms that rang and are answered by the text.
+    pub turned: Vec<Turned>,
+    /// Armed alarms that outlive the write, as the others do not.
+    pub kept: Vec<Armed>,
+    /// The record for which all this was worked out; any other refuses the write, so that it is worked out anew.
+    pub stands: Option<Record>,
 }
 
 /// What a write did.
@@ -85,11 +98,11 @@ impl Service {
         bytes: Bytes,
         precondition: Precondition,
     ) -> Result<Written, Refusal> {
-        let view = self.view(&caller.name, address.collection()).await?;
-        if view.right < Right::ReadWrite {
-            return Err(Refusal::Forbidden);
-        }
         for _ in 0..TRIES {
+            let view = self.view(&caller.name, address.collection()).await?;
+            if view.right < Right::ReadWrite {
+                return Err(Refusal::Forbidden);
+            }
             if let Some(written) = self.try_put(&caller.name, address, &view.source, &bytes, &precondition).await? {
                 return Ok(written);
             }
@@ -110,20 +123,42 @@ impl Service {
         // The zone is read before the alarms are planned in it, so a change that comes between is seen.
         let owner = self.store.principal(source.address.user()).await?;
         let prepared = self.prepare(source, bytes.clone(), now).await?;
-        let (invited, acknowledged) = (prepared.invited.as_ref(), prepared.acknowledged);
-        let concern = self.concern(source, address.name(), &prepared.uid, invited, acknowledged).await?;
+        let turned = match &prepared.answers {
+            Some(after) => self.answered(source, address.name(), after, &[], None).await?,
+            None => Vec::new(),
+        };
+        let zone = owner.and_then(|owner| owner.timezone);
+        let beside = Beside { turned, ..Beside::default() };
+        self.write_object(user, address.name(), source, zone, prepared, precondition.clone(), beside).await
+    }
+
+    /// The commit of one object. `None` where something changed since it was prepared: the zones of the calendar and of its owner, which
+    /// was `zone`, or what stands there.
+    #[expect(clippy::too_many_arguments, reason = "one each of what a write rests on")]
+    pub(crate) async fn write_object(
+        &self,
+        user: &UserName,
+        name: &str,
+        source: &Collection,
+        zone: Option<String>,
+        prepared: Prepared,
+        precondition: Precondition,
+        beside: Beside,
+    ) -> Result<Option<Written>, Refusal> {
+        let concern = self.concern(source, name, &prepared.uid, prepared.invited.as_ref(), &beside.turned).await?;
         let mut reads = vec![
             keys::collection(&source.address),
-            keys::object(source.id, address.name()),
+            keys::object(source.id, name),
             keys::uid(source.id, &prepared.uid),
             keys::user(source.address.user()),
             keys::standing(source.id, &prepared.uid),
         ];
+        reads.extend(beside.turned.iter().map(|turned| turned.key()));
+        let messages = reads.len();
         reads.extend(concern.wanted.reads());
-        let (user, name) = (user.clone(), Arc::<str>::from(address.name()));
-        let (id, precondition) = (source.id, precondition.clone());
-        let zones = (source.timezone.clone(), owner.and_then(|owner| owner.timezone));
-        let nudge = prepared.due;
+        let (now, user, name) = (self.now(), user.clone(), Arc::<str>::from(name));
+        let (id, zones) = (source.id, (source.timezone.clone(), zone));
+        let (nudge, turned) = (prepared.due, beside.turned.clone());
         let (_, written) = self
             .commit(reads, move |seen, stamp| {
                 let mut head = standing(seen.first(), id)?;
@@ -136,8 +171,8 @@ impl Service {
                 }
                 check_uid(&head, &prepared.uid, &name, before.as_ref(), seen.get(2))?;
                 check_component(&head, prepared.component)?;
-                let owner = seen.get(3).and_then(Option::as_ref).map(|row| record::principal(row)).transpose()?;
-                if (head.timezone.clone(), owner.and_then(|owner| owner.timezone)) != zones {
+                let stands = beside.stands.as_ref().is_none_or(|stands| before.as_ref() == Some(stands));
+                if !stands || zones != zones_of(&head, seen.get(3))? {
                     return Ok((Vec::new(), None));
                 }
                 let standing = seen.get(4).and_then(Option::as_ref).map(|row| record::standing(row)).transpose()?;
@@ -146,16 +181,20 @@ impl Service {
                 }
                 let mut writes = Vec::new();
                 let created = before.is_none();
-                let mut ledger = Ledger::open(&concern.wanted, seen.get(5..).unwrap_or_default(), now)?;
+                let mut ledger = Ledger::open(&concern.wanted, seen.get(messages..).unwrap_or_default(), now)?;
                 concern.tell(&mut ledger, now);
                 ledger.close(&mut writes, stamp.0);
-                lay(&mut writes, &mut head, before, &prepared, &name, now, stamp, 0);
+                lay(&mut writes, &mut head, before, &prepared, &beside.kept, &name, now, stamp, 0);
+                answers::turn(&mut writes, &beside.turned, seen.get(5..).unwrap_or_default())?;
                 let token = seal(&mut writes, head, now, stamp);
                 Ok((writes, Some(Written { created, etag: prepared.etag.clone(), token })))
             })
             .await?;
-        if let Some(at) = nudge {
-            self.nudge_due(at);
+        if written.is_some() {
+            if let Some(at) = nudge {
+                self.nudge_due(at);
+            }
+            self.clear_turned(&turned).await;
         }
         Ok(written)
     }
@@ -264,15 +303,15 @@ fn prepare(
             };
             let span = object.span(ringing.zone);
             let invited = invited::invited(&object, &ringing.policy.user_email, ringing.zone);
-            let acknowledged = invited::acknowledged(&object);
-            Ok(Prepared { uid, component, etag, span, due, invited, acknowledged, bytes })
+            let answers = acknowledge::acknowledges(&object).then(|| Arc::new(object));
+            Ok(Prepared { uid, component, etag, span, due, bytes, invited, answers })
         }
         Kind::AddressBook => {
             let card = Card::read(&bytes, limits)?;
             card.storable()?;
             let uid = card.uid().ok_or_else(|| Fault::whole("the card has no UID"))?;
             let component = Component::Card;
-            Ok(Prepared { uid, component, etag, span: None, due: None, invited: None, acknowledged: None, bytes })
+            Ok(Prepared { uid, component, etag, span: None, due: None, bytes, invited: None, answers: None })
         }
     }
 }
@@ -282,6 +321,15 @@ pub fn etag(bytes: &[u8]) -> Etag {
     let digest = Sha256::digest(bytes);
     let hex: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
     Etag(Arc::from(format!("\"{hex}\"")))
+}
+
+/// The zones that alarms of a collection are planned in: its own, and its owner's, out of the row of theirs that a decision was handed.
+pub(crate) fn zones_of(
+    head: &Collection,
+    owner: Option<&Option<Bytes>>,
+) -> Result<(Option<String>, Option<String>), Refusal> {
+    let owner = owner.and_then(Option::as_ref).map(|row| record::principal(row)).transpose()?;
+    Ok((head.timezone.clone(), owner.and_then(|owner| owner.timezone)))
 }
 
 /// Reads an object row that a decision was handed.
@@ -321,6 +369,7 @@ pub(crate) fn lay(
     head: &mut Collection,
     before: Option<Record>,
     prepared: &Prepared,
+    kept: &[Armed],
     name: &Arc<str>,
     now: DateTime<Utc>,
     stamp: Stamp,
@@ -334,7 +383,7 @@ pub(crate) fn lay(
     let (mut armed, mut due) = (Vec::new(), prepared.due);
     match before {
         Some(mut before) => {
-            armed = before.armed.extract_if(.., |armed| armed.at <= now).collect();
+            armed = before.armed.extract_if(.., |armed| armed.at <= now || kept.contains(armed)).collect();
             due = before.due.filter(|at| *at <= now).or(due);
             objects::remove(writes, head.id, &before);
         }

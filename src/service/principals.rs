@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::domain::access::Right;
 use crate::domain::address::{Address, Kind, UserName};
-use crate::domain::event::Event;
+use crate::domain::event::{Event, Sockets};
 use crate::domain::principal::{Principal, login_name};
 use crate::domain::refusal::{Fault, Refusal};
 use crate::service::Service;
@@ -63,6 +63,12 @@ impl Service {
             timezone: newcomer.timezone.as_deref().and_then(zone_named).map(str::to_owned),
             administrator: newcomer.administrator,
         };
+        self.move_in(principal).await
+    }
+
+    /// Gives a person, whose texts were looked at, their home.
+    pub(crate) async fn move_in(&self, principal: Principal) -> Result<Principal, Refusal> {
+        let name = principal.name.clone();
         let _turn = self.people.lock().await;
         let taken = self.store.user_of_mail(&principal.email).await?.is_some();
         if taken || self.store.principal(&name).await?.is_some() {
@@ -97,7 +103,8 @@ impl Service {
         Ok(principal)
     }
 
-    /// Gives a person another password; their open sockets close, and tickets drawn with the old one open none.
+    /// Gives a person another password; their open sockets close, and tickets drawn with the old one open none. App passwords stay, with
+    /// the sockets and tickets of their devices.
     pub async fn set_password(&self, name: &UserName, password: String) -> Result<(), Refusal> {
         let hash = self.hash_password(password).await?;
         let (row, now) = (keys::user(name), self.now());
@@ -106,12 +113,13 @@ impl Service {
             let mut principal = record::principal(bytes)?;
             principal.password_hash = hash.clone();
             let mut writes = vec![(row.clone(), Some(record::pack_principal(&principal)))];
-            Pen::new(now, stamp.0).tell(&mut writes, Event::SignedOut { user: principal.name });
+            Pen::new(now, stamp.0).tell(&mut writes, Event::SignedOut { user: principal.name, whose: Sockets::Own });
             Ok((writes, ()))
         })
         .await?;
         let tickets = self.store.tickets().await?;
-        self.remove(tickets.into_iter().filter(|(_, ticket)| ticket.user == *name).map(|(key, _)| key).collect()).await
+        let theirs = tickets.into_iter().filter(|(_, ticket)| ticket.user == *name && ticket.device.is_none());
+        self.remove(theirs.map(|(key, _)| key).collect()).await
     }
 
     /// Sets the zone that a person's floating and all-day events stand in; `None` takes it away. Their alarms are planned anew.
@@ -155,7 +163,8 @@ impl Service {
                         return Err(Refusal::NotFound);
                     }
                     let mut writes = vec![(keys::user(&principal.name), None), (keys::mail(&principal.email), None)];
-                    Pen::new(now, stamp.0).tell(&mut writes, Event::SignedOut { user: principal.name.clone() });
+                    Pen::new(now, stamp.0)
+                        .tell(&mut writes, Event::SignedOut { user: principal.name.clone(), whose: Sockets::All });
                     Ok((writes, ()))
                 })
                 .await?;
@@ -190,6 +199,7 @@ impl Service {
         self.remove_all(&keys::rung_for(name)).await?;
         self.remove_all(&keys::deliveries(Some(name))).await?;
         self.remove_all(&keys::deads(Some(name))).await?;
+        self.remove_all(&keys::devices(name)).await?;
         self.remove(vec![keys::channels(name)]).await?;
         let messages = self.store.messages(name, None).await?;
         let aged = messages.iter().map(|(of, message)| keys::age(message.sent_at, name, *of, message.id));

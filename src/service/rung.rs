@@ -5,13 +5,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::domain::address::UserName;
 use crate::domain::alarm::{Action, Rung, State};
 use crate::domain::event::{Event, Rang};
-use crate::domain::notification::State::{Delivered, Pending};
-use crate::domain::notification::{ConversationId, MessageId};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::service::Service;
+use crate::service::answers::Answered;
 use crate::service::belfry::Bell;
-use crate::service::ledger::{Ledger, Wanted};
+use crate::service::ledger::{Ledger, Said, Wanted};
 use crate::service::objects::seen_object;
 use crate::store::journal::{self, Pen};
 use crate::store::{keys, objects, record, rung};
@@ -73,8 +72,19 @@ impl Service {
     }
 
     /// Nobody of this person needs to hear it any more, on any device.
-    pub async fn acknowledge(&self, caller: &Principal, id: u64) -> Result<Rung, Refusal> {
+    pub async fn acknowledge(&self, caller: &Principal, id: u64) -> Result<Answered, Refusal> {
         let found = self.find_rung(caller, id).await?;
+        let (done, written) = self.write_back(caller, &found, None).await?;
+        let rung = match done {
+            Some(rung) => rung,
+            None => self.note_acknowledged(found).await?,
+        };
+        self.clear_screens(&rung).await?;
+        Ok(Answered { rung: Rung { state: State::Acknowledged, ..rung }, written })
+    }
+
+    /// Acknowledges an alarm for one person, without a word in its event.
+    async fn note_acknowledged(&self, found: Rung) -> Result<Rung, Refusal> {
         if let State::Snoozed(until) = found.state {
             self.cancel_snooze(&found, until).await?;
         }
@@ -89,12 +99,11 @@ impl Service {
                 let mut writes = Vec::new();
                 rung::write(&mut writes, &rung);
                 let mut ledger = Ledger::open(&wanted, seen.get(1..).unwrap_or_default(), now)?;
-                settle(&mut ledger, at.as_ref());
+                ledger.deal_with(at.as_ref());
                 ledger.close(&mut writes, stamp.0);
                 Ok((writes, rung))
             })
             .await?;
-        self.clear_screens(&rung).await?;
         Ok(rung)
     }
 
@@ -102,21 +111,35 @@ impl Service {
     async fn message_of(&self, rung: &Rung) -> Result<(Wanted, Option<Said>), Refusal> {
         let mut wanted = Wanted::default();
         let place = self.place_of(rung.alarm.object.collection(), rung.alarm.object.name()).await?;
-        let at = place.map(|place| {
-            let id = MessageId::of_alarm(place.conversation, rung.alarm.id);
-            wanted.message(&rung.user, place.conversation, id);
-            Said { user: rung.user.clone(), conversation: place.conversation, id }
-        });
+        let at = place.map(|place| Said::of_alarm(rung, &place.uid));
+        at.iter().for_each(|said| said.want(&mut wanted));
         Ok((wanted, at))
     }
 
     /// It rings again at `until`, on every device.
-    pub async fn snooze(&self, caller: &Principal, id: u64, until: DateTime<Utc>) -> Result<Rung, Refusal> {
+    pub async fn snooze(&self, caller: &Principal, id: u64, until: DateTime<Utc>) -> Result<Answered, Refusal> {
         let now = self.now();
         if until <= now || until - now > TimeDelta::days(SNOOZE_DAYS_MAX) {
             return Err(Fault::whole(format!("until must lie ahead, by at most {SNOOZE_DAYS_MAX} days")).into());
         }
         let found = self.find_rung(caller, id).await?;
+        let (done, written) = self.write_back(caller, &found, Some(until)).await?;
+        let rung = match done {
+            Some(rung) => rung,
+            None => self.put_off(caller, found, until, now).await?,
+        };
+        self.clear_screens(&rung).await?;
+        Ok(Answered { rung, written })
+    }
+
+    /// Arms an alarm again for one person, without a word in its event.
+    async fn put_off(
+        &self,
+        caller: &Principal,
+        found: Rung,
+        until: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<Rung, Refusal> {
         if let State::Snoozed(until) = found.state {
             self.cancel_snooze(&found, until).await?;
         }
@@ -144,14 +167,13 @@ impl Service {
                 rung::write(&mut writes, &rung);
                 // It is dealt with until it rings again.
                 let mut ledger = Ledger::open(&wanted, seen.get(2..).unwrap_or_default(), now)?;
-                settle(&mut ledger, at.as_ref());
+                ledger.deal_with(at.as_ref());
                 ledger.close(&mut writes, stamp.0);
                 let bell = Bell { armed, of, user: user.clone(), alarm: again.clone() };
                 Ok((writes, (rung, bell)))
             })
             .await?;
         self.hang_up(bell);
-        self.clear_screens(&rung).await?;
         Ok(rung)
     }
 
@@ -180,21 +202,6 @@ impl Service {
             }
         }
         Ok(())
-    }
-}
-
-/// A message that was said.
-struct Said {
-    user: UserName,
-    conversation: ConversationId,
-    id: MessageId,
-}
-
-/// A person has dealt with a message: it is read and delivered.
-fn settle(ledger: &mut Ledger, at: Option<&Said>) {
-    if let Some(Said { user, conversation, id }) = at {
-        ledger.read(user, *conversation, |one| one.id == *id, true);
-        ledger.turn((user, *conversation, *id), Pending, Delivered, true);
     }
 }
 

@@ -1,4 +1,6 @@
-//! The numbers the use cases go by: limits, lives and zones. Read from the configuration by `config.rs`; each with its default.
+//! The numbers the use cases go by: limits, lives and zones. Read from the configuration by `config/settings.rs`; each with its default.
+
+use std::path::PathBuf;
 
 use chrono_tz::Tz;
 
@@ -8,7 +10,9 @@ use crate::domain::delivery::Offered;
 pub struct Settings {
     /// For floating and all-day values of people who set no zone of their own.
     pub default_zone: Tz,
+    pub auth: Auth,
     pub limits: Limits,
+    pub reports: Reports,
     pub alarms: Alarms,
     pub uploads: Uploads,
     pub journal: Journal,
@@ -25,6 +29,33 @@ pub struct Notifications {
     pub per_user: u64,
 }
 
+/// Who else may say who is calling.
+#[derive(Clone, Debug)]
+pub struct Auth {
+    /// Whether a person whom a trusted proxy names is made when nobody has that name.
+    pub proxy_create: bool,
+    /// A password file in Apache's form.
+    pub htpasswd: Option<PathBuf>,
+    /// Whether a person whom that file lists is made at their first sign-in.
+    pub htpasswd_create: bool,
+    /// Whether passwords may stand in that file as they are.
+    pub htpasswd_plain: bool,
+    /// Behind the `@` in the mail address of a person who is made so and whose name is none.
+    pub mail_domain: String,
+}
+
+impl Default for Auth {
+    fn default() -> Auth {
+        Auth {
+            proxy_create: false,
+            htpasswd: None,
+            htpasswd_create: true,
+            htpasswd_plain: false,
+            mail_domain: "localhost".to_owned(),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Bytes of one object; a larger one is answered 413, on DAV paths 403 `max-resource-size`.
@@ -37,10 +68,43 @@ pub struct Limits {
     pub tickets_per_minute: u32,
     /// Passwords that may be tried for one login name in a minute; 0 means no limit; one more is answered 429.
     pub logins_per_minute: u32,
+    /// App passwords of one person; 0 means no limit; one more is answered 403.
+    pub app_passwords_per_user: usize,
     /// Argon2 computations at the same time; others wait in line.
     pub logins_at_once: usize,
     /// Work that one question about recurrence may cost, in steps; beyond it the answer is flagged and nothing rings.
     pub recurrence_steps: u32,
+}
+
+/// Questions about the content of whole collections.
+#[derive(Clone, Debug)]
+pub struct Reports {
+    /// Objects of collections whose records stay in memory once they were asked about; a collection that does not fit is read from the
+    /// store each time.
+    pub index_objects: usize,
+    /// Bytes, about, that parsed objects may take; those that were not asked about for the longest time give way.
+    pub parsed_bytes: usize,
+    /// Instances of recurring objects that one answer may hold. DAV refuses a question with more, the JSON face cuts and says where.
+    pub instances: usize,
+    /// Bytes of instances that one answer may hold; likewise.
+    pub expanded_bytes: usize,
+    /// Objects that one request may name; one more is refused.
+    pub hrefs: usize,
+    /// Work that one question about a collection may cost, in steps of recurrence.
+    pub steps: u32,
+}
+
+impl Default for Reports {
+    fn default() -> Reports {
+        Reports {
+            index_objects: 100_000,
+            parsed_bytes: 33_554_432,
+            instances: 4_000,
+            expanded_bytes: 2_097_152,
+            hrefs: 5_000,
+            steps: 5_000_000,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -120,15 +184,18 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             default_zone: Tz::UTC,
+            auth: Auth::default(),
             limits: Limits {
                 object_bytes: 1_048_576,
                 collections_per_home: 1_000,
                 shares_per_collection: 200,
                 tickets_per_minute: 120,
                 logins_per_minute: 60,
+                app_passwords_per_user: 100,
                 logins_at_once: 2,
                 recurrence_steps: 50_000,
             },
+            reports: Reports::default(),
             alarms: Alarms { require_accepted: false, arm_ahead_seconds: 5, late_seconds: 3_600 },
             uploads: Uploads { user_bytes: 52_428_800, life_seconds: 3_600, import_life_seconds: 86_400 },
             journal: Journal { keep_seconds: 86_400 },

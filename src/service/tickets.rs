@@ -8,12 +8,14 @@ use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
 use crate::domain::ticket::{LIFE_SECONDS, Ticket};
 use crate::service::Service;
+use crate::service::login::SignedIn;
 use crate::store::{keys, record, tickets};
 use crate::system::random;
 
 impl Service {
     /// A fresh ticket and its value, a version 4 UUID.
-    pub async fn draw_ticket(&self, caller: &Principal, from: IpAddr) -> Result<(String, Ticket), Refusal> {
+    pub async fn draw_ticket(&self, caller: &SignedIn, from: IpAddr) -> Result<(String, Ticket), Refusal> {
+        let SignedIn { principal: caller, device } = caller;
         self.doorkeeper.tickets.admit(caller.name.as_str())?;
         let generated_on = self.now().trunc_subsecs(0);
         let ticket = Ticket {
@@ -21,13 +23,14 @@ impl Service {
             client_address: from,
             generated_on,
             valid_until: generated_on + TimeDelta::seconds(LIFE_SECONDS),
+            device: device.as_ref().map(|device| device.id.clone()),
         };
         let value = random::uuid(&*self.random).to_string();
         let (row, kept, proven) = (value.clone(), ticket.clone(), caller.password_hash.clone());
         self.commit(vec![keys::user(&caller.name)], move |seen, _| {
             // Somebody whose password was changed since they signed in is not let in with the old one.
             let Some(Some(bytes)) = seen.first() else { return Err(Refusal::Unauthenticated) };
-            if record::principal(bytes)?.password_hash != proven {
+            if kept.device.is_none() && record::principal(bytes)?.password_hash != proven {
                 return Err(Refusal::Unauthenticated);
             }
             let mut writes = Vec::new();
@@ -54,7 +57,7 @@ impl Service {
     }
 
     /// Removes the ticket first and looks at its time then, so that a late try burns it too.
-    pub(crate) async fn redeem_ticket(&self, value: &str) -> Result<Principal, Refusal> {
+    pub(crate) async fn redeem_ticket(&self, value: &str) -> Result<SignedIn, Refusal> {
         if uuid::Uuid::try_parse(value).is_err() {
             return Err(Refusal::Unauthenticated);
         }
@@ -69,6 +72,12 @@ impl Service {
         if ticket.valid_until <= self.now() {
             return Err(Refusal::Expired);
         }
-        self.store.principal(&ticket.user).await?.ok_or(Refusal::Unauthenticated)
+        let principal = self.store.principal(&ticket.user).await?.ok_or(Refusal::Unauthenticated)?;
+        let device = match &ticket.device {
+            // It may have been taken back since.
+            Some(id) => Some(self.device_of(&ticket.user, id).await?.ok_or(Refusal::Unauthenticated)?),
+            None => None,
+        };
+        Ok(SignedIn { principal, device })
     }
 }

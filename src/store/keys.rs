@@ -47,6 +47,7 @@ const MESSAGE: u8 = 0xA1; //         user 0 conversation id, id          → Mes
 const STATISTICS: u8 = 0xA2; //      user                                → Statistics
 const MESSAGE_AGE: u8 = 0xA3; //     instant, user 0 conversation id, id → nothing; by what the sweep finds the old ones
 const STANDING: u8 = 0xA4; //        collection id, hash of the UID      → Standing; what was last seen of an invitation
+const DEVICE: u8 = 0xC0; //          user 0 SHA-256 of the app password  → Device
 
 /// Bodies and uploads lie in rows of this many bytes: sled moves larger leaves into files that it never syncs.
 pub const CHUNK: usize = 4_096;
@@ -441,6 +442,16 @@ pub fn age_place(key: &[u8]) -> Option<(DateTime<Utc>, UserName, ConversationId,
 
 pub fn standing(of: CollectionId, uid: &str) -> Bytes {
     key(STANDING, &[&of.0.to_be_bytes(), &Sha256::digest(uid.as_bytes())[..16]])
+}
+
+/// A device's row, by its password in plain form.
+pub fn device(user: &UserName, password: &str) -> Bytes {
+    key(DEVICE, &[user.as_str().as_bytes(), &[0], &Sha256::digest(password.as_bytes())])
+}
+
+/// All devices of one person.
+pub fn devices(user: &UserName) -> Bytes {
+    key(DEVICE, &[user.as_str().as_bytes(), &[0]])
 }
 
 #[cfg(test)]

@@ -25,6 +25,41 @@ impl Store {
         Ok(Some(whole.freeze()))
     }
 
+    /// Several bodies in one read, in the order in which they are named; `None` for those that were replaced since.
+    pub async fn bodies(
+        &self,
+        collection: CollectionId,
+        wanted: &[(BodyId, u64)],
+    ) -> Result<Vec<Option<Bytes>>, StoreError> {
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys = wanted.iter().flat_map(|(body, size)| body_keys(collection, *body, *size)).collect();
+        let mut rows = self.kv().read(keys).await?.into_iter();
+        let whole = |(_, size): &(BodyId, u64)| {
+            let mut chunks: Vec<Option<Bytes>> = rows.by_ref().take(chunks(*size) as usize).collect();
+            if chunks.len() == 1 {
+                return chunks.pop().flatten();
+            }
+            let mut whole = BytesMut::with_capacity(*size as usize);
+            for chunk in chunks {
+                whole.extend_from_slice(&chunk?);
+            }
+            Some(whole.freeze())
+        };
+        Ok(wanted.iter().map(whole).collect())
+    }
+
+    /// Several records in one read, in the order in which they are named.
+    pub async fn objects_named(
+        &self,
+        collection: CollectionId,
+        names: impl Iterator<Item = &str>,
+    ) -> Result<Vec<Option<Record>>, StoreError> {
+        let rows = self.kv().read(names.map(|name| keys::object(collection, name)).collect()).await?;
+        rows.into_iter().map(|row| row.map(|bytes| record::object(&bytes)).transpose()).collect()
+    }
+
     /// An object's record and bytes, of one and the same write.
     pub async fn object_with_body(
         &self,
@@ -60,9 +95,12 @@ impl Store {
 /// How often a body that vanished under the reader is looked up again.
 const READ_TRIES: usize = 16;
 
+fn chunks(size: u64) -> u32 {
+    size.div_ceil(CHUNK as u64) as u32
+}
+
 fn body_keys(collection: CollectionId, body: BodyId, size: u64) -> Vec<Bytes> {
-    let chunks = size.div_ceil(CHUNK as u64) as u32;
-    (0..chunks).map(|chunk| keys::body(collection, body, chunk)).collect()
+    (0..chunks(size)).map(|chunk| keys::body(collection, body, chunk)).collect()
 }
 
 /// Writes record, UID entry and bytes.

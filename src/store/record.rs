@@ -15,7 +15,8 @@ use crate::domain::alarm::{Action, Rung, State};
 use crate::domain::channel::{CHANNELS, Channels, Ntfy, Webhook};
 use crate::domain::collection::{Collection, CollectionId, Source};
 use crate::domain::delivery::{Delivery, DeliveryId, Errand};
-use crate::domain::event::{Event, ListChange, Rang};
+use crate::domain::device::{Device, Scope};
+use crate::domain::event::{Event, ListChange, Rang, Sockets, Words};
 use crate::domain::import::{Counts, Failure, Import, Media, Status, Upload};
 use crate::domain::notification::{
     self, Alignment, Answer, Conversation, ConversationId, Message, MessageId, News, Standing, Statistics, Unread,
@@ -39,6 +40,21 @@ fn unpack<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, St
         Some((&VERSION, rest)) => postcard::from_bytes(rest).map_err(|_| StoreError::Unreadable(what)),
         _ => Err(StoreError::Unreadable(what)),
     }
+}
+
+/// The tuple that a row begins with, and what follows it: rows grow at their end.
+fn unpack_some<'a, T: serde::Deserialize<'a>>(
+    what: &'static str,
+    bytes: &'a [u8],
+) -> Result<(T, &'a [u8]), StoreError> {
+    match bytes.split_first() {
+        Some((&VERSION, rest)) => postcard::take_from_bytes(rest).map_err(|_| StoreError::Unreadable(what)),
+        _ => Err(StoreError::Unreadable(what)),
+    }
+}
+
+fn more<T: DeserializeOwned>(what: &'static str, rest: &[u8]) -> Result<T, StoreError> {
+    postcard::from_bytes(rest).map_err(|_| StoreError::Unreadable(what))
 }
 
 fn micros(at: DateTime<Utc>) -> i64 {
@@ -85,16 +101,44 @@ pub fn principal(bytes: &[u8]) -> Result<Principal, StoreError> {
 }
 
 pub fn pack_ticket(t: &Ticket) -> Bytes {
-    pack((t.user.as_str(), t.client_address, micros(t.generated_on), micros(t.valid_until)))
+    pack((t.user.as_str(), t.client_address, micros(t.generated_on), micros(t.valid_until), &t.device))
 }
 
 pub fn ticket(bytes: &[u8]) -> Result<Ticket, StoreError> {
-    let (name, client_address, generated_on, valid_until): (String, IpAddr, _, _) = unpack("ticket", bytes)?;
+    type Row = (String, IpAddr, i64, i64);
+    // Tickets of the minute before an update have no device behind them.
+    let ((name, client_address, generated_on, valid_until), device): (Row, Option<String>) =
+        match unpack::<(String, IpAddr, i64, i64, Option<String>)>("ticket", bytes) {
+            Ok((name, address, generated_on, valid_until, device)) => {
+                ((name, address, generated_on, valid_until), device)
+            }
+            Err(_) => (unpack("ticket", bytes)?, None),
+        };
     Ok(Ticket {
+        device,
         user: user("ticket", &name)?,
         client_address,
         generated_on: time("ticket", generated_on)?,
         valid_until: time("ticket", valid_until)?,
+    })
+}
+
+pub fn pack_device(d: &Device) -> Bytes {
+    let scope = (d.scope.dav, d.scope.push, d.scope.read);
+    pack((&d.id, d.user.as_str(), &d.name, scope, micros(d.created), d.used.map(micros)))
+}
+
+pub fn device(bytes: &[u8]) -> Result<Device, StoreError> {
+    const WHAT: &str = "app password";
+    type Row = (String, String, String, (bool, bool, bool), i64, Option<i64>);
+    let (id, name_of, name, (dav, push, read), created, used): Row = unpack(WHAT, bytes)?;
+    Ok(Device {
+        id,
+        user: user(WHAT, &name_of)?,
+        name,
+        scope: Scope { dav, push, read },
+        created: time(WHAT, created)?,
+        used: used.map(|at| time(WHAT, at)).transpose()?,
     })
 }
 
@@ -136,12 +180,15 @@ pub fn pack_collection(c: &Collection) -> Bytes {
         c.public.map(right_code),
         (c.token.0, c.floor.0, c.objects, c.subscriptions),
         c.alarms,
+        c.transparent,
     ))
 }
 
 pub fn collection(bytes: &[u8]) -> Result<Collection, StoreError> {
     const WHAT: &str = "collection";
-    let (id, at, source, face, grants, public, counters, alarms): CollectionRow = unpack(WHAT, bytes)?;
+    let ((id, at, source, face, grants, public, counters, alarms), rest) = unpack_some::<CollectionRow>(WHAT, bytes)?;
+    // Rows from before there was such a thing end here.
+    let transparent = if rest.is_empty() { false } else { more(WHAT, rest)? };
     let (display_name, description, color, components, timezone) = face;
     let (token, floor, objects, subscriptions) = counters;
     let source = match source {
@@ -168,6 +215,7 @@ pub fn collection(bytes: &[u8]) -> Result<Collection, StoreError> {
         floor: Token(floor),
         objects,
         alarms,
+        transparent,
         subscriptions,
     })
 }
@@ -325,10 +373,21 @@ pub fn pack_line(line: &Line) -> Bytes {
         Event::Imported { collection, address, import, counts } => {
             pack((head, 3u8, (collection.0, address.to_string(), import, counts)))
         }
-        // Kind 4 was an alarm without attendees.
-        Event::Rang { user, alarm } => pack((head, 6u8, rang_row(user, alarm), &alarm.attendees)),
-        Event::SignedOut { user } => pack((head, 5u8, user.as_str())),
-        Event::Notified { user, news } => pack((head, 20u8, user.as_str(), news_row(news))),
+        // Kind 4 was an alarm without attendees; kind 6 is one without words.
+        Event::Rang { user, alarm } => match words_row(alarm) {
+            None => pack((head, 6u8, rang_row(user, alarm), &alarm.attendees)),
+            words => pack((head, 8u8, rang_row(user, alarm), &alarm.attendees, words)),
+        },
+        // Kind 5 was all sockets of a person.
+        Event::SignedOut { user, whose } => {
+            let whose = match whose {
+                Sockets::All => None,
+                Sockets::Own => Some(None),
+                Sockets::Device(id) => Some(Some(id)),
+            };
+            pack((head, 7u8, user.as_str(), whose))
+        }
+        Event::Notified { user, news } => pack((head, 40u8, user.as_str(), news_row(news))),
     }
 }
 
@@ -371,10 +430,27 @@ pub fn line(bytes: &[u8]) -> Result<Line, StoreError> {
             let (user, alarm) = rang(WHAT, row)?;
             Event::Rang { user, alarm: Rang { attendees, ..alarm } }
         }
-        5 => Event::SignedOut { user: user(WHAT, &postcard::from_bytes::<String>(rest).map_err(bad)?)? },
-        20 => {
+        40 => {
             let (name, row): (String, NewsRow) = postcard::from_bytes(rest).map_err(bad)?;
             Event::Notified { user: user(WHAT, &name)?, news: Box::new(news_back(WHAT, row)?) }
+        }
+        5 => {
+            let name: String = postcard::from_bytes(rest).map_err(bad)?;
+            Event::SignedOut { user: user(WHAT, &name)?, whose: Sockets::All }
+        }
+        7 => {
+            let (name, whose): (String, Option<Option<String>>) = postcard::from_bytes(rest).map_err(bad)?;
+            let whose = match whose {
+                None => Sockets::All,
+                Some(None) => Sockets::Own,
+                Some(Some(id)) => Sockets::Device(id),
+            };
+            Event::SignedOut { user: user(WHAT, &name)?, whose }
+        }
+        8 => {
+            let (row, attendees, words): (RangRow, Vec<String>, WordsRow) = postcard::from_bytes(rest).map_err(bad)?;
+            let (user, alarm) = rang(WHAT, row)?;
+            Event::Rang { user, alarm: Rang { attendees, words: words_back(words), ..alarm } }
         }
         _ => return Err(StoreError::Unreadable(WHAT)),
     };
@@ -404,8 +480,19 @@ fn rang(what: &'static str, row: RangRow) -> Result<(UserName, Rang), StoreError
         end: time(what, end)?,
         id,
         attendees: Vec::new(),
+        words: None,
     };
     Ok((user(what, &name)?, alarm))
+}
+
+type WordsRow = Option<(String, String)>;
+
+fn words_row(alarm: &Rang) -> WordsRow {
+    alarm.words.as_ref().map(|words| (words.subject.clone(), words.text.clone()))
+}
+
+fn words_back(row: WordsRow) -> Option<Box<Words>> {
+    row.map(|(subject, text)| Box::new(Words { subject, text }))
 }
 
 pub fn pack_rung(rung: &Rung) -> Bytes {
@@ -434,20 +521,22 @@ pub fn rung(bytes: &[u8]) -> Result<Rung, StoreError> {
 
 pub fn pack_channels(c: &Channels) -> Bytes {
     let webhook = c.webhook.as_ref().map(|w| (&w.url, &w.secret, w.stopped.map(micros)));
-    pack((c.email, webhook, c.ntfy.as_ref().map(|ntfy| (&ntfy.url, &ntfy.token))))
+    pack((c.email, webhook, c.ntfy.as_ref().map(|ntfy| (&ntfy.url, &ntfy.token)), c.writes_back))
 }
 
 pub fn channels(bytes: &[u8]) -> Result<Channels, StoreError> {
     const WHAT: &str = "channels";
     type Row = (bool, Option<(String, String, Option<i64>)>, Option<(String, Option<String>)>);
-    let (email, webhook, ntfy): Row = unpack(WHAT, bytes)?;
+    // Rows of before there was a way back end here.
+    let ((email, webhook, ntfy), rest): (Row, &[u8]) = unpack_some(WHAT, bytes)?;
+    let writes_back = if rest.is_empty() { false } else { more(WHAT, rest)? };
     let webhook = webhook
         .map(|(url, secret, stopped)| {
             let stopped = stopped.map(|at| time(WHAT, at)).transpose()?;
             Ok::<_, StoreError>(Webhook { url, secret, stopped })
         })
         .transpose()?;
-    Ok(Channels { email, webhook, ntfy: ntfy.map(|(url, token)| Ntfy { url, token }) })
+    Ok(Channels { email, webhook, ntfy: ntfy.map(|(url, token)| Ntfy { url, token }), writes_back })
 }
 
 const KINDS: [notification::Kind; 6] = [
@@ -597,14 +686,18 @@ const ERRANDS: [Errand; 2] = [Errand::Ring, Errand::Clear];
 
 pub fn pack_delivery(d: &Delivery) -> Bytes {
     let way = (code(&CHANNELS, &d.channel), code(&ERRANDS, &d.errand), &d.recipient);
-    pack((d.id.0, way, rang_row(&d.user, &d.alarm), micros(d.planned), d.attempts, &d.why))
+    pack((d.id.0, way, rang_row(&d.user, &d.alarm), micros(d.planned), d.attempts, &d.why, words_row(&d.alarm)))
 }
 
 pub fn delivery(bytes: &[u8]) -> Result<Delivery, StoreError> {
     const WHAT: &str = "delivery";
     type Row = (u128, (u8, u8, String), RangRow, i64, u32, String);
-    let (id, (channel, errand, recipient), row, planned, attempts, why): Row = unpack(WHAT, bytes)?;
+    // Rows of before mails had words end here.
+    let ((id, (channel, errand, recipient), row, planned, attempts, why), rest): (Row, &[u8]) =
+        unpack_some(WHAT, bytes)?;
+    let words = if rest.is_empty() { None } else { words_back(more(WHAT, rest)?) };
     let (user, alarm) = rang(WHAT, row)?;
+    let alarm = Rang { words, ..alarm };
     Ok(Delivery {
         id: DeliveryId(id),
         user,
@@ -616,4 +709,65 @@ pub fn delivery(bytes: &[u8]) -> Result<Delivery, StoreError> {
         attempts,
         why,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_from_before_its_last_field_is_read() {
+        let at = Address::parse("/calendars/alice/work").expect("an address");
+        let made = Collection { transparent: true, ..Collection::new(at, Source::Own, "Work", 7) };
+        let row = pack_collection(&made);
+        assert_eq!(collection(&row).expect("a row"), made);
+        let before = Collection { transparent: false, ..made };
+        assert_eq!(collection(&row[..row.len() - 1]).expect("an older row"), before);
+        assert!(collection(&row[..row.len() - 2]).is_err());
+    }
+
+    fn alarm(words: Option<Box<Words>>) -> Rang {
+        let object = Address::parse("/calendars/alice/default").and_then(|at| at.object("a.ics")).expect("a name");
+        let at = DateTime::UNIX_EPOCH;
+        let attendees = vec!["a@example.org".to_owned()];
+        Rang {
+            at,
+            object,
+            action: Action::Email,
+            summary: "Tea".to_owned(),
+            start: at,
+            end: at,
+            id: 7,
+            attendees,
+            words,
+        }
+    }
+
+    #[test]
+    fn what_an_alarm_says_comes_back() {
+        let user = UserName::new("alice").expect("a name");
+        for words in [None, Words::new("Subject", ""), Words::new("Subject", "Text")] {
+            let event = Event::Rang { user: user.clone(), alarm: alarm(words) };
+            let kept = Line { written: DateTime::UNIX_EPOCH, not_before: Some(DateTime::UNIX_EPOCH), event };
+            assert_eq!(line(&pack_line(&kept)).ok(), Some(kept));
+        }
+    }
+
+    #[test]
+    fn rows_that_have_grown_are_still_read() {
+        let webhook: Option<(String, String, Option<i64>)> = None;
+        let old = pack((true, webhook, Some(("https://ntfy.sh/t", None::<String>))));
+        let read = channels(&old).expect("an old row");
+        assert!(read.email && read.ntfy.is_some() && !read.writes_back);
+        let new = Channels { writes_back: true, ..read };
+        assert!(channels(&pack_channels(&new)).is_ok_and(|again| again == new));
+
+        let user = UserName::new("alice").expect("a name");
+        let bare = alarm(None);
+        let old = pack((7u128, (0u8, 0u8, "a@example.org"), rang_row(&user, &bare), 0i64, 2u32, "why"));
+        let read = delivery(&old).expect("an old row");
+        assert_eq!((read.attempts, &read.alarm.words), (2, &None));
+        let said = Delivery { alarm: Rang { words: Words::new("s", "t"), ..read.alarm.clone() }, ..read };
+        assert_eq!(delivery(&pack_delivery(&said)).ok(), Some(said));
+    }
 }

@@ -10,7 +10,7 @@ use campanile::domain::event::Rang;
 use campanile::domain::notification::{ConversationId, MessageId};
 use campanile::domain::refusal::Refusal;
 use campanile::domain::sync::Token;
-use campanile::gateway::dialect::{Desk, Readable};
+use campanile::gateway::dialect::{Desk, Readable, Visitor};
 use campanile::service::login::Credentials;
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
@@ -95,7 +95,7 @@ impl Desk for World {
         Box::pin(async { Ok(self.waiting.lock().unwrap().clone()) })
     }
 
-    fn sign_in<'a>(&'a self, credentials: &'a Credentials, _: IpAddr) -> BoxFuture<'a, Result<UserName, Refusal>> {
+    fn sign_in<'a>(&'a self, credentials: &'a Credentials, _: IpAddr) -> BoxFuture<'a, Result<Visitor, Refusal>> {
         // Whoever knows the password "secret", or brings a token that is called like themselves.
         let name = match credentials {
             Credentials::Basic { login, password } if password == "secret" => Some(login),
@@ -103,7 +103,7 @@ impl Desk for World {
             Credentials::Basic { .. } | Credentials::None => None,
         };
         let known = name.filter(|name| ["alice", "bob"].contains(&name.as_str())).and_then(|name| UserName::new(name));
-        Box::pin(async { known.ok_or(Refusal::Unauthenticated) })
+        Box::pin(async { known.map(|user| Visitor { user, device: None }).ok_or(Refusal::Unauthenticated) })
     }
 
     fn taken<'a>(

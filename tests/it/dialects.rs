@@ -178,9 +178,9 @@ impl Pure {
 fn answer(world: &World, user: &mut Option<UserName>, ask: Ask) -> Outcome {
     if let Ask::SignIn(credentials, from) = &ask {
         let outcome = world.sign_in(credentials, *from).now_or_never().unwrap();
-        return outcome.map_or_else(Outcome::Refused, |name| {
-            *user = Some(name.clone());
-            Outcome::SignedIn(name)
+        return outcome.map_or_else(Outcome::Refused, |visitor| {
+            *user = Some(visitor.user.clone());
+            Outcome::SignedIn(visitor.user)
         });
     }
     let Some(user) = user else { return Outcome::Refused(Refusal::Unauthenticated) };

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use campanile::bus::{Flight, Notice};
 use campanile::domain::address::{Address, UserName};
-use campanile::domain::event::{Event, ListChange, Topic};
+use campanile::domain::event::{Event, ListChange, Sockets, Topic};
 use campanile::domain::notification::{Alignment, ConversationId, Kind, Message, MessageId, News, State};
 use campanile::domain::refusal::Refusal;
 use campanile::gateway::dialect::{Ask, Desk, Dialect, Frame, Leave, Outcome, Step};
@@ -80,7 +80,7 @@ pub fn event(text: &str) -> Option<Event> {
                 .find(|known| known.as_str() == change)?,
             address: Address::parse(path)?,
         },
-        ["signed-out", user] => Event::SignedOut { user: UserName::new(user)? },
+        ["signed-out", user] => Event::SignedOut { user: UserName::new(user)?, whose: Sockets::All },
         _ => return None,
     })
 }
@@ -162,7 +162,7 @@ impl Run {
                     .sign_in(&credentials, from)
                     .now_or_never()
                     .unwrap()
-                    .map_or_else(Outcome::Refused, Outcome::SignedIn),
+                    .map_or_else(Outcome::Refused, |visitor| Outcome::SignedIn(visitor.user)),
                 Ask::Taken(messages) => {
                     self.world.taken(&user("alice"), messages).now_or_never().unwrap().unwrap();
                     Outcome::Noted

@@ -14,7 +14,7 @@ use campanile::bus::{Flight, Listener, Notice};
 use campanile::domain::address::{Address, UserName};
 use campanile::domain::alarm::Action;
 use campanile::domain::collection::CollectionId;
-use campanile::domain::event::{Event, ListChange, Rang, Topic};
+use campanile::domain::event::{Event, ListChange, Rang, Sockets, Topic};
 use campanile::domain::refusal::Refusal;
 use campanile::domain::sync::Token;
 use campanile::gateway::dialect::{Ask, Desk, Dialect, Frame, Outcome, Step};
@@ -163,10 +163,11 @@ fn event(text: &str) -> Option<Event> {
                 // The same words are the same ringing.
                 id: text.bytes().fold(7, |id: u64, byte| id.wrapping_mul(31).wrapping_add(byte.into())),
                 attendees: Vec::new(),
+                words: None,
             };
             Event::Rang { user: UserName::new(user)?, alarm }
         }
-        ["signed-out", user] => Event::SignedOut { user: UserName::new(user)? },
+        ["signed-out", user] => Event::SignedOut { user: UserName::new(user)?, whose: Sockets::All },
         _ => return None,
     })
 }

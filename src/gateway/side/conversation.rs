@@ -391,7 +391,7 @@ impl Dialect for Side {
                     steps.push(Step::Say(Outgoing::news(frame, notice)));
                 }
             }
-            Event::SignedOut { user } => {
+            Event::SignedOut { user, .. } => {
                 if *user == self.user {
                     steps.push(Step::Close(SIGNED_OUT));
                 }

@@ -528,7 +528,7 @@ impl Dialect for Stomp {
                     self.go_on(steps);
                 }
             }
-            Event::SignedOut { user } if self.user.as_ref() == Some(user) => {
+            Event::SignedOut { user, .. } if self.user.as_ref() == Some(user) => {
                 self.fail("401 Unauthorized", None, POLICY, false, steps);
             }
             Event::Notified { .. }

@@ -33,7 +33,7 @@ pub fn occurrences(
     default: Tz,
     budget: &mut Budget,
 ) -> Result<Vec<Occurrence>, Exhausted> {
-    listed(object, (whole(from), whole(to)), default, |_| true, budget)
+    listed(object, (whole(from), whole(to)), default, budget)
 }
 
 /// The occurrences that overlap a window as RFC 4791 9.9 says: an event without length counts where it stands.
@@ -44,10 +44,37 @@ pub fn overlapping(
     default: Tz,
     budget: &mut Budget,
 ) -> Result<Vec<Occurrence>, Exhausted> {
-    let reach = object.series().iter().map(|series| span::longest(series, default)).max().unwrap_or(0);
+    let mut all = Vec::new();
+    each_overlapping(object, (from, to), default, budget, |series, instance, budget| {
+        budget.spend(text::copy_cost(series.uid.len() + instance.part.summary.len()))?;
+        all.push(occurrence(series, instance));
+        Ok(())
+    })?;
+    if object.series().len() > 1 {
+        all.sort_by_key(|occurrence| occurrence.start_at);
+    }
+    Ok(all)
+}
+
+/// Shows every instance that overlaps a window, series by series; for whoever wants its component, or no list.
+pub fn each_overlapping<'o>(
+    object: &'o CalendarObject,
+    (from, to): (DateTime<Utc>, DateTime<Utc>),
+    default: Tz,
+    budget: &mut Budget,
+    mut show: impl FnMut(&'o Series, &Instance<'o>, &mut Budget) -> Result<(), Exhausted>,
+) -> Result<(), Exhausted> {
     let begin = whole(from);
-    let overlaps = |one: &Instance<'_>| one.end_at() > from || (one.end == one.at && one.at >= begin);
-    listed(object, (whole(time::shifted(from, -reach)), whole(to)), default, overlaps, budget)
+    for series in object.series() {
+        let window = (whole(time::shifted(from, -span::longest(series, default))), whole(to));
+        let mut stream = Stream::new(series, window, default, budget)?;
+        while let Some(instance) = stream.next(budget)? {
+            if instance.end_at() > from || (instance.end == instance.at && instance.at >= begin) {
+                show(series, &instance, budget)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The first occurrence that begins strictly after an instant.
@@ -127,17 +154,14 @@ fn listed(
     object: &CalendarObject,
     window: (i64, i64),
     default: Tz,
-    wanted: impl Fn(&Instance<'_>) -> bool,
     budget: &mut Budget,
 ) -> Result<Vec<Occurrence>, Exhausted> {
     let mut all = Vec::new();
     for series in object.series() {
         let mut stream = Stream::new(series, window, default, budget)?;
         while let Some(instance) = stream.next(budget)? {
-            if wanted(&instance) {
-                budget.spend(text::copy_cost(series.uid.len() + instance.part.summary.len()))?;
-                all.push(occurrence(series, &instance));
-            }
+            budget.spend(text::copy_cost(series.uid.len() + instance.part.summary.len()))?;
+            all.push(occurrence(series, &instance));
         }
     }
     if object.series().len() > 1 {
@@ -146,7 +170,8 @@ fn listed(
     Ok(all)
 }
 
-fn occurrence(series: &Series, instance: &Instance<'_>) -> Occurrence {
+/// An instance as a value of its own.
+pub fn occurrence(series: &Series, instance: &Instance<'_>) -> Occurrence {
     Occurrence {
         uid: series.uid.clone(),
         start: instance.moment(),

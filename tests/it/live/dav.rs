@@ -160,6 +160,7 @@ async fn calendars_are_made_dressed_and_deleted() {
     let work = "/calendars/alice/work/";
     let body = "<C:mkcalendar xmlns:D='DAV:' xmlns:C='urn:ietf:params:xml:ns:caldav' xmlns:A='http://apple.com/ns/ical/'><D:set><D:prop>\
         <D:displayname>Work</D:displayname><A:calendar-color>#FF2968FF</A:calendar-color><A:calendar-order>2</A:calendar-order>\
+        <C:schedule-calendar-transp><C:transparent/></C:schedule-calendar-transp>\
         <C:supported-calendar-component-set><C:comp name='VTODO'/></C:supported-calendar-component-set>\
         <C:calendar-timezone>BEGIN:VCALENDAR&#13;\nBEGIN:VTIMEZONE&#13;\nTZID:W. Europe Standard Time&#13;\nEND:VTIMEZONE&#13;\n\
         END:VCALENDAR</C:calendar-timezone></D:prop></D:set></C:mkcalendar>";
@@ -170,6 +171,11 @@ async fn calendars_are_made_dressed_and_deleted() {
     has(&found, "<D:displayname>Work</D:displayname><A:calendar-color>#FF2968FF</A:calendar-color>");
     has(&found, "<C:comp name=\"VTODO\"/></C:supported-calendar-component-set>");
     has(&found, "<C:calendar-timezone-id>Europe/Berlin</C:calendar-timezone-id>");
+    let transparency = ask(&alice, work, "0", "<C:schedule-calendar-transp/>").await;
+    has(&transparency, "<C:schedule-calendar-transp><C:transparent/></C:schedule-calendar-transp>");
+    assert_eq!(alice.get("/api/calendars/alice/work").await.json()["transparent"], true);
+    assert_eq!(alice.patch("/api/calendars/alice/work", r#"{"transparent":false}"#).await.json()["transparent"], false);
+    has(&ask(&alice, work, "0", "<C:schedule-calendar-transp/>").await, "<C:opaque/>");
     let event = plain_event("1", "20250115T100000Z");
     refused(&alice.put("/calendars/alice/work/1.ics", &event).await, 403, "<C:supported-calendar-component/>");
 

@@ -3,15 +3,23 @@
 pub mod client;
 
 mod alarms;
+mod answers;
+mod app_passwords;
 mod clock;
+mod cors;
 mod dav;
 mod first_bell;
 mod hostile;
+mod htpasswd;
 mod imports;
 mod listing;
 mod login;
 mod metrics;
 mod notifications;
+mod occurrences;
+mod page;
+mod program;
+mod proxy;
 mod sharing;
 mod tickets;
 

@@ -1,20 +1,56 @@
 //! The configuration: the annotated defaults of `data/campanile.toml`, a file, the environment and flags, in layers that remember where
-//! each value came from.
+//! each value came from. A section's keys stand in a file of their own.
+
+pub mod alarms;
+pub mod auth;
+pub mod calendar;
+pub mod check;
+pub mod clock;
+pub mod cors;
+pub mod http;
+pub mod keeping;
+pub mod limits;
+pub mod log;
+pub mod mail;
+pub mod metrics;
+pub mod notifications;
+pub mod reports;
+pub mod settings;
+pub mod sinks;
+pub mod stomp;
+pub mod store;
+pub mod websocket;
+pub mod words;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use chrono_tz::Tz;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::domain::delivery::Offered;
-use crate::service::settings::{Alarms, Clock, Journal, Limits, Notifications, Settings, Sinks, Uploads};
+use crate::config::alarms::AlarmKeys;
+use crate::config::auth::Auth;
+use crate::config::calendar::Calendar;
+use crate::config::check::check;
+use crate::config::clock::ClockKeys;
+use crate::config::cors::Cors;
+use crate::config::http::{Http, Listener};
+use crate::config::keeping::{JournalKeys, Sweep, UploadKeys};
+use crate::config::limits::LimitKeys;
+use crate::config::log::Log;
+use crate::config::mail::Mail;
+use crate::config::metrics::Metrics;
+use crate::config::notifications::NotificationKeys;
+use crate::config::reports::ReportKeys;
+use crate::config::sinks::SinkKeys;
+use crate::config::stomp::StompKeys;
+use crate::config::store::Store;
+use crate::config::websocket::WebSocket;
+use crate::domain::net::Nets;
 
 /// Every key with its default and what it means.
-pub const DEFAULTS: &str = include_str!("../data/campanile.toml");
+pub const DEFAULTS: &str = include_str!("../../data/campanile.toml");
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,10 +91,13 @@ pub enum ConfigError {
 pub struct Config {
     pub listener: Vec<Listener>,
     pub http: Http,
+    pub auth: Auth,
+    pub cors: Cors,
     pub store: Store,
     pub calendar: Calendar,
     pub websocket: WebSocket,
     pub limits: LimitKeys,
+    pub reports: ReportKeys,
     pub alarms: AlarmKeys,
     pub uploads: UploadKeys,
     pub journal: JournalKeys,
@@ -70,188 +109,6 @@ pub struct Config {
     pub clock: ClockKeys,
     pub metrics: Metrics,
     pub log: Log,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Listener {
-    pub address: SocketAddr,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Http {
-    pub header_seconds: u64,
-    pub connections: usize,
-    pub shutdown_seconds: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Engine {
-    Sled,
-    Redb,
-    Memory,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Store {
-    pub engine: Engine,
-    pub path: PathBuf,
-    pub cache_bytes: u64,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Calendar {
-    pub default_timezone: String,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WebSocket {
-    pub ping_seconds: u64,
-    pub message_bytes: usize,
-    pub queue_bytes: usize,
-    pub write_seconds: u64,
-    pub registrations: usize,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LimitKeys {
-    pub sockets_per_user: usize,
-    pub sockets: usize,
-    pub tickets_per_minute: u32,
-    pub logins_per_minute: u32,
-    pub logins_at_once: usize,
-    pub object_bytes: u64,
-    pub collections_per_home: usize,
-    pub shares_per_collection: usize,
-    pub recurrence_steps: u32,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AlarmKeys {
-    pub require_accepted: bool,
-    pub arm_ahead_seconds: u32,
-    pub late_seconds: u32,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct UploadKeys {
-    pub user_bytes: u64,
-    pub life_seconds: u32,
-    pub import_life_seconds: u32,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct JournalKeys {
-    pub keep_seconds: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum MailSecurity {
-    StartTls,
-    Tls,
-    None,
-}
-
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Mail {
-    pub host: String,
-    pub port: u16,
-    pub security: MailSecurity,
-    pub user: String,
-    pub password: String,
-    pub from: String,
-    pub per_user_per_minute: u32,
-}
-
-impl std::fmt::Debug for Mail {
-    // Without the password.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Mail").field("host", &self.host).field("from", &self.from).finish_non_exhaustive()
-    }
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SinkKeys {
-    pub webhook: bool,
-    pub ntfy: bool,
-    pub allow_private: bool,
-    pub trusted: String,
-    pub public_url: String,
-    pub timeout_seconds: u64,
-    pub attempts: u32,
-    pub back_off_seconds: u64,
-    pub back_off_max_seconds: u64,
-    pub at_once: usize,
-    pub waiting_per_user: usize,
-    pub dead_per_user: usize,
-    pub keep_seconds: u32,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NotificationKeys {
-    pub keep_seconds: u32,
-    pub per_user: u64,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StompKeys {
-    pub subscriptions: usize,
-    pub unacknowledged: usize,
-    pub connect_seconds: u64,
-    pub heart_beat_seconds: u64,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ClockKeys {
-    pub patience_seconds: u64,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sweep {
-    pub schedule: String,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Metrics {
-    /// An address, or `off`, or nothing, which means the same.
-    pub address: String,
-    /// Somebody asked for that address: it is no default.
-    #[serde(skip)]
-    pub chosen: bool,
-}
-
-/// What stands for no address.
-const OFF: [&str; 2] = ["", "off"];
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    Text,
-    Json,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Log {
-    pub format: LogFormat,
-    pub level: String,
 }
 
 /// A value and where it came from, by dotted key.
@@ -358,6 +215,15 @@ pub fn read(layers: &Layers) -> Result<Config, ConfigError> {
         let why = "mail.from must be set too".to_owned();
         return Err(ConfigError::Invalid { key: "mail.host".to_owned(), origin, why });
     }
+    let words = [
+        ("auth.proxy_from", Nets::parse(config.auth.proxy_from.iter()).err()),
+        ("cors.origins", config.cors.named().err()),
+    ];
+    for (key, why) in words {
+        let Some(why) = why else { continue };
+        let origin = layers.get(key).map_or(Origin::Default, |(_, origin)| origin.clone());
+        return Err(ConfigError::Invalid { key: key.to_owned(), origin, why });
+    }
     config.metrics.chosen = layers.get("metrics.address").is_some_and(|(_, origin)| *origin != Origin::Default);
     Ok(config)
 }
@@ -381,106 +247,19 @@ fn typed(table: Table) -> Result<Config, toml::de::Error> {
     Value::Table(table).try_into()
 }
 
-/// What the type of a value cannot tell.
-fn check(key: &str, value: &Value) -> Result<(), String> {
-    match (key, value) {
-        ("calendar.default_timezone", Value::String(zone)) => {
-            zone.parse::<Tz>().map(drop).map_err(|_| format!("no zone named {zone:?}"))
-        }
-        ("metrics.address", Value::String(text)) if !OFF.contains(&text.as_str()) => {
-            text.parse::<SocketAddr>().map(drop).map_err(|_| format!("{text:?} is neither an address nor \"off\""))
-        }
-        ("sweep.schedule", Value::String(text)) => {
-            let schedule = cron::Schedule::from_str(text).map_err(|error| error.to_string())?;
-            let from = chrono::DateTime::UNIX_EPOCH;
-            schedule.after(&from).next().map(drop).ok_or_else(|| format!("{text:?} never comes"))
-        }
-        (
-            "http.header_seconds"
-            | "websocket.ping_seconds"
-            | "websocket.write_seconds"
-            | "limits.logins_at_once"
-            | "sinks.timeout_seconds"
-            | "sinks.attempts"
-            | "sinks.at_once"
-            | "stomp.connect_seconds",
-            Value::Integer(0),
-        ) => Err("must be at least 1".to_owned()),
-        ("listener", Value::Array(all)) if all.is_empty() => Err("must name at least one address".to_owned()),
-        (_, Value::Integer(number)) if *number < 0 => Err("must not be negative".to_owned()),
-        _ => Ok(()),
-    }
-}
-
 impl Config {
     /// The defaults alone.
     pub fn defaults() -> Result<Config, ConfigError> {
         read(&layers(None, [], Vec::new())?)
     }
-
-    /// Where `/metrics` is to be served; `None` where it is switched off. Beside a listener on any free port the default is any free port
-    /// too, so that several services on one machine do not want the same.
-    pub fn metrics_address(&self) -> Option<SocketAddr> {
-        let mut address: SocketAddr = self.metrics.address.parse().ok()?;
-        if !self.metrics.chosen && self.listener.iter().any(|listener| listener.address.port() == 0) {
-            address.set_port(0);
-        }
-        Some(address)
-    }
-
-    /// What the use cases go by.
-    pub fn settings(&self) -> Settings {
-        let seconds = i64::from;
-        Settings {
-            default_zone: self.calendar.default_timezone.parse().unwrap_or(Tz::UTC),
-            limits: Limits {
-                object_bytes: self.limits.object_bytes,
-                collections_per_home: self.limits.collections_per_home,
-                shares_per_collection: self.limits.shares_per_collection,
-                tickets_per_minute: self.limits.tickets_per_minute,
-                logins_per_minute: self.limits.logins_per_minute,
-                logins_at_once: self.limits.logins_at_once,
-                recurrence_steps: self.limits.recurrence_steps,
-            },
-            alarms: Alarms {
-                require_accepted: self.alarms.require_accepted,
-                arm_ahead_seconds: seconds(self.alarms.arm_ahead_seconds),
-                late_seconds: seconds(self.alarms.late_seconds),
-            },
-            uploads: Uploads {
-                user_bytes: self.uploads.user_bytes,
-                life_seconds: seconds(self.uploads.life_seconds),
-                import_life_seconds: seconds(self.uploads.import_life_seconds),
-            },
-            journal: Journal { keep_seconds: seconds(self.journal.keep_seconds) },
-            clock: Clock { patience_seconds: self.clock.patience_seconds },
-            sinks: Sinks {
-                offered: Offered {
-                    mail: !self.mail.host.is_empty(),
-                    webhook: self.sinks.webhook,
-                    ntfy: self.sinks.ntfy,
-                },
-                allow_private: self.sinks.allow_private,
-                attempts: self.sinks.attempts,
-                back_off_seconds: self.sinks.back_off_seconds,
-                back_off_max_seconds: self.sinks.back_off_max_seconds,
-                at_once: self.sinks.at_once,
-                waiting_per_user: self.sinks.waiting_per_user,
-                dead_per_user: self.sinks.dead_per_user,
-                keep_seconds: seconds(self.sinks.keep_seconds),
-                mails_per_minute: self.mail.per_user_per_minute,
-            },
-            notifications: Notifications {
-                keep_seconds: seconds(self.notifications.keep_seconds),
-                per_user: self.notifications.per_user,
-            },
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
+    use crate::config::store::Engine;
 
     fn read_with(environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -511,6 +290,18 @@ mod tests {
     }
 
     #[test]
+    fn a_proxy_that_others_could_play_is_warned_of() {
+        let header = ("CAMPANILE_AUTH__PROXY_HEADER", "X-Remote-User");
+        let mut config = read_with(&[header, ("CAMPANILE_AUTH__PROXY_FROM", "loopback, 10.0.0.0/8")]).expect("sound");
+        assert!(config.proxies().hold("10.2.3.4".parse().expect("an address")));
+        assert_eq!(config.warnings(), [""; 0]);
+        config.listener[0].address = "0.0.0.0:8008".parse().expect("an address");
+        assert!(config.warnings()[0].contains("0.0.0.0:8008"), "{:?}", config.warnings());
+        config.auth.proxy_header.clear();
+        assert_eq!(config.warnings(), [""; 0], "nobody is believed");
+    }
+
+    #[test]
     fn faults_name_the_key() {
         let rows = [
             ("CAMPANILE_STORE__ENGIN", "redb", "no setting named store.engin"),
@@ -521,6 +312,11 @@ mod tests {
             ("CAMPANILE_METRICS__ADDRESS", "everywhere", "neither an address nor \"off\""),
             ("CAMPANILE_MAIL__HOST", "mail.example.org", "mail.from must be set too"),
             ("CAMPANILE_SINKS__ATTEMPTS", "0", "must be at least 1"),
+            ("CAMPANILE_AUTH__PROXY_HEADER", "X_Remote_User", "underscore"),
+            ("CAMPANILE_AUTH__PROXY_HEADER", "Authorization", "cannot be the header"),
+            ("CAMPANILE_AUTH__PROXY_FROM", "10.0.0.0/99", "no network"),
+            ("CAMPANILE_CORS__ORIGINS", "https://app.example/", "no origin"),
+            ("CAMPANILE_CORS__ORIGINS", "*.example", "no origin"),
         ];
         for (name, value, want) in rows {
             let error = read_with(&[(name, value)]).expect_err(name).to_string();

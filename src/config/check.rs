@@ -1,0 +1,45 @@
+//! What the type of a value cannot tell: names that nothing bears, numbers that could not work.
+
+use std::net::SocketAddr;
+use std::str::FromStr;
+
+use chrono_tz::Tz;
+use toml::Value;
+
+use crate::config::auth;
+use crate::config::metrics::OFF;
+
+/// Whether a value could work, beyond its type; `key` is dotted.
+pub fn check(key: &str, value: &Value) -> Result<(), String> {
+    match (key, value) {
+        ("calendar.default_timezone", Value::String(zone)) => {
+            zone.parse::<Tz>().map(drop).map_err(|_| format!("no zone named {zone:?}"))
+        }
+        ("auth.proxy_header", Value::String(name)) => auth::header(name),
+        ("auth.mail_domain", Value::String(domain)) if domain.is_empty() || domain.contains(['@', ' ']) => {
+            Err(format!("{domain:?} cannot stand behind the @ of a mail address"))
+        }
+        ("metrics.address", Value::String(text)) if !OFF.contains(&text.as_str()) => {
+            text.parse::<SocketAddr>().map(drop).map_err(|_| format!("{text:?} is neither an address nor \"off\""))
+        }
+        ("sweep.schedule", Value::String(text)) => {
+            let schedule = cron::Schedule::from_str(text).map_err(|error| error.to_string())?;
+            let from = chrono::DateTime::UNIX_EPOCH;
+            schedule.after(&from).next().map(drop).ok_or_else(|| format!("{text:?} never comes"))
+        }
+        (
+            "http.header_seconds"
+            | "websocket.ping_seconds"
+            | "websocket.write_seconds"
+            | "limits.logins_at_once"
+            | "sinks.timeout_seconds"
+            | "sinks.attempts"
+            | "sinks.at_once"
+            | "stomp.connect_seconds",
+            Value::Integer(0),
+        ) => Err("must be at least 1".to_owned()),
+        ("listener", Value::Array(all)) if all.is_empty() => Err("must name at least one address".to_owned()),
+        (_, Value::Integer(number)) if *number < 0 => Err("must not be negative".to_owned()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,19 @@
+//! Where HTTP is served, and its bounds: `[[listener]]`, `[http]`.
+
+use std::net::SocketAddr;
+
+use serde::Deserialize;
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    pub address: SocketAddr,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    pub header_seconds: u64,
+    pub connections: usize,
+    pub shutdown_seconds: u64,
+}

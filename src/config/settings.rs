@@ -1,0 +1,76 @@
+//! The configuration as the use cases go by it.
+
+use chrono_tz::Tz;
+
+use crate::config::Config;
+use crate::domain::delivery::Offered;
+use crate::service::settings::{
+    Alarms, Auth, Clock, Journal, Limits, Notifications, Reports, Settings, Sinks, Uploads,
+};
+
+impl Config {
+    /// What the use cases go by.
+    pub fn settings(&self) -> Settings {
+        let seconds = i64::from;
+        Settings {
+            default_zone: self.calendar.default_timezone.parse().unwrap_or(Tz::UTC),
+            auth: Auth {
+                proxy_create: self.auth.proxy_create,
+                htpasswd: self.auth.htpasswd(),
+                htpasswd_create: self.auth.htpasswd_create,
+                htpasswd_plain: self.auth.htpasswd_plain,
+                mail_domain: self.auth.mail_domain.clone(),
+            },
+            limits: Limits {
+                object_bytes: self.limits.object_bytes,
+                collections_per_home: self.limits.collections_per_home,
+                shares_per_collection: self.limits.shares_per_collection,
+                tickets_per_minute: self.limits.tickets_per_minute,
+                logins_per_minute: self.limits.logins_per_minute,
+                app_passwords_per_user: self.limits.app_passwords_per_user,
+                logins_at_once: self.limits.logins_at_once,
+                recurrence_steps: self.limits.recurrence_steps,
+            },
+            reports: Reports {
+                index_objects: self.reports.index_objects,
+                parsed_bytes: self.reports.parsed_bytes,
+                instances: self.reports.instances,
+                expanded_bytes: self.reports.expanded_bytes,
+                hrefs: self.reports.hrefs,
+                steps: self.reports.steps,
+            },
+            alarms: Alarms {
+                require_accepted: self.alarms.require_accepted,
+                arm_ahead_seconds: seconds(self.alarms.arm_ahead_seconds),
+                late_seconds: seconds(self.alarms.late_seconds),
+            },
+            uploads: Uploads {
+                user_bytes: self.uploads.user_bytes,
+                life_seconds: seconds(self.uploads.life_seconds),
+                import_life_seconds: seconds(self.uploads.import_life_seconds),
+            },
+            journal: Journal { keep_seconds: seconds(self.journal.keep_seconds) },
+            clock: Clock { patience_seconds: self.clock.patience_seconds },
+            sinks: Sinks {
+                offered: Offered {
+                    mail: !self.mail.host.is_empty(),
+                    webhook: self.sinks.webhook,
+                    ntfy: self.sinks.ntfy,
+                },
+                allow_private: self.sinks.allow_private,
+                attempts: self.sinks.attempts,
+                back_off_seconds: self.sinks.back_off_seconds,
+                back_off_max_seconds: self.sinks.back_off_max_seconds,
+                at_once: self.sinks.at_once,
+                waiting_per_user: self.sinks.waiting_per_user,
+                dead_per_user: self.sinks.dead_per_user,
+                keep_seconds: seconds(self.sinks.keep_seconds),
+                mails_per_minute: self.mail.per_user_per_minute,
+            },
+            notifications: Notifications {
+                keep_seconds: seconds(self.notifications.keep_seconds),
+                per_user: self.notifications.per_user,
+            },
+        }
+    }
+}
