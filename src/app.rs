@@ -161,6 +161,9 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
     service.start_relay().await?;
     service.start_belfry().await?;
     service.start_post().await?;
+    service.start_presence().await?;
+    let desk = Arc::new(ServiceDesk::new(service.clone()));
+    hub.watch(desk.clone());
 
     let ping = Duration::from_secs(config.websocket.ping_seconds);
     let mut jobs = vec![
@@ -176,7 +179,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
     }
     let door = Arc::new(Door {
         hub: hub.clone(),
-        desk: Arc::new(ServiceDesk::new(service.clone())),
+        desk,
         clock,
         pace: Arc::new(RealPace),
         settings: session::Settings {

@@ -25,7 +25,7 @@ const REQUEST: [f64; 13] = [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
 /// here shows when it is first told.
 const DIALECTS: [&str; 1] = ["side"];
 const REASONS: [&str; 6] = ["broken", "lost", "refused", "silent", "slow", "stalled"];
-const EVENTS: [&str; 6] = ["alarm", "changed", "import", "list", "rights", "signed_out"];
+const EVENTS: [&str; 9] = ["alarm", "changed", "group", "import", "list", "member", "presence", "rights", "signed_out"];
 const FIRED: [(&str, &str); 2] = [("AUDIO", "side"), ("DISPLAY", "side")];
 const OUTCOMES: [&str; 4] = ["created", "failed", "unchanged", "updated"];
 

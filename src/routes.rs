@@ -49,6 +49,7 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
         .or(warp::path!("ws.communication").and(get).and(upgrade()).then(ws::stomp)).unify()
         .or(warp::path!("ws.chatplugin").and(get).and(upgrade()).then(ws::stomp)).unify()
         .or(warp::path!("stomp").and(get).and(upgrade()).then(ws::stomp)).unify()
+        .or(warp::path!("v1" / "subscribe").and(get).and(upgrade()).then(ws::cti_messages)).unify()
         .or(warp::path!("ws" / "ticket").and(post).and(ask()).then(tickets::draw)).unify()
         .or(warp::path!("ws" / "ticket").and(delete).and(ask()).then(tickets::revoke_by_query)).unify()
         .or(warp::path!("ws" / "ticket" / String).and(delete).and(ask()).then(tickets::revoke)).unify().boxed();

@@ -71,9 +71,9 @@ struct Wanted {
     description: Option<String>,
     color: Option<String>,
     timezone: Option<String>,
-    transparent: Option<bool>,
     components: Option<Vec<String>>,
     alarms: Option<bool>,
+    transparent: Option<bool>,
 }
 
 impl Wanted {

@@ -17,6 +17,9 @@ pub enum Face {
     Side,
     Wazo,
     Cti,
+    /// The same with the title of an event, for those who may read it.
+    CtiTitled,
+    CtiEvents,
     CtiMessages,
     /// One event says several things there: a message and how many are unread, each in two spellings.
     StompMessage,
@@ -26,10 +29,12 @@ pub enum Face {
     Stream,
 }
 
-const FACES: usize = 9;
+const FACES: usize = 11;
 
 /// What a weight counts for a notice beside its texts: braces, keys, numbers, a frame head.
 const WEIGHT_FIXED: usize = 96;
+/// The same for a presence: its keys are many and long.
+const WEIGHT_PRESENCE: usize = 400;
 
 /// One event as every listener on this node shares it.
 #[derive(Debug)]
@@ -86,6 +91,13 @@ impl Notice {
                     address(news.channel.user().as_str(), news.channel.name()) + news.title.len() + 2 * message
                 }
                 Event::SignedOut { .. } => 0,
+                Event::PresenceChanged { news } | Event::MemberChanged { news, .. } => {
+                    let texts = [&news.shown.message, &news.shown.title.as_ref().map(|title| title.text.clone())];
+                    WEIGHT_PRESENCE
+                        + news.member.display_name.len()
+                        + texts.into_iter().flatten().map(String::len).sum::<usize>()
+                }
+                Event::GroupChanged { .. } => WEIGHT_PRESENCE,
             }
     }
 }

@@ -8,12 +8,16 @@ use toml::Value;
 
 use crate::config::auth;
 use crate::config::metrics::OFF;
+use crate::domain::organisation::Id;
 
 /// Whether a value could work, beyond its type; `key` is dotted.
 pub fn check(key: &str, value: &Value) -> Result<(), String> {
     match (key, value) {
         ("calendar.default_timezone", Value::String(zone)) => {
             zone.parse::<Tz>().map(drop).map_err(|_| format!("no zone named {zone:?}"))
+        }
+        ("organisation.default", Value::String(text)) if Id::new(text).is_none() => {
+            Err(format!("{text:?} cannot be the id of an organisation"))
         }
         ("auth.proxy_header", Value::String(name)) => auth::header(name),
         ("auth.mail_domain", Value::String(domain)) if domain.is_empty() || domain.contains(['@', ' ']) => {

@@ -14,6 +14,7 @@ pub mod log;
 pub mod mail;
 pub mod metrics;
 pub mod notifications;
+pub mod presence;
 pub mod reports;
 pub mod settings;
 pub mod sinks;
@@ -42,6 +43,7 @@ use crate::config::log::Log;
 use crate::config::mail::Mail;
 use crate::config::metrics::Metrics;
 use crate::config::notifications::NotificationKeys;
+use crate::config::presence::{OrganisationKeys, PresenceKeys};
 use crate::config::reports::ReportKeys;
 use crate::config::sinks::SinkKeys;
 use crate::config::stomp::StompKeys;
@@ -99,6 +101,8 @@ pub struct Config {
     pub limits: LimitKeys,
     pub reports: ReportKeys,
     pub alarms: AlarmKeys,
+    pub organisation: OrganisationKeys,
+    pub presence: PresenceKeys,
     pub uploads: UploadKeys,
     pub journal: JournalKeys,
     pub mail: Mail,

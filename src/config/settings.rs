@@ -4,8 +4,9 @@ use chrono_tz::Tz;
 
 use crate::config::Config;
 use crate::domain::delivery::Offered;
+use crate::domain::organisation::Id;
 use crate::service::settings::{
-    Alarms, Auth, Clock, Journal, Limits, Notifications, Reports, Settings, Sinks, Uploads,
+    Alarms, Auth, Clock, Journal, Limits, Notifications, Presence, Reports, Settings, Sinks, Uploads,
 };
 
 impl Config {
@@ -70,6 +71,16 @@ impl Config {
             notifications: Notifications {
                 keep_seconds: seconds(self.notifications.keep_seconds),
                 per_user: self.notifications.per_user,
+            },
+            presence: Presence {
+                organisation: Id::new(&self.organisation.default).unwrap_or_else(Id::unnamed),
+                require_connection: self.presence.require_connection,
+                active_seconds: seconds(self.presence.active_seconds),
+                ringing_on_alarm: self.presence.ringing_on_alarm,
+                call_seconds: seconds(self.presence.call_seconds),
+                focus_categories: self.presence.focus_categories.clone(),
+                absence_categories: self.presence.absence_categories.clone(),
+                group_people: self.organisation.group_people,
             },
         }
     }

@@ -212,6 +212,7 @@ mod tests {
             body: BodyId { stamp: 9, part: 0 },
             due: None,
             armed: Vec::new(),
+            stands: crate::domain::object::Stands::default(),
         }
     }
 

@@ -1,11 +1,15 @@
 //! What happened, as it is told to listeners: references, never bodies.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 use crate::domain::address::{Address, ObjectAddress, UserName};
 use crate::domain::alarm::Action;
 use crate::domain::collection::CollectionId;
-use crate::domain::notification::News;
+use crate::domain::notification;
+use crate::domain::organisation::{Id, Summary};
+use crate::domain::presence::News;
 use crate::domain::sync::Token;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,9 +46,23 @@ pub enum Event {
     /// An alarm rings for a person.
     Rang { user: UserName, alarm: Rang },
     /// A person has a message, or less to read than before.
-    Notified { user: UserName, news: Box<News> },
+    Notified { user: UserName, news: Box<notification::News> },
     /// A person was removed, changed their password or took back a device's: sockets of theirs close.
     SignedOut { user: UserName, whose: Sockets },
+    /// Somebody's presence is shown otherwise.
+    PresenceChanged { news: Arc<News> },
+    /// The same, told to one group that the person is in, with what the group sums up to now.
+    MemberChanged { group: GroupFace, summary: Summary, news: Arc<News> },
+    /// A group's people, name or queue changed, or it is gone: whoever watches it must look again.
+    GroupChanged { group: GroupFace },
+}
+
+/// Names a group on every wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupFace {
+    pub organisation: Id,
+    pub id: Id,
+    pub number: u64,
 }
 
 /// Which of a person's sockets close.
@@ -115,6 +133,12 @@ pub fn cut(text: &str, bytes_max: usize) -> String {
 pub enum Topic {
     Collection(CollectionId),
     User(UserName),
+    /// Somebody's presence.
+    Presence(UserName),
+    /// The presence of everybody in an organisation.
+    Organisation(Id),
+    /// What becomes of a group, by its organisation and its number there.
+    Group(Id, u64),
 }
 
 impl Event {
@@ -128,18 +152,30 @@ impl Event {
             Event::Rang { .. } => "alarm",
             Event::Notified { .. } => "notification",
             Event::SignedOut { .. } => "signed_out",
+            Event::PresenceChanged { .. } => "presence",
+            Event::MemberChanged { .. } => "member",
+            Event::GroupChanged { .. } => "group",
         }
     }
 
-    pub fn topic(&self) -> Topic {
-        match self {
+    /// Everything that it is news of. A dialect listens to one of them only, so that it hears it once.
+    pub fn topics(&self) -> impl Iterator<Item = Topic> + use<> {
+        let (first, second) = match self {
             Event::Changed { collection, .. }
             | Event::RightsChanged { collection, .. }
-            | Event::Imported { collection, .. } => Topic::Collection(*collection),
+            | Event::Imported { collection, .. } => (Topic::Collection(*collection), None),
             Event::ListChanged { user, .. }
             | Event::Rang { user, .. }
             | Event::Notified { user, .. }
-            | Event::SignedOut { user, .. } => Topic::User(user.clone()),
-        }
+            | Event::SignedOut { user, .. } => (Topic::User(user.clone()), None),
+            Event::PresenceChanged { news } => {
+                let organisation = Topic::Organisation(news.member.organisation.clone());
+                (Topic::Presence(news.member.user.clone()), Some(organisation))
+            }
+            Event::MemberChanged { group, .. } | Event::GroupChanged { group } => {
+                (Topic::Group(group.organisation.clone(), group.number), None)
+            }
+        };
+        std::iter::once(first).chain(second)
     }
 }

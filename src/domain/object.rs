@@ -23,6 +23,19 @@ pub struct Record {
     pub due: Option<DateTime<Utc>>,
     /// The alarms that are armed and not yet sent, each by its stamp and number.
     pub armed: Vec<Armed>,
+    /// What it says of its owner's presence.
+    pub stands: Stands,
+}
+
+/// Which rows of presence an object owns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stands {
+    /// When what it says can change.
+    pub edge: Option<DateTime<Utc>>,
+    /// It covers the present: the rank and the start of its hold.
+    pub hold: Option<(u8, DateTime<Utc>)>,
+    /// Since when its owner is asked to come.
+    pub invited: Option<DateTime<Utc>>,
 }
 
 /// Names the chunks of one body.

@@ -12,6 +12,7 @@ use crate::domain::event::Rang;
 use crate::domain::notification::{ConversationId, MessageId};
 use crate::domain::refusal::Refusal;
 use crate::gateway::dialect::{Desk, Readable, Visitor};
+use crate::gateway::hub::Comings;
 use crate::service::Service;
 use crate::service::login::Credentials;
 
@@ -22,6 +23,16 @@ pub struct ServiceDesk {
 impl ServiceDesk {
     pub fn new(service: Arc<Service>) -> ServiceDesk {
         ServiceDesk { service }
+    }
+}
+
+impl Comings for ServiceDesk {
+    fn came(&self, user: &UserName) {
+        self.service.attend(user, true);
+    }
+
+    fn left(&self, user: &UserName) {
+        self.service.attend(user, false);
     }
 }
 
@@ -55,6 +66,15 @@ impl Desk for ServiceDesk {
 
     fn channel<'a>(&'a self, user: &'a UserName, address: &'a Address) -> BoxFuture<'a, Result<String, Refusal>> {
         Box::pin(async move { Ok(self.service.view(user, address).await?.shown.display_name) })
+    }
+
+    fn unread<'a>(
+        &'a self,
+        caller: &'a UserName,
+        organisation: &'a str,
+        user: &'a str,
+    ) -> BoxFuture<'a, Result<(UserName, u64), Refusal>> {
+        Box::pin(self.service.unread_of(caller, organisation, user))
     }
 
     fn told<'a>(&'a self, user: &'a UserName, alarms: Vec<(DateTime<Utc>, u64)>) -> BoxFuture<'a, Result<(), Refusal>> {

@@ -96,6 +96,8 @@ pub enum Ask {
     Taken(Vec<(ConversationId, MessageId)>),
     /// Under which name does the user of this socket see what stands there?
     Channel(Address),
+    /// Who in that organisation is that, and how much of them is unread? Each is named by an id or a number.
+    Unread { organisation: String, user: String },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +109,11 @@ pub enum Outcome {
     SignedIn(UserName),
     /// A channel's name.
     Channel(String),
+    /// Who that is, and how much of them is unread.
+    Unread {
+        user: UserName,
+        unread: u64,
+    },
     Refused(Refusal),
 }
 
@@ -179,6 +186,14 @@ pub trait Desk: Send + Sync {
 
     /// The name under which a person sees a channel.
     fn channel<'a>(&'a self, user: &'a UserName, address: &'a Address) -> BoxFuture<'a, Result<String, Refusal>>;
+
+    /// Who that is, and how much of them is unread; `Forbidden` or `NotFound` where the caller may not know.
+    fn unread<'a>(
+        &'a self,
+        caller: &'a UserName,
+        organisation: &'a str,
+        user: &'a str,
+    ) -> BoxFuture<'a, Result<(UserName, u64), Refusal>>;
 
     /// They need not wait any longer.
     fn told<'a>(&'a self, user: &'a UserName, alarms: Vec<(DateTime<Utc>, u64)>) -> BoxFuture<'a, Result<(), Refusal>>;

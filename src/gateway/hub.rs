@@ -1,8 +1,9 @@
 //! Who listens to what on this node: topics to queues, and how many sockets there are. Sends nothing itself and knows no dialect.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -58,7 +59,12 @@ pub enum Full {
 
 type Shard = HashMap<Topic, Arc<Vec<Arc<Queue>>>>;
 
-#[derive(Debug)]
+/// Told when sockets of a person open and close.
+pub trait Comings: Send + Sync {
+    fn came(&self, user: &UserName);
+    fn left(&self, user: &UserName);
+}
+
 pub struct Hub {
     shards: [Mutex<Shard>; SHARDS],
     hasher: RandomState,
@@ -66,6 +72,13 @@ pub struct Hub {
     left: Notify,
     limits: Limits,
     meter: Arc<dyn Meter>,
+    comings: OnceLock<Arc<dyn Comings>>,
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").field("limits", &self.limits).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -114,7 +127,25 @@ impl Hub {
             left: Notify::new(),
             limits,
             meter,
+            comings: OnceLock::new(),
         })
+    }
+
+    /// Tells `comings` of sockets from now on. The first one stays.
+    pub fn watch(&self, comings: Arc<dyn Comings>) {
+        let _ = self.comings.set(comings);
+    }
+
+    fn came(&self, user: Option<&UserName>) {
+        if let (Some(comings), Some(user)) = (self.comings.get(), user) {
+            comings.came(user);
+        }
+    }
+
+    fn went(&self, user: Option<&UserName>) {
+        if let (Some(comings), Some(user)) = (self.comings.get(), user) {
+            comings.left(user);
+        }
     }
 
     /// A place for one more socket; refused where a limit is reached or the service is going down.
@@ -136,6 +167,7 @@ impl Hub {
         let queue = Arc::new(Queue::new(id, bytes_max));
         members.sockets.insert(id, Arc::clone(&queue));
         drop(members);
+        self.came(user);
         Ok(Seat { hub: Arc::clone(self), queue, user: user.cloned(), topics: Vec::new() })
     }
 
@@ -209,11 +241,12 @@ impl Hub {
 
 impl Listener for Hub {
     fn hear(&self, notice: &Arc<Notice>) {
-        let topic = notice.event.topic();
-        // The list is shared, not copied; whoever registers meanwhile makes a new one.
-        let listeners = self.shard(&topic).get(&topic).cloned();
-        for queue in listeners.iter().flat_map(|listeners| listeners.iter()) {
-            queue.push(notice);
+        for topic in notice.event.topics() {
+            // The list is shared, not copied; whoever registers meanwhile makes a new one.
+            let listeners = self.shard(&topic).get(&topic).cloned();
+            for queue in listeners.iter().flat_map(|listeners| listeners.iter()) {
+                queue.push(notice);
+            }
         }
     }
 }
@@ -250,9 +283,13 @@ impl Seat {
     pub fn sign_in(&mut self, user: &UserName) -> Result<(), Full> {
         let mut members = self.hub.members();
         members.add(user, self.hub.limits.sockets_per_user_max)?;
-        if let Some(before) = self.user.replace(user.clone()) {
-            members.take(&before);
+        let before = self.user.replace(user.clone());
+        if let Some(before) = &before {
+            members.take(before);
         }
+        drop(members);
+        self.hub.came(Some(user));
+        self.hub.went(before.as_ref());
         Ok(())
     }
 
@@ -307,6 +344,7 @@ impl Drop for Seat {
             members.take(user);
         }
         drop(members);
+        self.hub.went(self.user.as_ref());
         self.hub.left.notify_waiters();
     }
 }

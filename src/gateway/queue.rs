@@ -96,7 +96,10 @@ impl Queue {
             | Event::Imported { .. }
             | Event::Rang { .. }
             | Event::Notified { .. }
-            | Event::SignedOut { .. } => {}
+            | Event::SignedOut { .. }
+            | Event::PresenceChanged { .. }
+            | Event::MemberChanged { .. }
+            | Event::GroupChanged { .. } => {}
         }
         state.bytes += notice.weight();
         let mut dropped = VecDeque::new();

@@ -252,6 +252,10 @@ async fn put(desk: &dyn Desk, user: &UserName, ask: Ask) -> Outcome {
         Ask::Told(alarms) => desk.told(user, alarms).await.map_or_else(Outcome::Refused, |()| Outcome::Noted),
         Ask::Taken(messages) => desk.taken(user, messages).await.map_or_else(Outcome::Refused, |()| Outcome::Noted),
         Ask::Channel(address) => desk.channel(user, &address).await.map_or_else(Outcome::Refused, Outcome::Channel),
+        Ask::Unread { organisation, user: whose } => match desk.unread(user, &organisation, &whose).await {
+            Ok((user, unread)) => Outcome::Unread { user, unread },
+            Err(refusal) => Outcome::Refused(refusal),
+        },
         Ask::SignIn(..) => Outcome::Refused(Refusal::Unauthenticated),
     }
 }

@@ -7,7 +7,9 @@ use http::{StatusCode, Version};
 use hyper::upgrade::OnUpgrade;
 use warp::reply::Response;
 
+use crate::domain::device::Purpose;
 use crate::domain::refusal::Refusal;
+use crate::gateway::cti_messages::machine::CtiMessages;
 use crate::gateway::dialect::Dialect;
 use crate::gateway::side::conversation::Side;
 use crate::gateway::stomp::machine::Stomp;
@@ -48,6 +50,30 @@ pub async fn stomp(service: Arc<Service>, door: Arc<Door>, call: Call, on_upgrad
     let session = random::uuid(service.random()).simple().to_string();
     let dialect = Stomp::new(user, call.peer, session, door.stomp);
     open(&door, &call, on_upgrade, offered(&call), signed_in.as_ref(), Box::new(dialect))
+}
+
+/// `GET /v1/subscribe`: how much is unread, for CTI clients. They may bring their token in the address, or in their first frame.
+pub async fn cti_messages(
+    service: Arc<Service>,
+    door: Arc<Door>,
+    call: Call,
+    on_upgrade: Option<OnUpgrade>,
+) -> Response {
+    let token = call.parameter("access_token").map(Credentials::Bearer);
+    let signed_in = match token {
+        Some(token) => service.sign_in(&token, call.peer).await.and_then(|signed_in| {
+            signed_in.clone().allowed(Purpose::Push)?;
+            Ok(Some(signed_in))
+        }),
+        None => auth::upgrader(&service, &call).await,
+    };
+    let signed_in = match signed_in {
+        Ok(signed_in) => signed_in,
+        Err(refusal) => return refused(&refusal),
+    };
+    let user = signed_in.as_ref().map(|signed_in| signed_in.principal.name.clone());
+    let dialect = Box::new(CtiMessages::new(user, call.peer));
+    open(&door, &call, on_upgrade, None, signed_in.as_ref(), dialect)
 }
 
 /// A socket that speaks Side. Only a ticket opens it.

@@ -8,6 +8,7 @@ pub const TEMPLATES: &[&str] = &[
     "/ws.communication",
     "/ws.chatplugin",
     "/stomp",
+    "/v1/subscribe",
     "/ws/ticket",
     "/ws/ticket/{ticket}",
     "/api/files",

@@ -14,6 +14,7 @@ pub mod recur;
 pub mod scan;
 pub mod spans;
 pub mod split;
+pub mod stance;
 pub mod text;
 pub mod time;
 pub mod trigger;

@@ -16,11 +16,13 @@ use crate::domain::collection::{Collection, CollectionId};
 use crate::domain::event::Event;
 use crate::domain::notification::{Draft, MessageId};
 use crate::domain::object::Armed;
+use crate::domain::presence::{Engagement, Standing};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
 use crate::ical::alarms::{self, Policy};
 use crate::ical::object::CalendarObject;
 use crate::ical::recur::budget::Budget;
+use crate::ical::stance::{self, Eye};
 use crate::service::Service;
 use crate::service::belfry::Bell;
 use crate::service::deliveries::{self, Tolled};
@@ -54,6 +56,8 @@ const HEARD_WITHIN: Duration = Duration::from_secs(30);
 pub struct Ringing {
     pub zone: Tz,
     pub policy: Policy,
+    /// How the same object speaks for its owner's presence.
+    eye: Eye,
     steps: u32,
 }
 
@@ -70,6 +74,21 @@ impl Ringing {
     /// What rings in a window; nothing where that costs more than it may.
     pub fn between(&self, object: &CalendarObject, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<Firing> {
         alarms::firings(object, from, to, self.zone, &self.policy, &mut Budget::new(self.steps)).unwrap_or_default()
+    }
+
+    /// What an object says of its owner's presence; nothing where the rule costs more than it may.
+    pub fn standing(&self, object: &CalendarObject, now: DateTime<Utc>) -> Standing {
+        let mut budget = Budget::new(self.steps);
+        stance::standing(object, now, self.zone, &self.eye, &mut budget).unwrap_or_else(|exhausted| {
+            tracing::warn!(uid = ?object.uid(), %exhausted, "an object says nothing of its owner's presence");
+            Standing::default()
+        })
+    }
+
+    /// The conference of the instance that begins at `start`, if it has one.
+    pub fn conference_at(&self, object: &CalendarObject, start: DateTime<Utc>) -> Option<Engagement> {
+        let mut budget = Budget::new(self.steps);
+        stance::conference_at(object, start, self.zone, &self.eye, &mut budget).unwrap_or_default()
     }
 
     /// What rings at one instant.
@@ -91,7 +110,12 @@ impl Service {
             user_email: owner.map(|owner| owner.email.clone()).unwrap_or_default(),
         };
         let zone = self.zone_of(collection, owner);
-        Ringing { zone, policy, steps: self.settings.limits.recurrence_steps }
+        let eye = Eye {
+            user_email: policy.user_email.clone(),
+            focus: self.settings.presence.focus_categories.clone(),
+            absence: self.settings.presence.absence_categories.clone(),
+        };
+        Ringing { zone, policy, eye, steps: self.settings.limits.recurrence_steps }
     }
 
     /// Hangs up what a former run armed and did not ring, and ends the plannings that it left unfinished.
@@ -108,7 +132,8 @@ impl Service {
 
     /// The next instant at which there is something to arm or to ring.
     pub(crate) async fn next_instant(&self) -> Result<Option<DateTime<Utc>>, Refusal> {
-        Ok([self.store.next_due().await?, self.belfry.next()].into_iter().flatten().min())
+        let edge = self.next_edge().await?;
+        Ok([self.store.next_due().await?, self.belfry.next(), edge].into_iter().flatten().min())
     }
 
     /// When somebody should look after the alarms again.
@@ -117,7 +142,7 @@ impl Service {
             Some(head) => Some(self.look_for(head).await?),
             None => None,
         };
-        Ok([due, self.belfry.next()].into_iter().flatten().min())
+        Ok([due, self.belfry.next(), self.next_edge().await?].into_iter().flatten().min())
     }
 
     /// The same for the due job, who will sleep so long: from now on only what needs an earlier look wakes it.
@@ -156,6 +181,13 @@ impl Service {
         }
     }
 
+    /// An edge of a presence was written: it is not served ahead of its instant.
+    pub(crate) fn nudge_edge(&self, at: DateTime<Utc>) {
+        if self.belfry.wakes(at) {
+            self.nudges.due.notify_one();
+        }
+    }
+
     fn arm_ahead(&self) -> TimeDelta {
         TimeDelta::seconds(self.settings.alarms.arm_ahead_seconds)
     }
@@ -176,7 +208,9 @@ impl Service {
         let armed = armed.and(self.arm(now + ahead, now).await);
         struck.extend(self.ring().await?);
         self.note_struck(struck).await?;
-        armed.map(drop)
+        // A failure here holds up no alarm.
+        let served = self.serve_presence(self.now()).await;
+        armed.map(drop).and(served)
     }
 
     async fn note_struck(self: &Arc<Self>, struck: Vec<Struck>) -> Result<(), Refusal> {

@@ -73,6 +73,7 @@ impl Service {
             manual.set(now);
             while !self.arm(now, now).await? {}
             let struck = self.ring().await?;
+            self.serve_presence(now).await?;
             turn.count += struck.len() as u64;
             let room = LISTED_MAX.saturating_sub(turn.fired.len());
             turn.fired.extend(struck.iter().take(room).map(|struck| struck.rung.clone()));

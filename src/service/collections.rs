@@ -15,7 +15,7 @@ use crate::service::Service;
 use crate::service::principals::still_there;
 use crate::service::replan;
 use crate::store::journal::Pen;
-use crate::store::{collections, keys};
+use crate::store::{collections, keys, presence};
 
 /// How often a decision that rests on a scanned range is tried anew when the range moved meanwhile.
 const TRIES: usize = 8;
@@ -220,10 +220,14 @@ impl Service {
                 let rings = after.source == Source::Own && after.address.kind() == Kind::Calendar;
                 let changes = rings && after.timezone != before.timezone;
                 let owner = after.address.user();
+                if rings && after.transparent != before.transparent {
+                    presence::remind(&mut writes, now, owner, stamp.0);
+                }
                 let replan = changes.then(|| replan::begin(&mut writes, owner, seen.get(1), now));
                 Ok((writes, (replan, after)))
             })
             .await?;
+        self.nudge_edge(now);
         if let Some(replan) = replan {
             self.replan_collection(&after, replan.from).await?;
             self.end_replan(after.address.user(), replan).await?;
@@ -326,6 +330,9 @@ impl Service {
                 let mut news = list_changes(Some(&gone), None, &subscribers);
                 news.retain(|news| news.user == user || leaves.contains(&news.address) || news.address == gone.address);
                 tell(&mut pen, &mut writes, news);
+                if gone.source == Source::Own && gone.address.kind() == Kind::Calendar {
+                    presence::remind(&mut writes, now, gone.address.user(), stamp.0);
+                }
                 if gone.source == Source::Own {
                     let event = Event::RightsChanged { collection: gone.id, address: gone.address.clone() };
                     pen.tell(&mut writes, event);
@@ -333,6 +340,7 @@ impl Service {
                 Ok((writes, Buried::Done))
             })
             .await?;
+        self.nudge_edge(now);
         Ok(outcome)
     }
 }

@@ -6,11 +6,14 @@ use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Timelike, Utc};
 use crate::domain::access::Right;
 use crate::domain::address::{Address, Kind, UserName};
 use crate::domain::object::Precondition;
+use crate::domain::organisation::Id;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::ical::draft::{Draft, Start};
 use crate::service::Service;
 use crate::service::collections::Face;
+use crate::service::groups::Wish;
+use crate::service::organisations::Entry;
 use crate::service::principals::Newcomer;
 use crate::store::keys;
 
@@ -32,12 +35,26 @@ impl Service {
             people.push(self.add_user(newcomer(name, display_name, false)).await?);
         }
         self.add_user(newcomer(ADMINISTRATOR, "Administrator", true)).await?;
+        self.fill_organisation().await?;
         if let Some(alice) = people.first() {
             self.fill_team(alice).await?;
             self.fill_holidays(alice).await?;
         }
         self.commit(Vec::new(), |_, _| Ok((vec![(keys::demo(), Some(Bytes::new()))], ()))).await?;
         Ok(())
+    }
+
+    /// The organisation `demo` with the three people and the group `team`, each with the number that the console and examples name.
+    async fn fill_organisation(&self) -> Result<(), Refusal> {
+        let id = |name: &str| Id::new(name).ok_or(Refusal::NotFound);
+        let demo = self.make_organisation(&id("demo")?, Some(1), Some("Demo".to_owned())).await?;
+        for (number, (name, _)) in (1..).zip(PEOPLE) {
+            let entry = Entry { number: Some(number), extension: Some(format!("100{number}")), ..Entry::default() };
+            self.put_member(&demo.id, &id(name)?, entry).await?;
+        }
+        let members = PEOPLE.map(|(name, _)| name.to_owned()).to_vec();
+        let wish = Wish { name: Some("Team".to_owned()), number: Some(1), members: Some(members), ..Wish::default() };
+        self.put_group(&demo.id, &id("team")?, wish).await.map(drop)
     }
 
     /// A team calendar that bob writes in and carol reads, with alarms that ring a day from now at the earliest.

@@ -190,12 +190,14 @@ impl Service {
 
     /// Who brings these credentials, whatever for. A ticket is used up by this, whatever comes of it.
     pub async fn sign_in(&self, credentials: &Credentials, _from: IpAddr) -> Result<SignedIn, Refusal> {
-        match credentials {
+        let caller = match credentials {
             Credentials::None => Err(Refusal::Unauthenticated),
             Credentials::Basic { login, password } => self.check_password(login, password).await,
             Credentials::Bearer(token) => Ok(self.check_bearer(token).await?.into()),
             Credentials::Ticket(value) => self.redeem_ticket(value).await,
-        }
+        }?;
+        self.note_activity(&caller.principal.name);
+        Ok(caller)
     }
 
     /// A login name or a mail address, and the password or an app password that belongs to it.

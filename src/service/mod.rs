@@ -4,6 +4,7 @@ pub mod alarms;
 pub mod answers;
 pub mod arming;
 pub mod attempts;
+pub mod attendance;
 pub mod bearers;
 pub mod belfry;
 pub mod channels;
@@ -14,6 +15,7 @@ pub mod deliveries;
 pub mod demo;
 pub mod devices;
 pub mod export;
+pub mod groups;
 pub mod htpasswd;
 pub mod imports;
 pub mod ledger;
@@ -21,8 +23,10 @@ pub mod login;
 pub mod notifications;
 pub mod objects;
 pub mod occurrences;
+pub mod organisations;
 pub mod planned;
 pub mod post;
+pub mod presence;
 pub mod principals;
 pub mod rate;
 pub mod relay;
@@ -31,6 +35,7 @@ pub mod rung;
 pub mod settings;
 pub mod sharing;
 pub mod shelf;
+pub mod statuses;
 pub mod stock;
 pub mod sweep;
 pub mod sync;
@@ -48,6 +53,7 @@ use tokio::sync::Notify;
 use crate::bus::Bus;
 use crate::domain::refusal::Refusal;
 use crate::kv::{KvError, Stamp};
+use crate::service::attendance::Attendance;
 use crate::service::belfry::Belfry;
 use crate::service::login::Doorkeeper;
 use crate::service::post::Post;
@@ -69,6 +75,7 @@ pub struct Service {
     meter: Arc<dyn Meter>,
     relay: Relay,
     belfry: Belfry,
+    attendance: Attendance,
     post: Post,
     mails: Rate,
     doorkeeper: Doorkeeper,
@@ -109,6 +116,7 @@ impl Service {
             settings,
             meter,
             belfry: Belfry::default(),
+            attendance: Attendance::default(),
             post,
             mails,
             doorkeeper,

@@ -149,6 +149,24 @@ impl Service {
         Ok(self.store.statistics(user).await?)
     }
 
+    /// Who a member of an organisation is, and how much of them is unread; each is named by an id or a number. It is one's own to know, and
+    /// administrators'; to anybody else nobody is there.
+    pub async fn unread_of(
+        &self,
+        caller: &UserName,
+        organisation: &str,
+        member: &str,
+    ) -> Result<(UserName, u64), Refusal> {
+        let person = self.store.principal(caller).await?.ok_or(Refusal::Unauthenticated)?;
+        let organisation = self.organisation(organisation).await?;
+        let member = self.member(&organisation.id, member).await?;
+        if member.user != *caller && !person.administrator {
+            return Err(Refusal::NotFound);
+        }
+        let unread = self.statistics(&member.user).await?.unwrap_or_default().unread;
+        Ok((member.user, unread))
+    }
+
     /// A person's channels: calendars first, each with the name under which they see it.
     pub async fn channels_of(&self, user: &UserName) -> Result<Vec<View>, Refusal> {
         let mut all = self.list(user, Kind::Calendar).await?;

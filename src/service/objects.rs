@@ -13,7 +13,8 @@ use crate::domain::address::{Kind, ObjectAddress, UserName};
 use crate::domain::collection::Collection;
 use crate::domain::event::Event;
 use crate::domain::notification::Invited;
-use crate::domain::object::{Armed, Body, BodyId, Component, Etag, Precondition, Record, Span};
+use crate::domain::object::{Armed, Body, BodyId, Component, Etag, Precondition, Record, Span, Stands};
+use crate::domain::presence::Standing;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::domain::sync::{Change, Token};
@@ -29,7 +30,7 @@ use crate::service::answers::{self, Turned};
 use crate::service::collections::standing;
 use crate::service::ledger::{Ledger, Wanted};
 use crate::store::journal::Pen;
-use crate::store::{changes, collections, due, keys, notifications, objects, record};
+use crate::store::{changes, collections, due, keys, notifications, objects, presence, record};
 
 /// From this size on, text is read on a thread of its own, so that sockets do not wait for it.
 const READ_ASIDE_BYTES: usize = 65_536;
@@ -50,6 +51,8 @@ pub struct Prepared {
     pub invited: Option<Invited>,
     /// The object as it was read, where it acknowledges alarms: what rang may be among them.
     pub answers: Option<Arc<CalendarObject>>,
+    /// What it says of its owner's presence at the moment of the write.
+    pub standing: Standing,
 }
 
 /// What one commit writes beside an object, and what it rests on beside rights and preconditions.
@@ -158,7 +161,7 @@ impl Service {
         reads.extend(concern.wanted.reads());
         let (now, user, name) = (self.now(), user.clone(), Arc::<str>::from(name));
         let (id, zones) = (source.id, (source.timezone.clone(), zone));
-        let (nudge, turned) = (prepared.due, beside.turned.clone());
+        let (nudge, edge, turned) = (prepared.due, prepared.standing.edge, beside.turned.clone());
         let (_, written) = self
             .commit(reads, move |seen, stamp| {
                 let mut head = standing(seen.first(), id)?;
@@ -184,19 +187,21 @@ impl Service {
                 let mut ledger = Ledger::open(&concern.wanted, seen.get(messages..).unwrap_or_default(), now)?;
                 concern.tell(&mut ledger, now);
                 ledger.close(&mut writes, stamp.0);
-                lay(&mut writes, &mut head, before, &prepared, &beside.kept, &name, now, stamp, 0);
+                let turns = lay(&mut writes, &mut head, before, &prepared, &beside.kept, &name, now, stamp, 0);
                 answers::turn(&mut writes, &beside.turned, seen.get(5..).unwrap_or_default())?;
                 let token = seal(&mut writes, head, now, stamp);
-                Ok((writes, Some(Written { created, etag: prepared.etag.clone(), token })))
+                Ok((writes, Some((Written { created, etag: prepared.etag.clone(), token }, turns))))
             })
             .await?;
-        if written.is_some() {
-            if let Some(at) = nudge {
-                self.nudge_due(at);
-            }
-            self.clear_turned(&turned).await;
+        let Some((written, turns)) = written else { return Ok(None) };
+        self.clear_turned(&turned).await;
+        if let Some(at) = nudge {
+            self.nudge_due(at);
         }
-        Ok(written)
+        if let Some(at) = if turns { Some(now) } else { edge } {
+            self.nudge_edge(at);
+        }
+        Ok(Some(written))
     }
 
     /// Deletes an object.
@@ -236,13 +241,12 @@ impl Service {
                 concerned.iter().for_each(|(user, of)| ledger.read(user, *of, |_| true, false));
                 ledger.close(&mut writes, stamp.0);
                 notifications::write_standing(&mut writes, head.id, &before.uid, None);
-                objects::remove(&mut writes, head.id, &before);
-                changes::write(&mut writes, head.id, stamp.0, 0, Change::Removed, &before.name);
-                head.objects = head.objects.saturating_sub(1);
+                unlay(&mut writes, &mut head, &before, now, stamp, 0);
                 let token = seal(&mut writes, head, now, stamp);
                 Ok((writes, token))
             })
             .await?;
+        self.nudge_edge(now);
         Ok(token)
     }
 
@@ -303,15 +307,16 @@ fn prepare(
             };
             let span = object.span(ringing.zone);
             let invited = invited::invited(&object, &ringing.policy.user_email, ringing.zone);
+            let standing = ringing.standing(&object, now);
             let answers = acknowledge::acknowledges(&object).then(|| Arc::new(object));
-            Ok(Prepared { uid, component, etag, span, due, bytes, invited, answers })
+            Ok(Prepared { uid, component, etag, span, due, standing, bytes, invited, answers })
         }
         Kind::AddressBook => {
             let card = Card::read(&bytes, limits)?;
             card.storable()?;
             let uid = card.uid().ok_or_else(|| Fault::whole("the card has no UID"))?;
-            let component = Component::Card;
-            Ok(Prepared { uid, component, etag, span: None, due: None, bytes, invited: None, answers: None })
+            let (component, standing) = (Component::Card, Standing::default());
+            Ok(Prepared { uid, component, etag, span: None, due: None, standing, bytes, invited: None, answers: None })
         }
     }
 }
@@ -362,7 +367,25 @@ pub(crate) fn check_component(head: &Collection, component: Component) -> Result
     Err(Refusal::Unsupported(format!("{} takes no {name}", head.address)))
 }
 
-/// Writes one object's rows in place of what stood there: bytes, record, UID, change and due row.
+/// Takes one object's rows away and writes the change. Its owner's presence is derived anew where it spoke for it.
+pub(crate) fn unlay(
+    writes: &mut Writes,
+    head: &mut Collection,
+    before: &Record,
+    now: DateTime<Utc>,
+    stamp: Stamp,
+    part: u32,
+) {
+    objects::remove(writes, head.id, before);
+    changes::write(writes, head.id, stamp.0, part, Change::Removed, &before.name);
+    head.objects = head.objects.saturating_sub(1);
+    if before.stands.hold.is_some() {
+        presence::remind(writes, now, head.address.user(), stamp.0);
+    }
+}
+
+/// Writes one object's rows in place of what stood there: bytes, record, UID, change, due row and rows of presence. Answers whether the
+/// presence of its owner is to be derived anew now, which is noted too.
 #[expect(clippy::too_many_arguments, reason = "one row each of what a write rests on")]
 pub(crate) fn lay(
     writes: &mut Writes,
@@ -374,22 +397,23 @@ pub(crate) fn lay(
     now: DateTime<Utc>,
     stamp: Stamp,
     part: u32,
-) {
+) -> bool {
     if prepared.invited.is_some() || before.is_some() {
         let standing = prepared.invited.as_ref().map(Invited::standing);
         notifications::write_standing(writes, head.id, &prepared.uid, standing.as_ref());
     }
     // What was to ring up to now belonged to the text that stood until now: it rings, and what is overdue is looked at from there on.
-    let (mut armed, mut due) = (Vec::new(), prepared.due);
+    let (mut armed, mut due, mut stands) = (Vec::new(), prepared.due, Stands::default());
     match before {
         Some(mut before) => {
+            stands = before.stands;
             armed = before.armed.extract_if(.., |armed| armed.at <= now || kept.contains(armed)).collect();
             due = before.due.filter(|at| *at <= now).or(due);
             objects::remove(writes, head.id, &before);
         }
         None => head.objects += 1,
     }
-    let object = Record {
+    let mut object = Record {
         name: name.clone(),
         uid: prepared.uid.clone(),
         component: prepared.component,
@@ -400,12 +424,19 @@ pub(crate) fn lay(
         body: BodyId { stamp: stamp.0, part },
         due,
         armed,
+        stands,
     };
+    presence::stand(writes, head.id, &mut object, &prepared.standing, now);
+    let turns = stands.hold.is_some() || object.stands.hold.is_some();
+    if turns {
+        presence::remind(writes, now, head.address.user(), stamp.0);
+    }
     objects::write(writes, head.id, &object, &prepared.bytes);
     if let Some(at) = object.due {
         due::write(writes, at, head.id, name);
     }
     changes::write(writes, head.id, stamp.0, part, Change::Written, name);
+    turns
 }
 
 /// Ends a change of a collection's content: the head gets its new token, the journal its line.

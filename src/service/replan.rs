@@ -16,7 +16,7 @@ use crate::kv::Writes;
 use crate::service::Service;
 use crate::service::alarms::Ringing;
 use crate::service::objects::seen_object;
-use crate::store::{due, journal, keys, objects, record};
+use crate::store::{due, journal, keys, objects, presence, record};
 
 /// Objects that are planned at a time: enough to share syncs, few enough to leave room for others.
 const PAGE: usize = 256;
@@ -57,10 +57,11 @@ impl Service {
             }
         }
         self.remove(undone).await?;
-        for principal in self.store.principals().await? {
+        let people = self.store.principals().await?;
+        for principal in &people {
             self.replan_own(&principal.name, target).await?;
         }
-        Ok(())
+        self.remind_all(people.into_iter().map(|principal| principal.name).collect(), target).await
     }
 
     /// Plans the alarms of one person's own calendars anew.
@@ -118,12 +119,17 @@ impl Service {
         let Some(bytes) = self.store.body(collection.id, record.body, record.size).await? else { return Ok(()) };
         let Ok(object) = CalendarObject::read(&bytes, &self.line_limits()) else { return Ok(()) };
         let next = ringing.next_after(&object, from);
-        if next == record.due && record.armed.is_empty() {
+        let now = self.now();
+        let standing = ringing.standing(&object, now);
+        let hold = standing.hold.as_ref().map(|hold| (hold.rank(), hold.start()));
+        let stands = record.stands.edge == standing.edge && record.stands.hold == hold;
+        if next == record.due && record.armed.is_empty() && stands {
             return Ok(());
         }
+        let owner = collection.address.user().clone();
         let snoozed = self.snoozed(collection.id, record, &object, ringing).await?;
         let (id, etag) = (collection.id, record.etag.clone());
-        self.commit(vec![keys::object(id, &record.name)], move |seen, _| {
+        self.commit(vec![keys::object(id, &record.name)], move |seen, stamp| {
             let Some(mut object) = seen_object(seen.first())?.filter(|object| object.etag == etag) else {
                 return Ok((Vec::new(), ()));
             };
@@ -141,6 +147,12 @@ impl Service {
                 if let Some(at) = next {
                     due::write(&mut writes, at, id, &object.name);
                 }
+            }
+            let held = object.stands.hold.is_some();
+            presence::leave(&mut writes, id, &object);
+            presence::stand(&mut writes, id, &mut object, &standing, now);
+            if held || object.stands.hold.is_some() {
+                presence::remind(&mut writes, now, &owner, stamp.0);
             }
             objects::write_record(&mut writes, id, &object);
             Ok((writes, ()))

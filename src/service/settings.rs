@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use chrono_tz::Tz;
 
 use crate::domain::delivery::Offered;
+use crate::domain::organisation::Id;
 
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -19,6 +20,7 @@ pub struct Settings {
     pub clock: Clock,
     pub sinks: Sinks,
     pub notifications: Notifications,
+    pub presence: Presence,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +29,41 @@ pub struct Notifications {
     pub keep_seconds: i64,
     /// Messages that one person may have; the sweep takes the oldest of more.
     pub per_user: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Presence {
+    /// The organisation of everybody who was never put into one.
+    pub organisation: Id,
+    /// Who has no socket and was not active lately is offline.
+    pub require_connection: bool,
+    /// How long somebody counts as there after they were last active, in seconds.
+    pub active_seconds: i64,
+    /// An alarm of a conference makes the telephone ring for a minute.
+    pub ringing_on_alarm: bool,
+    /// A call that the telephone system does not end is over after so many seconds.
+    pub call_seconds: i64,
+    /// Categories that make an event a time of focus.
+    pub focus_categories: Vec<String>,
+    /// Categories that make an all-day event an absence.
+    pub absence_categories: Vec<String>,
+    /// Members and viewers of one group; more are answered 403.
+    pub group_people: usize,
+}
+
+impl Default for Presence {
+    fn default() -> Presence {
+        Presence {
+            organisation: Id::unnamed(),
+            require_connection: false,
+            active_seconds: 300,
+            ringing_on_alarm: false,
+            call_seconds: 14_400,
+            focus_categories: vec!["Focus".to_owned(), "Focus time".to_owned()],
+            absence_categories: ["Absence", "Out of office", "Vacation"].map(str::to_owned).to_vec(),
+            group_people: 500,
+        }
+    }
 }
 
 /// Who else may say who is calling.
@@ -202,6 +239,7 @@ impl Default for Settings {
             clock: Clock { patience_seconds: 30 },
             sinks: Sinks::default(),
             notifications: Notifications { keep_seconds: 2_592_000, per_user: 1_000 },
+            presence: Presence::default(),
         }
     }
 }

@@ -1,16 +1,19 @@
 //! Who else sees a collection: shares, the public right, subscriptions. Each writes heads, mirrors and news in one commit.
 
+use chrono::{DateTime, Utc};
+
 use crate::domain::access::{Grant, Right, right_of};
-use crate::domain::address::{Address, UserName};
+use crate::domain::address::{Address, Kind, UserName};
 use crate::domain::collection::{Collection, ListNews, Source, list_changes};
 use crate::domain::event::{Event, ListChange};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
+use crate::kv::Writes;
 use crate::service::Service;
 use crate::service::collections::{NAME_MAX, check_text, standing, tell, touch_subscriptions};
 use crate::service::principals::still_there;
 use crate::store::journal::Pen;
-use crate::store::{collections, keys};
+use crate::store::{collections, keys, presence};
 use crate::system::random;
 
 impl Service {
@@ -78,6 +81,7 @@ impl Service {
                 if after.grants != before.grants {
                     collections::write(&mut writes, &after);
                     collections::write_granted(&mut writes, &whom, after.id, true);
+                    title_readers(&mut writes, &after, now, stamp.0);
                     let event = Event::RightsChanged { collection: after.id, address: after.address.clone() };
                     pen.tell(&mut writes, event);
                 }
@@ -97,6 +101,7 @@ impl Service {
                 Ok((writes, true))
             })
             .await?;
+        self.nudge_edge(now);
         Ok(done.then_some(at))
     }
 
@@ -138,6 +143,7 @@ impl Service {
                 let mut pen = Pen::new(now, stamp.0);
                 collections::write(&mut writes, &after);
                 collections::write_granted(&mut writes, &whom, after.id, false);
+                title_readers(&mut writes, &after, now, stamp.0);
                 let mut news = list_changes(Some(&before), Some(&after), &[]);
                 match collections::seen(seen.get(1))?.filter(|mirror| mirror.origin().1 == before.id) {
                     Some(mirror) => collections::remove(&mut writes, &mirror),
@@ -149,6 +155,7 @@ impl Service {
                 Ok((writes, true))
             })
             .await?;
+        self.nudge_edge(now);
         if done {
             self.forget_channel(&gone).await?;
         }
@@ -194,6 +201,7 @@ impl Service {
                         }
                         let mut pen = Pen::new(now, stamp.0);
                         collections::write(&mut writes, &after);
+                        title_readers(&mut writes, &after, now, stamp.0);
                         let event = Event::RightsChanged { collection: after.id, address: after.address.clone() };
                         pen.tell(&mut writes, event);
                         // Who hid their mirror hears nothing of it.
@@ -207,6 +215,7 @@ impl Service {
                 })
                 .await?;
             if done {
+                self.nudge_edge(now);
                 let gone: &[Address] = if public.is_none() { &left } else { &[] };
                 for channel in gone {
                     self.forget_channel(channel).await?;
@@ -268,6 +277,13 @@ impl Service {
             return Err(Refusal::Forbidden);
         }
         Ok(view.source)
+    }
+}
+
+/// Other people may read the titles in a calendar now: what its owner's presence shows is derived anew.
+fn title_readers(writes: &mut Writes, source: &Collection, now: DateTime<Utc>, stamp: u64) {
+    if source.address.kind() == Kind::Calendar {
+        presence::remind(writes, now, source.address.user(), stamp);
     }
 }
 

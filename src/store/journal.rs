@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::address::Address;
 use crate::domain::collection::CollectionId;
-use crate::domain::event::{Event, Topic};
+use crate::domain::event::Event;
 use crate::domain::object::Armed;
 use crate::kv::{Range, Writes};
 use crate::store::keys;
@@ -66,9 +66,16 @@ impl Pen {
 
 /// Order is kept per collection and per person, so each has one shard.
 pub fn shard_of(event: &Event) -> u8 {
-    match event.topic() {
-        Topic::Collection(id) => keys::shard_of_collection(id),
-        Topic::User(user) => keys::shard_of_user(&user),
+    match event {
+        Event::Changed { collection, .. }
+        | Event::RightsChanged { collection, .. }
+        | Event::Imported { collection, .. } => keys::shard_of_collection(*collection),
+        Event::ListChanged { user, .. }
+        | Event::Rang { user, .. }
+        | Event::Notified { user, .. }
+        | Event::SignedOut { user, .. } => keys::shard_of_user(user),
+        Event::PresenceChanged { news } | Event::MemberChanged { news, .. } => keys::shard_of_user(&news.member.user),
+        Event::GroupChanged { group } => keys::shard_of_organisation(&group.organisation),
     }
 }
 

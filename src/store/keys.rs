@@ -1,5 +1,7 @@
 //! Every key of the store, on one page. Names cannot hold a zero byte (`domain/address.rs`), so it separates them.
 
+use std::ops::Bound;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
@@ -10,6 +12,8 @@ use crate::domain::collection::CollectionId;
 use crate::domain::delivery::DeliveryId;
 use crate::domain::notification::{ConversationId, MessageId};
 use crate::domain::object::BodyId;
+use crate::domain::organisation::Id;
+use crate::kv::Range;
 
 /// Due rows and journal lines are spread over this many shards, so that a cluster can share them out.
 pub const SHARDS: u8 = 16;
@@ -47,6 +51,21 @@ const MESSAGE: u8 = 0xA1; //         user 0 conversation id, id          → Mes
 const STATISTICS: u8 = 0xA2; //      user                                → Statistics
 const MESSAGE_AGE: u8 = 0xA3; //     instant, user 0 conversation id, id → nothing; by what the sweep finds the old ones
 const STANDING: u8 = 0xA4; //        collection id, hash of the UID      → Standing; what was last seen of an invitation
+const ORGANISATION: u8 = 0x80; //    id                                  → Organisation
+const ORGANISATION_NUMBER: u8 = 0x81; // number                          → id
+const MEMBER: u8 = 0x82; //          organisation 0 id                   → Member
+const MEMBER_NUMBER: u8 = 0x83; //   organisation 0 number               → id
+const MEMBER_OF: u8 = 0x84; //       user                                → organisation 0 id
+const GROUP: u8 = 0x85; //           organisation 0 id                   → Group
+const GROUP_NUMBER: u8 = 0x86; //    organisation 0 number               → id
+const GROUP_PERSON: u8 = 0x87; //    organisation 0 group 0 user         → Role
+const GROUP_OF: u8 = 0x88; //        user 0 organisation 0 group         → Role
+const PRESENCE: u8 = 0x89; //        user                                → Presence
+const PRESENCE_EDGE: u8 = 0x8A; //   shard, instant, user                → stamp; the presence is derived anew then
+const OBJECT_EDGE: u8 = 0x8B; //     shard, instant, collection id, name → nothing; what the object says of its owner changes then
+const HOLD: u8 = 0x8C; //            collection id, rank, start, name    → Hold; it covers the present
+const INSTANCE: u8 = 0x8D; //        name                                → what this installation made up once
+const INVITED: u8 = 0x8E; //         collection id, name                 → since when, until when its owner is asked
 const DEVICE: u8 = 0xC0; //          user 0 SHA-256 of the app password  → Device
 
 /// Bodies and uploads lie in rows of this many bytes: sled moves larger leaves into files that it never syncs.
@@ -179,9 +198,9 @@ pub fn tomb_id(key: &[u8]) -> Option<CollectionId> {
 }
 
 /// What hangs on a collection's number, each family a prefix: the sweep removes these.
-pub fn belongings(id: CollectionId) -> [Bytes; 6] {
+pub fn belongings(id: CollectionId) -> [Bytes; 8] {
     let id = id.0.to_be_bytes();
-    [OBJECT, BODY, UID, CHANGE, HEARER, STANDING].map(|family| key(family, &[&id]))
+    [OBJECT, BODY, UID, CHANGE, HEARER, HOLD, INVITED, STANDING].map(|family| key(family, &[&id]))
 }
 
 pub fn object(collection: CollectionId, name: &str) -> Bytes {
@@ -222,6 +241,11 @@ pub fn shard_of_collection(id: CollectionId) -> u8 {
 /// The shard of everything that concerns one person.
 pub fn shard_of_user(user: &UserName) -> u8 {
     Sha256::digest(user.as_str().as_bytes())[0] % SHARDS
+}
+
+/// The shard of what concerns an organisation as a whole.
+pub fn shard_of_organisation(id: &Id) -> u8 {
+    Sha256::digest(id.as_str().as_bytes())[0] % SHARDS
 }
 
 pub fn journal(shard: u8, stamp: u64, part: u32) -> Bytes {
@@ -442,6 +466,146 @@ pub fn age_place(key: &[u8]) -> Option<(DateTime<Utc>, UserName, ConversationId,
 
 pub fn standing(of: CollectionId, uid: &str) -> Bytes {
     key(STANDING, &[&of.0.to_be_bytes(), &Sha256::digest(uid.as_bytes())[..16]])
+}
+
+pub fn organisation(id: &Id) -> Bytes {
+    key(ORGANISATION, &[id.as_str().as_bytes()])
+}
+
+pub fn organisations() -> Bytes {
+    key(ORGANISATION, &[])
+}
+
+pub fn organisation_number(number: u64) -> Bytes {
+    key(ORGANISATION_NUMBER, &[&number.to_be_bytes()])
+}
+
+pub fn member(organisation: &Id, id: &Id) -> Bytes {
+    key(MEMBER, &[organisation.as_str().as_bytes(), &[0], id.as_str().as_bytes()])
+}
+
+pub fn members(organisation: &Id) -> Bytes {
+    key(MEMBER, &[organisation.as_str().as_bytes(), &[0]])
+}
+
+pub fn member_number(organisation: &Id, number: u64) -> Bytes {
+    key(MEMBER_NUMBER, &[organisation.as_str().as_bytes(), &[0], &number.to_be_bytes()])
+}
+
+pub fn member_of(user: &UserName) -> Bytes {
+    key(MEMBER_OF, &[user.as_str().as_bytes()])
+}
+
+pub fn group(organisation: &Id, id: &Id) -> Bytes {
+    key(GROUP, &[organisation.as_str().as_bytes(), &[0], id.as_str().as_bytes()])
+}
+
+pub fn groups(organisation: &Id) -> Bytes {
+    key(GROUP, &[organisation.as_str().as_bytes(), &[0]])
+}
+
+pub fn group_number(organisation: &Id, number: u64) -> Bytes {
+    key(GROUP_NUMBER, &[organisation.as_str().as_bytes(), &[0], &number.to_be_bytes()])
+}
+
+pub fn group_person(organisation: &Id, group: &Id, user: &UserName) -> Bytes {
+    let parts = [organisation.as_str(), group.as_str(), user.as_str()].map(str::as_bytes);
+    key(GROUP_PERSON, &[parts[0], &[0], parts[1], &[0], parts[2]])
+}
+
+/// Everybody who is something in a group.
+pub fn group_people(organisation: &Id, group: &Id) -> Bytes {
+    key(GROUP_PERSON, &[organisation.as_str().as_bytes(), &[0], group.as_str().as_bytes(), &[0]])
+}
+
+/// The person in the key of a group's row.
+pub fn group_person_user(key: &[u8]) -> Option<UserName> {
+    std::str::from_utf8(key.get(1..)?).ok()?.rsplit('\0').next().and_then(UserName::new)
+}
+
+pub fn group_of(user: &UserName, organisation: &Id, group: &Id) -> Bytes {
+    let parts = [user.as_str(), organisation.as_str(), group.as_str()].map(str::as_bytes);
+    key(GROUP_OF, &[parts[0], &[0], parts[1], &[0], parts[2]])
+}
+
+/// The groups that a person is something in.
+pub fn groups_of(user: &UserName) -> Bytes {
+    key(GROUP_OF, &[user.as_str().as_bytes(), &[0]])
+}
+
+/// The organisation and the group in the key of a person's row.
+pub fn group_of_place(key: &[u8]) -> Option<(Id, Id)> {
+    let mut parts = std::str::from_utf8(key.get(1..)?).ok()?.split('\0').skip(1);
+    Some((Id::new(parts.next()?)?, Id::new(parts.next()?)?))
+}
+
+pub fn presence(user: &UserName) -> Bytes {
+    key(PRESENCE, &[user.as_str().as_bytes()])
+}
+
+pub fn presence_edge(at: DateTime<Utc>, user: &UserName) -> Bytes {
+    key(PRESENCE_EDGE, &[&[shard_of_user(user)], &instant(at), user.as_str().as_bytes()])
+}
+
+/// Every edge of a shard, up to `until` where that is given.
+pub fn presence_edges(shard: u8, until: Option<DateTime<Utc>>) -> Range {
+    edges(PRESENCE_EDGE, shard, until)
+}
+
+/// The instant of an edge, of a person or an object.
+pub fn edge_instant(key: &[u8]) -> Option<DateTime<Utc>> {
+    instant_back(key.get(2..10)?)
+}
+
+pub fn presence_edge_place(key: &[u8]) -> Option<(DateTime<Utc>, UserName)> {
+    Some((instant_back(key.get(2..10)?)?, UserName::new(std::str::from_utf8(key.get(10..)?).ok()?)?))
+}
+
+pub fn object_edge(at: DateTime<Utc>, collection: CollectionId, name: &str) -> Bytes {
+    let shard = shard_of_collection(collection);
+    key(OBJECT_EDGE, &[&[shard], &instant(at), &collection.0.to_be_bytes(), name.as_bytes()])
+}
+
+pub fn object_edges(shard: u8, until: Option<DateTime<Utc>>) -> Range {
+    edges(OBJECT_EDGE, shard, until)
+}
+
+pub fn object_edge_place(key: &[u8]) -> Option<(DateTime<Utc>, CollectionId, &str)> {
+    due_place(key)
+}
+
+fn edges(family: u8, shard: u8, until: Option<DateTime<Utc>>) -> Range {
+    let all = Range::prefix(&key(family, &[&[shard]]));
+    match until {
+        // Names follow the instant, and none of them begins so.
+        Some(at) => {
+            Range { start: all.start, end: Bound::Excluded(key(family, &[&[shard], &instant(at), &[0xFF; 9]])) }
+        }
+        None => all,
+    }
+}
+
+pub fn hold(collection: CollectionId, rank: u8, start: DateTime<Utc>, name: &str) -> Bytes {
+    key(HOLD, &[&collection.0.to_be_bytes(), &[rank], &instant(start), name.as_bytes()])
+}
+
+/// The holds of a calendar from one rank on, the strongest first.
+pub fn holds_from(collection: CollectionId, rank: u8) -> Range {
+    let all = Range::prefix(&key(HOLD, &[&collection.0.to_be_bytes()]));
+    Range { start: Bound::Included(key(HOLD, &[&collection.0.to_be_bytes(), &[rank]])), end: all.end }
+}
+
+/// What this installation made up once, by its name.
+pub fn instance(name: &str) -> Bytes {
+    key(INSTANCE, &[name.as_bytes()])
+}
+
+pub fn invited(collection: CollectionId, name: &str) -> Bytes {
+    key(INVITED, &[&collection.0.to_be_bytes(), name.as_bytes()])
+}
+
+pub fn all_invited(collection: CollectionId) -> Bytes {
+    key(INVITED, &[&collection.0.to_be_bytes()])
 }
 
 /// A device's row, by its password in plain form.

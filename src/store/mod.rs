@@ -9,6 +9,8 @@ pub mod journal;
 pub mod keys;
 pub mod notifications;
 pub mod objects;
+pub mod organisations;
+pub mod presence;
 pub mod principals;
 pub mod record;
 pub mod rung;

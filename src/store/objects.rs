@@ -7,7 +7,7 @@ use crate::domain::object::{BodyId, Record};
 use crate::kv::{Range, Writes};
 use crate::store::keys::{self, CHUNK};
 use crate::store::{Store, StoreError};
-use crate::store::{journal, record};
+use crate::store::{journal, presence, record};
 
 impl Store {
     pub async fn object(&self, collection: CollectionId, name: &str) -> Result<Option<Record>, StoreError> {
@@ -118,7 +118,7 @@ pub fn write_record(writes: &mut Writes, collection: CollectionId, object: &Reco
     writes.push((keys::object(collection, &object.name), Some(record::pack_object(object))));
 }
 
-/// Removes an object's bytes, UID entry, due row and armed alarms; the record itself only where it is not about to be written anew.
+/// Removes an object's bytes, UID entry, due row, armed alarms and rows of presence; the record itself only where it is not about to be written anew.
 pub fn remove(writes: &mut Writes, collection: CollectionId, object: &Record) {
     writes.push((keys::object(collection, &object.name), None));
     writes.push((keys::uid(collection, &object.uid), None));
@@ -127,4 +127,5 @@ pub fn remove(writes: &mut Writes, collection: CollectionId, object: &Record) {
         writes.push((keys::due(at, collection, &object.name), None));
     }
     object.armed.iter().for_each(|armed| journal::disarm(writes, collection, armed));
+    presence::leave(writes, collection, object);
 }

@@ -16,26 +16,28 @@ use crate::domain::channel::{CHANNELS, Channels, Ntfy, Webhook};
 use crate::domain::collection::{Collection, CollectionId, Source};
 use crate::domain::delivery::{Delivery, DeliveryId, Errand};
 use crate::domain::device::{Device, Scope};
-use crate::domain::event::{Event, ListChange, Rang, Sockets, Words};
+use crate::domain::event::{Event, GroupFace, ListChange, Rang, Sockets, Words};
 use crate::domain::import::{Counts, Failure, Import, Media, Status, Upload};
 use crate::domain::notification::{
     self, Alignment, Answer, Conversation, ConversationId, Message, MessageId, News, Standing, Statistics, Unread,
 };
-use crate::domain::object::{Armed, BodyId, Component, Etag, Record, Span};
+use crate::domain::object::{Armed, BodyId, Component, Etag, Record, Span, Stands};
+use crate::domain::organisation::Id;
 use crate::domain::principal::Principal;
 use crate::domain::sync::{Change, Token};
 use crate::domain::ticket::Ticket;
 use crate::store::StoreError;
+use crate::store::{organisations, presence};
 
 const VERSION: u8 = 1;
 
-fn pack(tuple: impl Serialize) -> Bytes {
+pub(crate) fn pack(tuple: impl Serialize) -> Bytes {
     // Serializing plain tuples into a growing vector has no failure: no maps of unknown length, no custom impls.
     let bytes = postcard::to_extend(&tuple, vec![VERSION]).unwrap_or_default();
     Bytes::from(bytes)
 }
 
-fn unpack<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, StoreError> {
+pub(crate) fn unpack<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, StoreError> {
     match bytes.split_first() {
         Some((&VERSION, rest)) => postcard::from_bytes(rest).map_err(|_| StoreError::Unreadable(what)),
         _ => Err(StoreError::Unreadable(what)),
@@ -57,15 +59,15 @@ fn more<T: DeserializeOwned>(what: &'static str, rest: &[u8]) -> Result<T, Store
     postcard::from_bytes(rest).map_err(|_| StoreError::Unreadable(what))
 }
 
-fn micros(at: DateTime<Utc>) -> i64 {
+pub(crate) fn micros(at: DateTime<Utc>) -> i64 {
     at.timestamp_micros()
 }
 
-fn time(what: &'static str, micros: i64) -> Result<DateTime<Utc>, StoreError> {
+pub(crate) fn time(what: &'static str, micros: i64) -> Result<DateTime<Utc>, StoreError> {
     DateTime::from_timestamp_micros(micros).ok_or(StoreError::Unreadable(what))
 }
 
-fn user(what: &'static str, name: &str) -> Result<UserName, StoreError> {
+pub(crate) fn user(what: &'static str, name: &str) -> Result<UserName, StoreError> {
     UserName::new(name).ok_or(StoreError::Unreadable(what))
 }
 
@@ -229,16 +231,23 @@ const COMPONENTS: [Component; 6] = [
     Component::Card,
 ];
 
-fn code<T: PartialEq>(all: &[T], one: &T) -> u8 {
+pub(crate) fn code<T: PartialEq>(all: &[T], one: &T) -> u8 {
     all.iter().position(|other| other == one).unwrap_or(0) as u8
 }
 
-fn decode<T: Copy>(what: &'static str, all: &[T], code: u8) -> Result<T, StoreError> {
+pub(crate) fn decode<T: Copy>(what: &'static str, all: &[T], code: u8) -> Result<T, StoreError> {
     all.get(usize::from(code)).copied().ok_or(StoreError::Unreadable(what))
 }
 
-type ObjectRow =
-    ((String, String, u8, String, u64), Option<(i64, Option<i64>)>, i64, (u64, u32), Option<i64>, Vec<(i64, u64, u32)>);
+type ObjectRow = (
+    (String, String, u8, String, u64),
+    Option<(i64, Option<i64>)>,
+    i64,
+    (u64, u32),
+    Option<i64>,
+    Vec<(i64, u64, u32)>,
+    (Option<i64>, Option<(u8, i64)>, Option<i64>),
+);
 
 pub fn pack_object(r: &Record) -> Bytes {
     let armed: Vec<(i64, u64, u32)> = r.armed.iter().map(|a| (micros(a.at), a.stamp, a.part)).collect();
@@ -249,13 +258,15 @@ pub fn pack_object(r: &Record) -> Bytes {
         (r.body.stamp, r.body.part),
         r.due.map(micros),
         armed,
+        (r.stands.edge.map(micros), r.stands.hold.map(|(rank, at)| (rank, micros(at))), r.stands.invited.map(micros)),
     ))
 }
 
 pub fn object(bytes: &[u8]) -> Result<Record, StoreError> {
     const WHAT: &str = "object";
-    let ((name, uid, component, etag, size), span, modified, (stamp, part), due, armed): ObjectRow =
+    let ((name, uid, component, etag, size), span, modified, (stamp, part), due, armed, stands): ObjectRow =
         unpack(WHAT, bytes)?;
+    let (edge, hold, invited) = stands;
     let span = span
         .map(|(start, end)| {
             Ok::<_, StoreError>(Span { start: time(WHAT, start)?, end: end.map(|end| time(WHAT, end)).transpose()? })
@@ -275,6 +286,11 @@ pub fn object(bytes: &[u8]) -> Result<Record, StoreError> {
             .into_iter()
             .map(|(at, stamp, part)| Ok(Armed { at: time(WHAT, at)?, stamp, part }))
             .collect::<Result<_, StoreError>>()?,
+        stands: Stands {
+            edge: edge.map(|at| time(WHAT, at)).transpose()?,
+            hold: hold.map(|(rank, at)| Ok::<_, StoreError>((rank, time(WHAT, at)?))).transpose()?,
+            invited: invited.map(|at| time(WHAT, at)).transpose()?,
+        },
     })
 }
 
@@ -388,7 +404,24 @@ pub fn pack_line(line: &Line) -> Bytes {
             pack((head, 7u8, user.as_str(), whose))
         }
         Event::Notified { user, news } => pack((head, 40u8, user.as_str(), news_row(news))),
+        Event::PresenceChanged { news } => pack((head, 20u8, presence::news_row(news))),
+        Event::MemberChanged { group, summary, news } => {
+            pack((head, 21u8, group_row(group), organisations::summary_row(summary), presence::news_row(news)))
+        }
+        Event::GroupChanged { group } => pack((head, 22u8, group_row(group))),
     }
+}
+
+fn group_row(group: &GroupFace) -> (&str, &str, u64) {
+    (group.organisation.as_str(), group.id.as_str(), group.number)
+}
+
+fn group(what: &'static str, (organisation, id, number): (String, String, u64)) -> Result<GroupFace, StoreError> {
+    Ok(GroupFace { organisation: label(what, &organisation)?, id: label(what, &id)?, number })
+}
+
+pub(crate) fn label(what: &'static str, text: &str) -> Result<Id, StoreError> {
+    Id::new(text).ok_or(StoreError::Unreadable(what))
 }
 
 type LineHead = ((i64, Option<i64>), u8);
@@ -452,6 +485,19 @@ pub fn line(bytes: &[u8]) -> Result<Line, StoreError> {
             let (user, alarm) = rang(WHAT, row)?;
             Event::Rang { user, alarm: Rang { attendees, words: words_back(words), ..alarm } }
         }
+        20 => {
+            let row = postcard::from_bytes(rest).map_err(bad)?;
+            Event::PresenceChanged { news: Arc::new(presence::news(WHAT, row)?) }
+        }
+        21 => {
+            let (of, summary, row): ((String, String, u64), _, _) = postcard::from_bytes(rest).map_err(bad)?;
+            Event::MemberChanged {
+                group: group(WHAT, of)?,
+                summary: organisations::summary(summary),
+                news: Arc::new(presence::news(WHAT, row)?),
+            }
+        }
+        22 => Event::GroupChanged { group: group(WHAT, postcard::from_bytes(rest).map_err(bad)?)? },
         _ => return Err(StoreError::Unreadable(WHAT)),
     };
     Ok(Line { written: time(WHAT, head.0)?, not_before: head.1.map(|at| time(WHAT, at)).transpose()?, event })

@@ -119,6 +119,23 @@ impl Desk for World {
         Box::pin(async { self.look(address).unwrap_or(Err(Refusal::NotFound)).map(|_| address.name().to_owned()) })
     }
 
+    fn unread<'a>(
+        &'a self,
+        _: &'a UserName,
+        organisation: &'a str,
+        user: &'a str,
+    ) -> BoxFuture<'a, Result<(UserName, u64), Refusal>> {
+        // Organisation 12345 has alice and bob, who may be heard of, and a third, who may not.
+        let found = match (organisation, user) {
+            ("12345", "1") => Ok("alice"),
+            ("12345", "2") => Ok("bob"),
+            ("12345", "3") => Err(Refusal::Forbidden),
+            _ => Err(Refusal::NotFound),
+        };
+        let unread = |name: &str| self.unread.lock().unwrap().get(name).copied().unwrap_or(0);
+        Box::pin(async move { found.map(|name| (UserName::new(name).unwrap(), unread(name))) })
+    }
+
     fn told<'a>(&'a self, _: &'a UserName, alarms: Vec<(DateTime<Utc>, u64)>) -> BoxFuture<'a, Result<(), Refusal>> {
         self.waiting.lock().unwrap().retain(|alarm| !alarms.contains(&(alarm.at, alarm.id)));
         Box::pin(async { Ok(()) })

@@ -191,6 +191,10 @@ fn answer(world: &World, user: &mut Option<UserName>, ask: Ask) -> Outcome {
         Ask::Channel(address) => {
             world.channel(user, &address).now_or_never().unwrap().map_or_else(Outcome::Refused, Outcome::Channel)
         }
+        Ask::Unread { organisation, user: whose } => {
+            let found = world.unread(user, &organisation, &whose).now_or_never().unwrap();
+            found.map_or_else(Outcome::Refused, |(user, unread)| Outcome::Unread { user, unread })
+        }
         other => panic!("nobody asks {other:?}"),
     }
 }
@@ -217,7 +221,7 @@ impl Stage for Pure {
 
     async fn happen(&mut self, event: Event) {
         let notice = Notice::new(event, 1, 0, false, Flight::unwatched());
-        let listens = |socket: &Socket| socket.topics.contains(&notice.event.topic());
+        let listens = |socket: &Socket| notice.event.topics().any(|topic| socket.topics.contains(&topic));
         if self.socket.as_ref().is_some_and(listens) {
             self.act(|dialect, steps| dialect.happened(&notice, steps));
         }

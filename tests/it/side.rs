@@ -104,7 +104,7 @@ impl Run {
 
     fn happen(&mut self, event: Event) {
         let notice = Notice::new(event, 1, 0, false, Flight::unwatched());
-        if self.topics.contains(&notice.event.topic()) {
+        if notice.event.topics().any(|topic| self.topics.contains(&topic)) {
             self.act(|side, steps| side.happened(&notice, steps));
         }
     }

@@ -179,7 +179,7 @@ impl Run {
 
     fn happen(&mut self, text: &str) {
         let notice = Notice::new(event(text).unwrap(), 1, 0, false, Flight::unwatched());
-        if self.topics.contains(&notice.event.topic()) {
+        if notice.event.topics().any(|topic| self.topics.contains(&topic)) {
             self.act(|machine, steps| machine.happened(&notice, steps));
         }
     }

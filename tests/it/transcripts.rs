@@ -226,7 +226,9 @@ impl Pure {
                     self.world.told(&user, alarms).now_or_never().unwrap().unwrap();
                     Outcome::Noted
                 }
-                Ask::SignIn(..) | Ask::Taken(_) | Ask::Channel(_) => panic!("Side never asks this"),
+                Ask::SignIn(..) | Ask::Taken(_) | Ask::Channel(_) | Ask::Unread { .. } => {
+                    panic!("Side never asks this")
+                }
             };
             let it = &mut self.sockets[socket];
             it.asks.pop_front();
@@ -258,7 +260,7 @@ impl Stage for Pure {
     async fn happen(&mut self, event: Event) {
         let notice = Notice::new(event, 1, 0, false, Flight::unwatched());
         for socket in 0..self.sockets.len() {
-            if self.sockets[socket].topics.contains(&notice.event.topic()) {
+            if notice.event.topics().any(|topic| self.sockets[socket].topics.contains(&topic)) {
                 self.act(socket, |side, steps| side.happened(&notice, steps));
             }
         }

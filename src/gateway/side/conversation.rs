@@ -398,6 +398,8 @@ impl Dialect for Side {
             }
             // This wire tells alarms as they ring, and has no word for the rest.
             Event::Notified { .. } => {}
+            // This wire has no word for them.
+            Event::PresenceChanged { .. } | Event::MemberChanged { .. } | Event::GroupChanged { .. } => {}
         }
     }
 
@@ -421,7 +423,7 @@ fn resolved(outcome: Outcome) -> Result<Readable, Refusal> {
     match outcome {
         Outcome::Readable(readable) => Ok(readable),
         Outcome::Refused(refusal) => Err(refusal),
-        Outcome::Waiting(_) | Outcome::Noted | Outcome::SignedIn(_) | Outcome::Channel(_) => {
+        Outcome::Waiting(_) | Outcome::Noted | Outcome::SignedIn(_) | Outcome::Channel(_) | Outcome::Unread { .. } => {
             Err(Refusal::Fault { id: String::new() })
         }
     }

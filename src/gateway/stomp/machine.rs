@@ -537,7 +537,10 @@ impl Dialect for Stomp {
             | Event::Changed { .. }
             | Event::RightsChanged { .. }
             | Event::Imported { .. }
-            | Event::Rang { .. } => {}
+            | Event::Rang { .. }
+            | Event::PresenceChanged { .. }
+            | Event::MemberChanged { .. }
+            | Event::GroupChanged { .. } => {}
         }
     }
 

@@ -145,12 +145,21 @@ impl Part {
 /// Reads every series of a VCALENDAR. A series with a fault anywhere is left out: it is kept as it was sent, and no
 /// part of it is shown or rung at a guess.
 pub fn series(root: &Block, zones: &Zones) -> (Vec<Series>, Vec<Fault>) {
+    named(&root.blocks, &["VEVENT", "VTODO", "VJOURNAL"], zones)
+}
+
+/// The times of a VAVAILABILITY in which somebody is available: its AVAILABLE components, which recur like events. RFC 7953 3.1.
+pub fn available(availability: &Block, zones: &Zones) -> (Vec<Series>, Vec<Fault>) {
+    named(&availability.blocks, &["AVAILABLE"], zones)
+}
+
+fn named(blocks: &[Block], names: &[&str], zones: &Zones) -> (Vec<Series>, Vec<Fault>) {
     let mut all: Vec<Series> = Vec::new();
     let mut places: std::collections::HashMap<String, usize> = std::collections::HashMap::new();
     let mut broken: std::collections::HashSet<String> = std::collections::HashSet::new();
     let mut flaws = Vec::new();
-    for (index, block) in root.blocks.iter().enumerate() {
-        if !matches!(block.name.as_str(), "VEVENT" | "VTODO" | "VJOURNAL") {
+    for (index, block) in blocks.iter().enumerate() {
+        if !names.contains(&block.name.as_str()) {
             continue;
         }
         let uid = uid(block).unwrap_or_default();

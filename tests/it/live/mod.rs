@@ -18,6 +18,7 @@ mod metrics;
 mod notifications;
 mod occurrences;
 mod page;
+mod presence;
 mod program;
 mod proxy;
 mod sharing;
