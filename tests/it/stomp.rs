@@ -5,20 +5,29 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use campanile::bus::{Flight, Notice};
+use bytes::Bytes;
+use campanile::bus::{Flight, Listener, Notice};
 use campanile::domain::address::{Address, UserName};
 use campanile::domain::event::{Event, ListChange, Sockets, Topic};
 use campanile::domain::notification::{Alignment, ConversationId, Kind, Message, MessageId, News, State};
 use campanile::domain::refusal::Refusal;
 use campanile::gateway::dialect::{Ask, Desk, Dialect, Frame, Leave, Outcome, Step};
+use campanile::gateway::hub::{self, Hub};
+use campanile::gateway::session::{Ending, Session, Settings};
 use campanile::gateway::stomp::machine::{Limits, Stomp};
+use campanile::system::clock::SystemClock;
+use campanile::system::pace::{self, ManualPace};
 use campanile::system::random::SeededRandom;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use crate::desk::World;
 use crate::dialects::{self, Script};
-use crate::wire::{below, server};
+use crate::wire::{CLOSE, TEXT, below, first, server, whole};
+
+/// Far more than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn user(name: &str) -> UserName {
     UserName::new(name).unwrap()
@@ -399,4 +408,49 @@ fn what_it_says_before_a_close_that_is_not_its_own() {
 fn an_instant_is_shown_to_the_millisecond() {
     let at = DateTime::<Utc>::UNIX_EPOCH + TimeDelta::milliseconds(7);
     assert_eq!(campanile::http::notice::millis(&at), "1970-01-01T00:00:00.007Z");
+}
+
+#[tokio::test]
+async fn a_slow_consumer_is_told_so_and_closed() {
+    let hub = Hub::new(hub::Limits { queue_bytes_max: 2_000, ..hub::Limits::default() });
+    let seat = hub.join(Some(&user("alice"))).unwrap();
+    let machine = Box::new(machine(Some("alice"), Limits::default()));
+    let (clock, pace) = (Arc::new(SystemClock), Arc::new(ManualPace::default()));
+    let session = Session::new(machine, seat, World::new(), clock, pace, Settings::default());
+    // So little room that a frame's two parts are never written at once.
+    let (mut near, far) = tokio::io::duplex(64);
+    let running = tokio::spawn(session.run(far, Bytes::new()));
+    near.write_all(&whole(TEXT, CONNECT)).await.unwrap();
+    near.write_all(&whole(TEXT, b"SUBSCRIBE\nid:1\ndestination:/events\nreceipt:r\n\n\0")).await.unwrap();
+    let mut bytes = Vec::new();
+    let read = async |near: &mut DuplexStream, bytes: &mut Vec<u8>| {
+        let mut part = [0; 64];
+        let read = pace::within(PATIENCE, near.read(&mut part)).await.expect("nothing comes").unwrap();
+        bytes.extend_from_slice(&part[..read]);
+        read > 0
+    };
+    while server_text(&bytes).len() < 2 {
+        assert!(read(&mut near, &mut bytes).await);
+    }
+    for _ in 0..50 {
+        hub.hear(&Notice::new(event(SAID).unwrap(), 1, 0, false, Flight::unwatched()));
+        tokio::task::yield_now().await;
+    }
+    while read(&mut near, &mut bytes).await {}
+    let frames = server(&bytes);
+    let [.., (TEXT, error), (CLOSE, close)] = &frames[..] else { panic!("{frames:?}") };
+    assert!(error.starts_with(b"ERROR\nmessage:slow consumer\n"), "{}", String::from_utf8_lossy(error));
+    assert_eq!(close[..2], 1013u16.to_be_bytes());
+    assert_eq!(running.await.unwrap(), Ending::ByUs(Leave { code: 1013, reason: "slow consumer" }));
+    assert_eq!(hub.count(), 0);
+}
+
+/// The whole texts that the service has said.
+fn server_text(mut bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut texts = Vec::new();
+    while let Some(((_, text), rest)) = first(bytes) {
+        texts.push(text);
+        bytes = rest;
+    }
+    texts
 }

@@ -22,6 +22,7 @@ mod presence;
 mod program;
 mod proxy;
 mod sharing;
+mod stomp;
 mod tickets;
 
 use std::sync::Arc;
