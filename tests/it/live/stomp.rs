@@ -15,6 +15,9 @@ use crate::live::{House, event, plain_event};
 const MESSAGES: &str = "/queue/message/upsert";
 const UNREAD: &str = "/queue/unread-count/update";
 
+/// A path, the headers of the request, and the sub-protocol that is chosen.
+type Door<'a> = (String, Vec<(&'a str, &'a str)>, Option<&'a str>);
+
 /// A socket that speaks text of any kind.
 struct Talk {
     stream: WebSocketStream<TcpStream>,
@@ -169,7 +172,7 @@ async fn stomp_opens_at_its_paths_to_whoever_proves_who_they_are() {
     let bearer = format!("Bearer {token}");
     let ticket = house.ticket("alice").await;
     let protocols = ("sec-websocket-protocol", "v10.stomp, v12.stomp,v11.stomp");
-    let rows: [(String, Vec<(&str, &str)>, Option<&str>); 5] = [
+    let rows: [Door<'_>; 5] = [
         ("/ws".to_owned(), vec![protocols, ("authorization", &bearer)], Some("v12.stomp")),
         (
             "/ws.communication".to_owned(),
