@@ -52,6 +52,7 @@ pub fn tellings(event: &Event, at: DateTime<Utc>, directory: &dyn Directory) -> 
         Event::RightsChanged { .. }
         | Event::SignedOut { .. }
         | Event::TokenEnded { .. }
+        | Event::Notified { .. }
         | Event::PresenceChanged { .. }
         | Event::MemberChanged { .. }
         | Event::GroupChanged { .. } => Vec::new(),
