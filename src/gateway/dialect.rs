@@ -14,6 +14,7 @@ use crate::domain::collection::CollectionId;
 use crate::domain::event::{Rang, Topic};
 use crate::domain::refusal::Refusal;
 use crate::domain::sync::Token;
+use crate::gateway::sight::{Seen, Sight, Unseen};
 use crate::service::login::Credentials;
 
 /// A protocol as a pure state machine: each call may push steps, which the session performs in their order.
@@ -86,6 +87,8 @@ pub enum Ask {
     Told(Vec<(DateTime<Utc>, u64)>),
     /// Who brings these credentials? The socket is theirs from the answer on; the other questions need that it is somebody's.
     SignIn(Credentials, IpAddr),
+    /// How does the presence of this person or group look to the user of this socket?
+    Look(Sight),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +98,8 @@ pub enum Outcome {
     Noted,
     /// Whose socket it is now.
     SignedIn(UserName),
+    Seen(Box<Seen>),
+    Unseen(Unseen),
     Refused(Refusal),
 }
 
@@ -143,6 +148,9 @@ pub trait Desk: Send + Sync {
 
     /// Who brings these credentials.
     fn sign_in<'a>(&'a self, credentials: &'a Credentials, from: IpAddr) -> BoxFuture<'a, Result<UserName, Refusal>>;
+
+    /// The presence of a person or a group, as it looks to a user now.
+    fn look<'a>(&'a self, user: &'a UserName, sight: &'a Sight) -> BoxFuture<'a, Result<Seen, Unseen>>;
 
     /// They need not wait any longer.
     fn told<'a>(&'a self, user: &'a UserName, alarms: Vec<(DateTime<Utc>, u64)>) -> BoxFuture<'a, Result<(), Refusal>>;

@@ -183,6 +183,10 @@ impl Talk {
                 Ask::Waiting => desk.waiting(&user).await.map_or_else(Outcome::Refused, Outcome::Waiting),
                 Ask::Told(alarms) => desk.told(&user, alarms).await.map_or_else(Outcome::Refused, |()| Outcome::Noted),
                 Ask::SignIn(..) => Outcome::Refused(Refusal::Unauthenticated),
+                Ask::Look(sight) => {
+                    let seen = desk.look(&user, &sight).await;
+                    seen.map_or_else(Outcome::Unseen, |seen| Outcome::Seen(Box::new(seen)))
+                }
             }
         })
     }

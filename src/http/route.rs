@@ -7,6 +7,9 @@ pub const TEMPLATES: &[&str] = &[
     "/ws",
     "/ws/ticket",
     "/ws/ticket/{ticket}",
+    "/organisation/{org}/user/{user}",
+    "/organisation/{org}/user-group/{group}",
+    "/v1/events",
     "/api/files",
     "/api/import",
     "/api/imports/{id}",
@@ -30,6 +33,15 @@ pub const TEMPLATES: &[&str] = &[
     "/api/app-passwords/{id}",
     "/api/tokens",
     "/api/tokens/{token}",
+    "/api/organisations",
+    "/api/organisations/{org}",
+    "/api/organisations/{org}/users",
+    "/api/organisations/{org}/users/{id}",
+    "/api/organisations/{org}/users/{id}/presence",
+    "/api/organisations/{org}/users/{id}/call",
+    "/api/organisations/{org}/groups",
+    "/api/organisations/{org}/groups/{id}",
+    "/api/organisations/{org}/groups/{id}/presence",
 ];
 
 /// DAV's places: a collection has the same template with and without the slash at its end.

@@ -27,7 +27,7 @@ use crate::service::belfry::Bell;
 use crate::service::deliveries::{self, Tolled};
 use crate::service::objects::seen_object;
 use crate::service::rung::on_screen;
-use crate::store::{StoreError, keys, objects, rung};
+use crate::store::{StoreError, keys, objects, presence, rung};
 
 /// Alarms that ring in one go; then other pushes have their turn.
 const RING_MAX: usize = 256;
@@ -329,6 +329,7 @@ impl Service {
     /// plans what goes out through channels.
     async fn note_rung(&self, done: Vec<Done>) -> Result<(), Refusal> {
         let (now, offered) = (self.now(), self.settings.sinks.offered);
+        let rings = self.settings.presence.ringing_on_alarm;
         let mut people: BTreeMap<UserName, bool> = BTreeMap::new();
         for Tolled { rung, .. } in done.iter().filter(|done| done.rang).map(|done| &done.tolled) {
             people.entry(rung.user.clone()).or_insert_with(|| self.post_is_full(&rung.user));
@@ -341,7 +342,7 @@ impl Service {
         let mut reads: Vec<Bytes> = objects_of.keys().cloned().collect();
         reads.extend(people.keys().flat_map(|user| [keys::user(user), keys::channels(user)]));
         let (_, planned) = self
-            .commit(reads, move |seen, _| {
+            .commit(reads, move |seen, stamp| {
                 let (seen, rows) = seen.split_at_checked(objects_of.len()).unwrap_or((seen, &[]));
                 let mark = |done: &Done| {
                     let Armed { at, stamp, part } = done.armed;
@@ -351,6 +352,10 @@ impl Service {
                 let tolled = done.iter().filter(|done| done.rang).map(|done| &done.tolled);
                 for Tolled { rung, .. } in tolled.clone() {
                     rung::write(&mut writes, rung);
+                    // Perhaps a conference that calls.
+                    if rings {
+                        presence::remind(&mut writes, now, &rung.user, stamp.0);
+                    }
                 }
                 let planned = deliveries::plan(&mut writes, &people, rows, offered, tolled, now);
                 for (row, (of, rang)) in seen.iter().zip(objects_of.values()) {

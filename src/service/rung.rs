@@ -11,7 +11,7 @@ use crate::service::Service;
 use crate::service::belfry::Bell;
 use crate::service::objects::seen_object;
 use crate::store::journal::{self, Pen};
-use crate::store::{keys, objects, record, rung};
+use crate::store::{keys, objects, presence, record, rung};
 
 /// The longest that an alarm can be put off, in days.
 const SNOOZE_DAYS_MAX: i64 = 366;
@@ -46,7 +46,8 @@ impl Service {
         change: impl Fn(State) -> State + Send + Sync + 'static,
     ) -> Result<(), Refusal> {
         let rows = alarms.iter().map(|(user, at, id)| keys::rung(user, *at, *id)).collect();
-        self.commit(rows, move |seen, _| {
+        let (rings, now) = (self.settings.presence.ringing_on_alarm, self.now());
+        self.commit(rows, move |seen, stamp| {
             let mut writes = Vec::new();
             for row in seen.iter().flatten() {
                 let mut found = record::rung(row)?;
@@ -54,11 +55,17 @@ impl Service {
                 if after != found.state {
                     found.state = after;
                     rung::write(&mut writes, &found);
+                    if rings {
+                        presence::remind(&mut writes, now, &found.user, stamp.0);
+                    }
                 }
             }
             Ok((writes, ()))
         })
         .await?;
+        if rings {
+            self.nudge_edge(now);
+        }
         Ok(())
     }
 

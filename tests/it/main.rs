@@ -5,6 +5,7 @@ mod accept;
 mod alarm_policy;
 mod cli;
 mod codec;
+mod cti;
 mod desk;
 mod golden;
 mod hostile;

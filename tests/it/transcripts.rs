@@ -225,7 +225,7 @@ impl Pure {
                     self.world.told(&user, alarms).now_or_never().unwrap().unwrap();
                     Outcome::Noted
                 }
-                Ask::SignIn(..) => panic!("Side signs in before"),
+                Ask::SignIn(..) | Ask::Look(_) => panic!("Side signs in before, and asks for no presence"),
             };
             let it = &mut self.sockets[socket];
             it.asks.pop_front();

@@ -420,6 +420,8 @@ fn resolved(outcome: Outcome) -> Result<Readable, Refusal> {
     match outcome {
         Outcome::Readable(readable) => Ok(readable),
         Outcome::Refused(refusal) => Err(refusal),
-        Outcome::Waiting(_) | Outcome::Noted | Outcome::SignedIn(_) => Err(Refusal::Fault { id: String::new() }),
+        Outcome::Waiting(_) | Outcome::Noted | Outcome::SignedIn(_) | Outcome::Seen(_) | Outcome::Unseen(_) => {
+            Err(Refusal::Fault { id: String::new() })
+        }
     }
 }
