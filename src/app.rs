@@ -1,9 +1,11 @@
 //! The one place where engines and parts are chosen and joined.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -13,6 +15,7 @@ use crate::api::metrics::Board;
 use crate::bus::Bus;
 use crate::bus::local::LocalBus;
 use crate::config::Config;
+use crate::config::http::Listener;
 use crate::config::mail::MailSecurity;
 use crate::config::store::Engine;
 use crate::domain::refusal::Refusal;
@@ -21,11 +24,13 @@ use crate::gateway::dialect::Leave;
 use crate::gateway::hub::{self, Hub};
 use crate::gateway::session;
 use crate::gateway::upgrade::Door;
+use crate::gateway::wazo::conversation::Manners;
 use crate::http::accept;
 use crate::http::cors::Cors;
 use crate::http::observe::Observed;
 use crate::http::porch::Porch;
 use crate::http::proxy::Proxies;
+use crate::http::tls::{self as certificates, Secure, Shown, TlsError};
 use crate::jobs;
 use crate::kv::{Kv, KvError, memory, redb, sled};
 use crate::metrics::Metrics;
@@ -55,6 +60,8 @@ pub enum StartError {
     Store(#[from] KvError),
     #[error("cannot listen on {address}: {why}")]
     Listen { address: SocketAddr, why: std::io::Error },
+    #[error("{0}")]
+    Tls(#[from] TlsError),
     #[error("auth.htpasswd: {0}")]
     Htpasswd(std::io::Error),
     #[error("cannot send alarms elsewhere: {0}")]
@@ -127,6 +134,10 @@ pub struct Running {
     pub addresses: Vec<SocketAddr>,
     /// Where `/metrics` is, if it is anywhere.
     pub metrics: Option<SocketAddr>,
+    /// Where Wazo clients connect, if anywhere.
+    pub wazo: Option<SocketAddr>,
+    /// What the listeners with TLS show.
+    shown: Vec<Arc<Shown>>,
     pub service: Arc<Service>,
     pub hub: Arc<Hub>,
     kv: Arc<dyn Kv>,
@@ -157,6 +168,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
     let hub = Hub::measured(limits, meter.clone());
     bus.attach(hub.clone());
     let service = service(kv.clone(), config, clock.clone(), bus, meter.clone());
+    service.start_directory().await?;
     service.start_relay().await?;
     service.start_belfry().await?;
     service.start_post().await?;
@@ -176,9 +188,15 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
     if !service.clock_is_manual() {
         jobs.push(tokio::spawn(jobs::sweep::run(service.clone(), schedule)));
     }
+    let desk = Arc::new(ServiceDesk::new(service.clone()));
     let door = Arc::new(Door {
         hub: hub.clone(),
-        desk,
+        desk: desk.clone(),
+        directory: desk,
+        manners: Manners {
+            subscriptions_max: config.wazo.subscriptions,
+            expire_soon: TimeDelta::seconds(config.wazo.expire_soon_seconds.into()),
+        },
         clock,
         pace: Arc::new(RealPace),
         settings: session::Settings {
@@ -188,23 +206,29 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
         },
         paths_max: config.websocket.registrations,
     });
-    let routes = TowerToHyperService::new(warp::service(routes::routes(House { service: service.clone(), door })));
+    let house = House { service: service.clone(), door };
+    let process = u32::from_be_bytes(random::bytes(&SystemRandom));
+    let wazo_routes = TowerToHyperService::new(warp::service(routes::wazo(house.clone())));
+    let wazo_routes = Observed::new(wazo_routes, meter.clone(), process ^ 1);
+    let routes = TowerToHyperService::new(warp::service(routes::routes(house)));
     let proxies = Proxies::new(&config.auth.proxy_header, config.proxies(), config.trusted_origins());
     let cors = Cors::new(config.cors.any(), config.cors.named().unwrap_or_default());
     let routes = Porch::new(routes, Arc::new(proxies), Arc::new(cors));
-    let routes = Observed::new(routes, meter, u32::from_be_bytes(random::bytes(&SystemRandom)));
+    let routes = Observed::new(routes, meter, process);
     let settings = accept::Settings {
         header_deadline: Duration::from_secs(config.http.header_seconds),
         connections_max: config.http.connections,
         ..accept::Settings::default()
     };
     let (stop, _) = watch::channel(false);
+    let mut shown = Vec::new();
     let mut bound = Vec::new();
-    for listener in &config.listener {
-        let address = listener.address;
-        bound.push(TcpListener::bind(address).await.map_err(|why| StartError::Listen { address, why })?);
+    for Listener { address, certificate, key } in &config.listener {
+        let (address, files) = (*address, certificate.as_deref().zip(key.as_deref()));
+        let secure = secure(files, settings.http2, &mut shown)?;
+        bound.push((TcpListener::bind(address).await.map_err(|why| StartError::Listen { address, why })?, secure));
     }
-    let addresses = bound.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+    let addresses = bound.iter().filter_map(|(listener, _)| listener.local_addr().ok()).collect();
     let stopped = || {
         let mut stopping = stop.subscribe();
         async move {
@@ -214,28 +238,72 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
     };
     let mut listeners: Vec<JoinHandle<()>> = Vec::new();
     let mut metrics = None;
-    if let Some(listener) = bind_metrics(config).await? {
+    let http1 = accept::Settings { http2: false, ..settings };
+    if let Some(listener) = bind_apart("metrics.address", config.metrics_address(), config.metrics.chosen).await? {
         metrics = listener.local_addr().ok();
+        let secure = secure(files(&config.metrics.certificate, &config.metrics.key), http1.http2, &mut shown)?;
         let routes = TowerToHyperService::new(warp::service(routes::metrics(Board::new(service.clone()))));
-        let settings = accept::Settings { connections_max: SCRAPERS_MAX, http2: false, ..settings };
-        listeners.push(tokio::spawn(accept::serve(listener, routes, settings, stopped())));
+        let settings = accept::Settings { connections_max: SCRAPERS_MAX, ..http1 };
+        listeners.push(tokio::spawn(accept::serve_with(listener, secure, routes, settings, stopped())));
     }
-    let serving = |listener| tokio::spawn(accept::serve(listener, routes.clone(), settings, stopped()));
+    let mut wazo = None;
+    if let Some(listener) = bind_apart("wazo.address", config.wazo_address(), config.wazo.chosen).await? {
+        wazo = listener.local_addr().ok();
+        let certificate = wazo_certificate(config)?;
+        let secure = Some(Secure::new(certificate.clone(), http1.http2)?);
+        shown.push(certificate);
+        listeners.push(tokio::spawn(accept::serve_with(listener, secure, wazo_routes, http1, stopped())));
+    }
+    let serving =
+        |(listener, secure)| tokio::spawn(accept::serve_with(listener, secure, routes.clone(), settings, stopped()));
     listeners.extend(bound.into_iter().map(serving));
     let grace = Duration::from_secs(config.http.shutdown_seconds);
-    Ok(Running { addresses, metrics, service, hub, kv, stop, listeners, jobs, grace })
+    Ok(Running { addresses, metrics, wazo, shown, service, hub, kv, stop, listeners, jobs, grace })
 }
 
-/// The listener for `/metrics`. The one that nobody asked for may be missing: its port is another's, and the service is worth more.
-async fn bind_metrics(config: &Config) -> Result<Option<TcpListener>, StartError> {
-    let Some(address) = config.metrics_address() else { return Ok(None) };
+/// A listener for one thing alone. One that nobody asked for may be missing: its port is another's, and the service is worth more.
+async fn bind_apart(
+    key: &'static str,
+    address: Option<SocketAddr>,
+    chosen: bool,
+) -> Result<Option<TcpListener>, StartError> {
+    let Some(address) = address else { return Ok(None) };
     match TcpListener::bind(address).await {
         Ok(listener) => Ok(Some(listener)),
-        Err(why) if config.metrics.chosen => Err(StartError::Listen { address, why }),
+        Err(why) if chosen => Err(StartError::Listen { address, why }),
         Err(error) => {
-            tracing::warn!(%address, %error, "no metrics: metrics.address cannot be listened on");
+            tracing::warn!(%address, %error, "the service runs without {key}: it cannot be listened on");
             Ok(None)
         }
+    }
+}
+
+/// Two settings as paths, where they are set.
+fn files<'a>(certificate: &'a str, key: &'a str) -> Option<(&'a Path, &'a Path)> {
+    (!certificate.is_empty()).then(|| (certificate.as_ref(), key.as_ref()))
+}
+
+/// TLS for a listener that has files for it.
+fn secure(
+    files: Option<(&Path, &Path)>,
+    http2: bool,
+    shown: &mut Vec<Arc<Shown>>,
+) -> Result<Option<Secure>, StartError> {
+    let Some((certificate, key)) = files else { return Ok(None) };
+    let read = Shown::read(certificates::Files { certificate: certificate.to_owned(), key: key.to_owned() })?;
+    shown.push(read.clone());
+    Ok(Some(Secure::new(read, http2)?))
+}
+
+/// What the Wazo listener shows: what is configured, or else a certificate of our own.
+fn wazo_certificate(config: &Config) -> Result<Arc<Shown>, TlsError> {
+    let wazo = &config.wazo;
+    if let Some((certificate, key)) = files(&wazo.certificate, &wazo.key) {
+        return Shown::read(certificates::Files { certificate: certificate.to_owned(), key: key.to_owned() });
+    }
+    match config.store.engine {
+        Engine::Memory => Shown::passing(&wazo.names),
+        Engine::Sled | Engine::Redb => Shown::read(certificates::own(&config.store.path.join("tls"), &wazo.names)?),
     }
 }
 
@@ -243,6 +311,16 @@ impl Running {
     /// Turns to a text when the store failed: the process should end then.
     pub fn failed(&self) -> watch::Receiver<Option<String>> {
         self.kv.failed()
+    }
+
+    /// Reads all certificates anew. One that cannot be used is told in the log, and the one before it stays.
+    pub fn reload_certificates(&self) {
+        for shown in &self.shown {
+            match shown.reload() {
+                Ok(()) => tracing::info!(certificate = %shown, "certificate read"),
+                Err(error) => tracing::error!(%error, "the certificate was not replaced"),
+            }
+        }
     }
 
     /// Takes no more connections, tells the sockets 1012, ends the jobs, closes the store.

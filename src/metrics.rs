@@ -23,9 +23,22 @@ const REQUEST: [f64; 13] = [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
 
 /// Series that are there from the start at zero, so that an alert on one of them does not wait for its first count. A name that is missing
 /// here shows when it is first told.
-const DIALECTS: [&str; 1] = ["side"];
+const DIALECTS: [&str; 2] = ["side", "wazo"];
 const REASONS: [&str; 6] = ["broken", "lost", "refused", "silent", "slow", "stalled"];
-const EVENTS: [&str; 9] = ["alarm", "changed", "group", "import", "list", "member", "presence", "rights", "signed_out"];
+const EVENTS: [&str; 12] = [
+    "alarm",
+    "alarm_answered",
+    "changed",
+    "group",
+    "import",
+    "list",
+    "member",
+    "presence",
+    "published",
+    "rights",
+    "signed_out",
+    "token_ended",
+];
 const FIRED: [(&str, &str); 2] = [("AUDIO", "side"), ("DISPLAY", "side")];
 const OUTCOMES: [&str; 4] = ["created", "failed", "unchanged", "updated"];
 

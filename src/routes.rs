@@ -11,13 +11,13 @@ use warp::{Filter, Rejection, Reply};
 
 use crate::api::metrics::Board;
 use crate::api::{
-    alarms, app_passwords, calendars, clock, deliveries, files, groups, health, imports, me, metrics, organisations,
-    presence, shares, tickets, tokens, users,
+    addressbooks, alarms, app_passwords, bus, calendars, clock, contacts, deliveries, events, files, groups, health,
+    imports, me, metrics, organisations, presence, shares, tickets, tokens, users,
 };
 use crate::dav::dispatch;
 use crate::domain::refusal::Refusal;
 use crate::gateway::upgrade::Door;
-use crate::gateway::{cti_doors, ws};
+use crate::gateway::{cti_doors, websocketd, ws};
 use crate::http::body;
 use crate::http::call::{Call, call};
 use crate::http::problem;
@@ -42,6 +42,10 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
     let send = || with().and(call()).and(warp::body::stream());
     let socket = || with().and(door.clone()).and(call()).and(warp::ext::optional());
 
+    let wazo = warp::path!("api" / "websocketd").and(get).and(with()).and(door.clone()).and(call()).and(warp::ext::optional()).then(websocketd::websocketd)
+        .or(warp::path!("api" / "auth" / "0.1" / "token" / String).and(get.or(warp::head()).unify()).and(ask()).then(tokens::look)).unify()
+        .or(warp::path!("api" / "bus" / "events").and(post).and(send()).then(bus::publish)).unify().boxed();
+
     let health = warp::path!("healthz").and(get).then(health::live)
         .or(warp::path!("readyz").and(get).and(with()).then(health::ready)).unify().boxed();
 
@@ -63,7 +67,15 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
         .or(warp::path!("api" / "calendars").and(post).and(send()).then(calendars::make)).unify()
         .or(warp::path!("api" / "calendars" / String / String).and(get).and(ask()).then(calendars::show)).unify()
         .or(warp::path!("api" / "calendars" / String / String).and(patch).and(send()).then(calendars::patch)).unify()
-        .or(warp::path!("api" / "calendars" / String / String).and(delete).and(ask()).then(calendars::delete)).unify().boxed();
+        .or(warp::path!("api" / "calendars" / String / String).and(delete).and(ask()).then(calendars::delete)).unify()
+        .or(warp::path!("api" / "calendars" / String / String / "events").and(get).and(ask()).then(events::list)).unify().boxed();
+
+    let books = warp::path!("api" / "addressbooks").and(get).and(ask()).then(addressbooks::list)
+        .or(warp::path!("api" / "addressbooks").and(post).and(send()).then(addressbooks::make)).unify()
+        .or(warp::path!("api" / "addressbooks" / String / String).and(get).and(ask()).then(addressbooks::show)).unify()
+        .or(warp::path!("api" / "addressbooks" / String / String).and(patch).and(send()).then(addressbooks::patch)).unify()
+        .or(warp::path!("api" / "addressbooks" / String / String).and(delete).and(ask()).then(addressbooks::delete)).unify()
+        .or(warp::path!("api" / "addressbooks" / String / String / "contacts").and(get).and(ask()).then(contacts::list)).unify().boxed();
 
     let sharing = warp::path!("api" / "calendars" / String / String / "shares" / String).and(put).and(send()).then(shares::share)
         .or(warp::path!("api" / "calendars" / String / String / "shares" / String).and(delete).and(ask()).then(shares::unshare)).unify()
@@ -115,9 +127,17 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
     // Everything else is DAV, below `/dav` too.
     let dav = send().then(dispatch::answer).boxed();
 
-    health.or(side).unify().or(cti).unify().or(imports).unify().or(calendars).unify().or(sharing).unify()
+    health.or(side).unify().or(cti).unify().or(wazo).unify().or(imports).unify().or(calendars).unify().or(books).unify().or(sharing).unify()
         .or(alarms).unify().or(clock).unify().or(people).unify().or(organisations).unify().or(groups).unify().or(unknown).unify().or(dav).unify()
         .recover(broken)
+}
+
+/// What the Wazo listener serves: its socket on every path.
+pub fn wazo(house: House) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone {
+    let House { service, door } = house;
+    let with = warp::any().map(move || service.clone());
+    let door = warp::any().map(move || door.clone());
+    with.and(door).and(call()).and(warp::ext::optional()).then(websocketd::websocketd)
 }
 
 /// What the metrics' own listener serves.

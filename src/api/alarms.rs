@@ -16,6 +16,7 @@ use crate::domain::refusal::{Fault, Refusal};
 use crate::http::auth;
 use crate::http::call::Call;
 use crate::http::problem;
+use crate::service::answers::Answered;
 
 /// What is shown when nobody says: the last day and the next week.
 const BACK_DAYS: i64 = 1;
@@ -37,6 +38,18 @@ fn rung_shape(rung: &Rung) -> Value {
     let mut shape = shape(&rung.alarm, rung.state.as_str());
     if let State::Snoozed(until) = rung.state {
         shape["until"] = json!(occurrence::instant(&until));
+    }
+    shape
+}
+
+/// What became of it, and where the person wants answers in their events, whether this one stands there.
+fn answered_shape(answered: &Answered) -> Value {
+    let mut shape = rung_shape(&answered.rung);
+    if let Some(written) = &answered.written {
+        shape["writtenBack"] = json!(written.is_ok());
+        if let Err(why) = written {
+            shape["why"] = json!(why);
+        }
     }
     shape
 }
@@ -74,7 +87,7 @@ pub async fn acknowledge(id: String, house: House, call: Call) -> Response {
     answer(
         async {
             let caller = auth::caller(&house, &call).await?;
-            Ok(problem::json(StatusCode::OK, &rung_shape(&house.acknowledge(&caller, number(&id)?).await?)))
+            Ok(problem::json(StatusCode::OK, &answered_shape(&house.acknowledge(&caller, number(&id)?).await?)))
         }
         .await,
     )
@@ -96,7 +109,10 @@ pub async fn snooze<B: Buf>(
     answer(
         async {
             let (caller, wanted): (_, Snooze) = caller_and_json(&house, &call, stream).await?;
-            Ok(problem::json(StatusCode::OK, &rung_shape(&house.snooze(&caller, number(&id)?, wanted.until).await?)))
+            Ok(problem::json(
+                StatusCode::OK,
+                &answered_shape(&house.snooze(&caller, number(&id)?, wanted.until).await?),
+            ))
         }
         .await,
     )

@@ -2,18 +2,18 @@
 
 use bytes::Buf;
 use futures_util::Stream;
+use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use warp::reply::Response;
 
-use crate::api::{House, answer, caller_and_json, person};
+use crate::api::{House, person, signed, signed_with};
 use crate::domain::address::UserName;
 use crate::domain::device::{Device, Scope};
 use crate::domain::occurrence;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
-use crate::http::auth;
 use crate::http::call::Call;
 use crate::http::problem;
 
@@ -37,14 +37,11 @@ fn whose(caller: &Principal, call: &Call) -> Result<UserName, Refusal> {
 }
 
 pub async fn list(house: House, call: Call) -> Response {
-    answer(
-        async {
-            let caller = auth::caller(&house, &call).await?;
-            let devices = house.devices(&whose(&caller, &call)?).await?;
-            Ok(problem::json(StatusCode::OK, &Value::Array(devices.iter().map(shape).collect())))
-        }
-        .await,
-    )
+    signed(house, call, |house, call, caller| async move {
+        let devices = house.devices(&whose(&caller, &call)?).await?;
+        Ok(problem::json(StatusCode::OK, &Value::Array(devices.iter().map(shape).collect())))
+    })
+    .await
 }
 
 #[derive(Deserialize)]
@@ -57,29 +54,23 @@ struct Wanted {
 
 /// 201 with the password, which nobody can look up later.
 pub async fn add<B: Buf>(house: House, call: Call, stream: impl Stream<Item = Result<B, warp::Error>>) -> Response {
-    answer(
-        async {
-            let (caller, wanted): (_, Wanted) = caller_and_json(&house, &call, stream).await?;
-            let (password, device) = house.add_device(&caller, &wanted.name, Scope::parse(&wanted.scope)?).await?;
-            let mut body = shape(&device);
-            body["password"] = json!(password);
-            let mut response = problem::json(StatusCode::CREATED, &body);
-            if let Ok(place) = HeaderValue::from_str(&format!("/api/app-passwords/{}", device.id)) {
-                response.headers_mut().insert(http::header::LOCATION, place);
-            }
-            Ok(response)
+    signed_with(house, call, stream, |house, _, caller, wanted: Wanted| async move {
+        let (password, device) = house.add_device(&caller, &wanted.name, Scope::parse(&wanted.scope)?).await?;
+        let mut body = shape(&device);
+        body["password"] = json!(password);
+        let mut response = problem::json(StatusCode::CREATED, &body);
+        if let Ok(place) = HeaderValue::from_str(&format!("/api/app-passwords/{}", device.id)) {
+            response.headers_mut().insert(LOCATION, place);
         }
-        .await,
-    )
+        Ok(response)
+    })
+    .await
 }
 
 pub async fn remove(id: String, house: House, call: Call) -> Response {
-    answer(
-        async {
-            let caller = auth::caller(&house, &call).await?;
-            house.remove_device(&whose(&caller, &call)?, &id).await?;
-            Ok(problem::empty(StatusCode::NO_CONTENT))
-        }
-        .await,
-    )
+    signed(house, call, |house, call, caller| async move {
+        house.remove_device(&whose(&caller, &call)?, &id).await?;
+        Ok(problem::empty(StatusCode::NO_CONTENT))
+    })
+    .await
 }

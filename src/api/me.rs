@@ -3,11 +3,11 @@
 use bytes::Buf;
 use futures_util::Stream;
 use http::StatusCode;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use warp::reply::Response;
 
-use crate::api::{House, answer, caller_and_json, users};
+use crate::api::{House, answer, caller_and_json, given, users};
 use crate::domain::channel::{Channels, Ntfy};
 use crate::domain::occurrence;
 use crate::domain::principal::Principal;
@@ -28,6 +28,7 @@ fn shape(caller: &Principal, channels: &Channels, fresh: Option<String>) -> Valu
     });
     let ntfy = channels.ntfy.as_ref().map(|ntfy| json!({ "url": ntfy.url, "token": ntfy.token.is_some() }));
     shape["channels"] = json!({ "email": channels.email, "webhook": webhook, "ntfy": ntfy });
+    shape["ackWritesBack"] = json!(channels.writes_back);
     shape
 }
 
@@ -49,9 +50,11 @@ struct Wanted {
     #[serde(default, deserialize_with = "given")]
     timezone: Option<Option<String>>,
     channels: Option<WantedChannels>,
+    #[serde(rename = "ackWritesBack")]
+    writes_back: Option<bool>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct WantedChannels {
     email: Option<bool>,
@@ -74,12 +77,9 @@ struct WantedNtfy {
     token: Option<String>,
 }
 
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(from).map(Some)
-}
-
-fn change(wanted: WantedChannels) -> Change {
+fn change(wanted: WantedChannels, writes_back: Option<bool>) -> Change {
     Change {
+        writes_back,
         email: wanted.email,
         webhook: wanted.webhook.map(|webhook| webhook.map(|webhook| webhook.url)),
         ntfy: wanted.ntfy.map(|ntfy| ntfy.map(|ntfy| Ntfy { url: ntfy.url, token: ntfy.token })),
@@ -91,9 +91,12 @@ pub async fn patch<B: Buf>(house: House, call: Call, stream: impl Stream<Item = 
         async {
             let (mut caller, wanted): (_, Wanted) = caller_and_json(&house, &call, stream).await?;
             // Channels are refused more often than zones: asked first, a refusal leaves the zone alone too.
-            let (channels, fresh) = match wanted.channels {
-                Some(wanted) => house.set_channels(&caller.name, change(wanted)).await?,
-                None => (house.channels(&caller.name).await?, None),
+            let (channels, fresh) = match (wanted.channels, wanted.writes_back) {
+                (None, None) => (house.channels(&caller.name).await?, None),
+                (channels, writes_back) => {
+                    let change = change(channels.unwrap_or_default(), writes_back);
+                    house.set_channels(&caller.name, change).await?
+                }
             };
             if let Some(zone) = wanted.timezone {
                 caller = house.set_timezone(&caller.name, zone.as_deref()).await?;

@@ -1,16 +1,22 @@
 //! The JSON face: every handler reads a call, asks the service, and answers. Knows no other face.
 
+pub mod addressbooks;
 pub mod alarms;
 pub mod app_passwords;
+pub mod bus;
 pub mod calendars;
 pub mod clock;
+pub mod collections;
+pub mod contacts;
 pub mod deliveries;
+pub mod events;
 pub mod files;
 pub mod groups;
 pub mod health;
 pub mod imports;
 pub mod me;
 pub mod metrics;
+pub mod order;
 pub mod organisations;
 pub mod presence;
 pub mod shares;
@@ -23,6 +29,7 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes};
 use futures_util::Stream;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use warp::reply::Response;
 
 use crate::domain::address::{Address, Kind, UserName};
@@ -43,6 +50,40 @@ pub type House = Arc<Service>;
 /// Turns a handler's refusal into its problem.
 fn answer(outcome: Result<Response, Refusal>) -> Response {
     outcome.unwrap_or_else(|refusal| problem::problem(&refusal))
+}
+
+/// Lets whoever calls act, once it is known who that is.
+async fn signed<F>(house: House, call: Call, act: impl FnOnce(House, Call, Principal) -> F) -> Response
+where
+    F: Future<Output = Result<Response, Refusal>>,
+{
+    let outcome = match auth::caller(&house, &call).await {
+        Ok(caller) => act(house, call, caller).await,
+        Err(refusal) => Err(refusal),
+    };
+    answer(outcome)
+}
+
+/// Lets whoever calls act upon the JSON that they sent.
+async fn signed_with<T: DeserializeOwned, B: Buf, F>(
+    house: House,
+    call: Call,
+    stream: impl Stream<Item = Result<B, warp::Error>>,
+    act: impl FnOnce(House, Call, Principal, T) -> F,
+) -> Response
+where
+    F: Future<Output = Result<Response, Refusal>>,
+{
+    let outcome = match caller_and_json(&house, &call, stream).await {
+        Ok((caller, wanted)) => act(house, call, caller, wanted).await,
+        Err(refusal) => Err(refusal),
+    };
+    answer(outcome)
+}
+
+/// Reads a member that may be absent, `null` or there.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(from).map(Some)
 }
 
 /// Who calls, and the body that they sent. Who is not let in has sent theirs in vain, yet gets to read why.

@@ -2,12 +2,12 @@
 
 use bytes::Buf;
 use futures_util::Stream;
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 use warp::reply::Response;
 
-use crate::api::{House, address, answer, calendars, caller_and_json, person};
+use crate::api::{House, address, answer, caller_and_json, collections, person};
 use crate::domain::access::Right;
 use crate::domain::address::{Address, Kind};
 use crate::domain::refusal::{Fault, Refusal};
@@ -86,7 +86,7 @@ pub async fn public<B: Buf>(
             let right = public.right.as_deref().map(|text| granted(text, Right::ReadWrite)).transpose()?;
             let at = address(Kind::Calendar, &user, &id)?;
             house.set_public(&caller, &at, right).await?;
-            Ok(problem::json(StatusCode::OK, &calendars::shape(&house.view(&caller.name, &at).await?)))
+            Ok(problem::json(StatusCode::OK, &collections::shape(&house, &house.view(&caller.name, &at).await?).await?))
         }
         .await,
     )
@@ -104,12 +104,7 @@ pub async fn subscribe<B: Buf>(
             let source = Address::parse(&wanted.source)
                 .ok_or_else(|| Fault::whole(format!("{:?} is no path of a calendar", wanted.source)))?;
             let at = house.subscribe(&caller, &source, wanted.name).await?;
-            let view = house.view(&caller.name, &at).await?;
-            let mut response = problem::json(StatusCode::CREATED, &calendars::shape(&view));
-            if let Ok(place) = HeaderValue::from_str(&format!("/api{at}")) {
-                response.headers_mut().insert(http::header::LOCATION, place);
-            }
-            Ok(response)
+            collections::made(&house, &house.view(&caller.name, &at).await?).await
         }
         .await,
     )

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
 use crate::domain::event::Event;
@@ -14,7 +15,6 @@ use crate::domain::event::Event;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Face {
     Side,
-    Wazo,
     Cti,
     /// The same with the title of an event, for those who may read it.
     CtiTitled,
@@ -24,12 +24,40 @@ pub enum Face {
     Stream,
 }
 
-const FACES: usize = 8;
+const FACES: usize = 7;
 
 /// What a weight counts for a notice beside its texts: braces, keys, numbers, a frame head.
 const WEIGHT_FIXED: usize = 96;
 /// The same for a presence: its keys are many and long.
 const WEIGHT_PRESENCE: usize = 400;
+
+/// The same for each object of a change, where they are told one by one.
+const OBJECT_FIXED: usize = 512;
+
+/// One message of a wire whose listeners choose by names and access lists. One event may be several.
+#[derive(Debug)]
+pub struct Telling {
+    pub name: String,
+    /// What an access list must grant; absent where nothing is demanded.
+    pub demand: Option<String>,
+    pub ears: Ears,
+    pub body: String,
+    /// The bytes of each spelling, encoded by the first who needs them.
+    pub frames: [OnceLock<Bytes>; SPELLINGS],
+}
+
+/// For whom a telling is worded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ears {
+    Everybody,
+    /// Who owns what it is about.
+    Owner,
+    /// All but the owner.
+    Others,
+}
+
+/// How many spellings of a telling there are.
+pub const SPELLINGS: usize = 2;
 
 /// One event as every listener on this node shares it.
 #[derive(Debug)]
@@ -38,6 +66,8 @@ pub struct Notice {
     /// The stamp of the commit that caused it, and its number in that commit.
     pub stamp: u64,
     pub part: u32,
+    /// When it was told.
+    pub at: DateTime<Utc>,
     /// It should have been told earlier: the service was down at its instant.
     pub late: bool,
     /// Lives as long as anybody still holds this notice; what is written takes a clone along.
@@ -46,12 +76,29 @@ pub struct Notice {
     pub told: Option<Arc<AtomicBool>>,
     /// The bytes of each face, encoded once per event by the first who needs them.
     pub frames: [OnceLock<Bytes>; FACES],
+    /// What it says on the wire of names and access lists, worded once per event.
+    pub tellings: OnceLock<Vec<Telling>>,
 }
 
 impl Notice {
+    /// An event without a date.
     pub fn new(event: Event, stamp: u64, part: u32, late: bool, flight: Flight) -> Arc<Notice> {
+        Notice::dated(event, stamp, part, late, flight, DateTime::UNIX_EPOCH)
+    }
+
+    pub fn dated(event: Event, stamp: u64, part: u32, late: bool, flight: Flight, at: DateTime<Utc>) -> Arc<Notice> {
         let told = matches!(event, Event::Rang { .. }).then(Arc::default);
-        Arc::new(Notice { event, stamp, part, late, flight, told, frames: Default::default() })
+        Arc::new(Notice {
+            event,
+            stamp,
+            part,
+            at,
+            late,
+            flight,
+            told,
+            frames: Default::default(),
+            tellings: OnceLock::new(),
+        })
     }
 
     /// Notes that an alarm was passed on to somebody.
@@ -71,16 +118,16 @@ impl Notice {
         let address = |user: &str, name: &str| user.len() + name.len();
         WEIGHT_FIXED
             + match &self.event {
-                Event::Changed { address: a, .. } | Event::RightsChanged { address: a, .. } => {
-                    address(a.user().as_str(), a.name())
-                }
+                Event::RightsChanged { address: a, .. } => address(a.user().as_str(), a.name()),
+                Event::Changed { address: a, .. } => address(a.user().as_str(), a.name()),
                 Event::ListChanged { address: a, .. } => address(a.user().as_str(), a.name()),
                 Event::Imported { address: a, import, .. } => address(a.user().as_str(), a.name()) + import.len(),
-                Event::Rang { alarm, .. } => {
+                Event::Rang { alarm, .. } | Event::Answered { alarm, .. } => {
                     let a = alarm.object.collection();
                     address(a.user().as_str(), a.name()) + alarm.object.name().len() + alarm.summary.len()
                 }
-                Event::SignedOut { .. } => 0,
+                Event::SignedOut { .. } | Event::TokenEnded { .. } => 0,
+                Event::Published(published) => published.name.len() + published.body.len(),
                 Event::PresenceChanged { news } | Event::MemberChanged { news, .. } => {
                     let texts = [&news.shown.message, &news.shown.title.as_ref().map(|title| title.text.clone())];
                     WEIGHT_PRESENCE
@@ -89,6 +136,17 @@ impl Notice {
                 }
                 Event::GroupChanged { .. } => WEIGHT_PRESENCE,
             }
+    }
+
+    /// About how many bytes it will be for a listener who is told of each object.
+    pub fn weight_in_full(&self) -> usize {
+        let objects = match &self.event {
+            Event::Changed { objects, .. } => {
+                objects.iter().map(|object| OBJECT_FIXED + object.name.len() + object.uid.len() * 2).sum()
+            }
+            _ => 0,
+        };
+        self.weight() + objects
     }
 }
 

@@ -50,14 +50,17 @@ impl Alarms {
                     "action": firing.action.as_str(),
                     "description": firing.description,
                     "summary": firing.summary,
+                    "attendees": firing.attendees,
                 });
                 say(format_args!("{shape}"))?;
             } else {
+                let to = if firing.attendees.is_empty() { "" } else { "  to " };
                 say(format_args!(
-                    "{at}  {:<8} {}  {}",
+                    "{at}  {:<8} {}  {}{to}{}",
                     firing.action.as_str(),
                     start.unwrap_or_default(),
-                    firing.summary
+                    firing.summary,
+                    firing.attendees.join(", ")
                 ))?;
             }
         }

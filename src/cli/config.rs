@@ -38,11 +38,11 @@ impl Config {
     pub fn run(self) -> Result<ExitCode, Failure> {
         match self {
             Config::Check(check) => {
-                configured(&check.flags, &[])?;
+                configured(&check.flags, &[], None)?;
                 say(format_args!("the configuration is sound"))?;
             }
             Config::Show(show) => {
-                let (_, layers) = configured(&show.flags, &[])?;
+                let (_, layers) = configured(&show.flags, &[], None)?;
                 for (key, (value, origin)) in &layers {
                     let hidden = toml::Value::String("(set, not shown)".to_owned());
                     let secret = key.ends_with("password") && value.as_str().is_some_and(|text| !text.is_empty());

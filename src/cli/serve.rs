@@ -23,6 +23,9 @@ pub struct Serve {
     /// An address to listen on, instead of the configured ones; may be given several times
     #[arg(long, value_name = "ADDR")]
     listen: Vec<SocketAddr>,
+    /// The address for Wazo clients, or "off"
+    #[arg(long, value_name = "ADDR|off")]
+    wazo_listen: Option<String>,
     /// Make demo users with calendars; only into an empty store, only on loopback
     #[arg(long)]
     demo: bool,
@@ -48,7 +51,11 @@ fn clock(text: &str) -> Result<Turning, String> {
 }
 
 /// Reads the configuration from its layers.
-pub fn configured(flags: &ConfigFlags, listen: &[SocketAddr]) -> Result<(Config, config::Layers), Failure> {
+pub fn configured(
+    flags: &ConfigFlags,
+    listen: &[SocketAddr],
+    wazo: Option<&str>,
+) -> Result<(Config, config::Layers), Failure> {
     let mut set = Vec::new();
     if let Some(data) = &flags.data {
         set.push(("store.path", Value::String(text(data)?), "--data"));
@@ -58,6 +65,9 @@ pub fn configured(flags: &ConfigFlags, listen: &[SocketAddr]) -> Result<(Config,
             Value::Table(toml::Table::from_iter([("address".to_owned(), Value::String(address.to_string()))]))
         };
         set.push(("listener", Value::Array(listen.iter().map(listener).collect()), "--listen"));
+    }
+    if let Some(address) = wazo {
+        set.push(("wazo.address", Value::String(address.to_owned()), "--wazo-listen"));
     }
     let layers = config::layers(flags.config.as_deref(), std::env::vars(), set)?;
     Ok((config::read(&layers)?, layers))
@@ -69,9 +79,10 @@ fn text(path: &Path) -> Result<String, Failure> {
 
 impl Serve {
     pub async fn run(self) -> Result<ExitCode, Failure> {
-        let (config, _) = configured(&self.flags, &self.listen)?;
+        let (config, _) = configured(&self.flags, &self.listen, self.wazo_listen.as_deref())?;
         telemetry::start(&config.log);
-        let addresses = config.listener.iter().map(|listener| listener.address).chain(config.metrics_address());
+        let apart = config.metrics_address().into_iter().chain(config.wazo_address());
+        let addresses = config.listener.iter().map(|listener| listener.address).chain(apart);
         if self.demo && addresses.into_iter().any(|address| !address.ip().is_loopback()) {
             return Err("--demo makes accounts that everybody knows: it listens on loopback addresses only".into());
         }
@@ -82,6 +93,7 @@ impl Serve {
         // Listened for before anybody can know that the service runs.
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
         let running = app::start(&config, clock).await?;
         if self.demo {
             if let Err(refusal) = running.service.fill_demo().await {
@@ -99,8 +111,18 @@ impl Serve {
         if let Some(address) = running.metrics {
             tracing::info!(%address, "serving /metrics");
         }
+        if let Some(address) = running.wazo {
+            tracing::info!(%address, "serving Wazo clients");
+        }
         let mut failed = running.failed();
+        let reload = async {
+            while hangup.recv().await.is_some() {
+                running.reload_certificates();
+            }
+            std::future::pending::<()>().await;
+        };
         let code = tokio::select! {
+            () = reload => ExitCode::SUCCESS,
             () = async { tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} } } => {
                 tracing::info!("stopping");
                 ExitCode::SUCCESS

@@ -113,7 +113,7 @@ impl Where {
         if self.server.user.is_some() {
             return Ok(Door::Service(Client::new(&self.server)?));
         }
-        let (config, _) = configured(&self.flags, &[])?;
+        let (config, _) = configured(&self.flags, &[], None)?;
         let kv = match app::open_store(&config) {
             Err(KvError::Held(at)) => {
                 return Err(format!(

@@ -10,6 +10,9 @@ use crate::config::auth;
 use crate::config::metrics::OFF;
 use crate::domain::organisation::Id;
 
+/// What the rows of one resource's dead properties hold at most, with room for their names.
+const PROPERTY_BYTES_MAX: i64 = 120_000;
+
 /// Whether a value could work, beyond its type; `key` is dotted.
 pub fn check(key: &str, value: &Value) -> Result<(), String> {
     match (key, value) {
@@ -23,7 +26,7 @@ pub fn check(key: &str, value: &Value) -> Result<(), String> {
         ("auth.mail_domain", Value::String(domain)) if domain.is_empty() || domain.contains(['@', ' ']) => {
             Err(format!("{domain:?} cannot stand behind the @ of a mail address"))
         }
-        ("metrics.address", Value::String(text)) if !OFF.contains(&text.as_str()) => {
+        ("metrics.address" | "wazo.address", Value::String(text)) if !OFF.contains(&text.as_str()) => {
             text.parse::<SocketAddr>().map(drop).map_err(|_| format!("{text:?} is neither an address nor \"off\""))
         }
         ("sweep.schedule", Value::String(text)) => {
@@ -41,6 +44,9 @@ pub fn check(key: &str, value: &Value) -> Result<(), String> {
             | "sinks.at_once",
             Value::Integer(0),
         ) => Err("must be at least 1".to_owned()),
+        ("limits.property_bytes", Value::Integer(bytes)) if *bytes > PROPERTY_BYTES_MAX => {
+            Err(format!("must be at most {PROPERTY_BYTES_MAX}"))
+        }
         ("listener", Value::Array(all)) if all.is_empty() => Err("must name at least one address".to_owned()),
         (_, Value::Integer(number)) if *number < 0 => Err("must not be negative".to_owned()),
         _ => Ok(()),

@@ -1,6 +1,7 @@
 //! Where HTTP is served, and its bounds: `[[listener]]`, `[http]`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -8,6 +9,9 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 pub struct Listener {
     pub address: SocketAddr,
+    /// PEM files; TLS where both are given.
+    pub certificate: Option<PathBuf>,
+    pub key: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

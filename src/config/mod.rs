@@ -18,6 +18,7 @@ pub mod reports;
 pub mod settings;
 pub mod sinks;
 pub mod store;
+pub mod wazo;
 pub mod websocket;
 pub mod words;
 
@@ -44,6 +45,7 @@ use crate::config::presence::{OrganisationKeys, PresenceKeys};
 use crate::config::reports::ReportKeys;
 use crate::config::sinks::SinkKeys;
 use crate::config::store::Store;
+use crate::config::wazo::Wazo;
 use crate::config::websocket::WebSocket;
 use crate::domain::net::Nets;
 
@@ -94,6 +96,7 @@ pub struct Config {
     pub store: Store,
     pub calendar: Calendar,
     pub websocket: WebSocket,
+    pub wazo: Wazo,
     pub limits: LimitKeys,
     pub reports: ReportKeys,
     pub alarms: AlarmKeys,
@@ -222,7 +225,19 @@ pub fn read(layers: &Layers) -> Result<Config, ConfigError> {
         let origin = layers.get(key).map_or(Origin::Default, |(_, origin)| origin.clone());
         return Err(ConfigError::Invalid { key: key.to_owned(), origin, why });
     }
-    config.metrics.chosen = layers.get("metrics.address").is_some_and(|(_, origin)| *origin != Origin::Default);
+    let pair = |one: bool, other: bool, key: &str| {
+        let origin = layers.get(key).map_or(Origin::Default, |(_, origin)| origin.clone());
+        let why = "a certificate needs its key, and a key its certificate".to_owned();
+        if one == other { Ok(()) } else { Err(ConfigError::Invalid { key: key.to_owned(), origin, why }) }
+    };
+    for listener in &config.listener {
+        pair(listener.certificate.is_some(), listener.key.is_some(), "listener")?;
+    }
+    pair(config.wazo.certificate.is_empty(), config.wazo.key.is_empty(), "wazo.certificate")?;
+    pair(config.metrics.certificate.is_empty(), config.metrics.key.is_empty(), "metrics.certificate")?;
+    let chosen = |key: &str| layers.get(key).is_some_and(|(_, origin)| *origin != Origin::Default);
+    config.metrics.chosen = chosen("metrics.address");
+    config.wazo.chosen = chosen("wazo.address");
     Ok(config)
 }
 
@@ -309,6 +324,7 @@ mod tests {
             ("CAMPANILE_STORE__ENGINE", "floppy", "engine"),
             ("CAMPANILE_METRICS__ADDRESS", "everywhere", "neither an address nor \"off\""),
             ("CAMPANILE_MAIL__HOST", "mail.example.org", "mail.from must be set too"),
+            ("CAMPANILE_LIMITS__PROPERTY_BYTES", "120001", "must be at most 120000"),
             ("CAMPANILE_SINKS__ATTEMPTS", "0", "must be at least 1"),
             ("CAMPANILE_AUTH__PROXY_HEADER", "X_Remote_User", "underscore"),
             ("CAMPANILE_AUTH__PROXY_HEADER", "Authorization", "cannot be the header"),

@@ -4,12 +4,11 @@ use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use warp::reply::Response;
 
-use crate::dav::dispatch::Request;
 use crate::dav::fault::Fault;
 use crate::dav::headers::{self, Depth};
 use crate::dav::objects;
+use crate::dav::request::Request;
 use crate::domain::address::{Address, Kind};
-use crate::domain::object::{Precondition, Tags};
 use crate::domain::refusal::Refusal;
 use crate::http::problem;
 
@@ -37,8 +36,7 @@ pub async fn delete(request: &Request, at: &Address) -> Result<Response, Fault> 
         return Err(Fault::Malformed("a collection is deleted with the depth infinity, or none".to_owned()));
     }
     // A collection has no tag of its own: it can only be there or not.
-    let Precondition { if_match, if_none_match } = headers::precondition(request.headers())?;
-    if matches!(if_match, Some(Tags::These(_))) || if_none_match == Some(Tags::Any) {
+    if !request.precondition()?.allows_untagged() {
         return Err(Refusal::Precondition.into());
     }
     request.house.delete_collection(&request.caller, at).await?;

@@ -4,12 +4,12 @@ use http::StatusCode;
 use http::header::{CACHE_CONTROL, HeaderValue};
 use warp::reply::Response;
 
-use crate::dav::dispatch::Request;
-use crate::dav::face::{self, Unset};
+use crate::dav::face::{self, Change, Unset};
 use crate::dav::fault::{Condition, Fault};
 use crate::dav::path::Place;
 use crate::dav::props::Property;
 use crate::dav::question::{self, PROPS_MAX};
+use crate::dav::request::Request;
 use crate::dav::xml::{Element, Space};
 use crate::domain::address::{Address, Kind};
 use crate::domain::object::Component;
@@ -104,17 +104,22 @@ fn wanted(at: &Address, kind: Option<Kind>, root: Option<&Element>) -> Result<Wa
         match Property::of(&value.name) {
             Some(Property::ResourceType) => {}
             Some(Property::Components) => wanted.components = components(value)?,
-            _ => match face::dress(&mut wanted.face, at, &value.name, Some(value)) {
-                // Apple sends an order, a transparency and more with every MKCALENDAR, and when that is refused the new calendar vanishes
-                // from its list. So what is not kept is left out, and a PROPFIND shows it.
-                Ok(()) | Err(Unset::Unknown) => {}
-                Err(Unset::Protected) => {
-                    let text = format!("{:?} cannot be set", value.name.local);
-                    return Err(Fault::Condition(Condition::CannotModifyProtectedProperty, text));
+            _ => {
+                match face::dress(&mut wanted.face, at, Change { name: &value.name, value: Some(value), lang: None }) {
+                    Ok(_) => {}
+                    Err(Unset::Protected) => {
+                        let text = format!("{:?} cannot be set", value.name.local);
+                        return Err(Fault::Condition(Condition::CannotModifyProtectedProperty, text));
+                    }
+                    Err(Unset::Bad(Some(condition), why)) => return Err(Fault::Condition(condition, why)),
+                    Err(Unset::Nowhere) => {
+                        return Err(Fault::Denied(format!("{:?} cannot be kept here", value.name.local)));
+                    }
+                    Err(Unset::Bad(None, why) | Unset::Full(why)) => {
+                        return Err(Fault::Malformed(format!("{:?}: {why}", value.name.local)));
+                    }
                 }
-                Err(Unset::Bad(Some(condition), why)) => return Err(Fault::Condition(condition, why)),
-                Err(Unset::Bad(None, why)) => return Err(Fault::Malformed(format!("{:?}: {why}", value.name.local))),
-            },
+            }
         }
     }
     // An empty name, as some clients send it, would show nothing to choose by.

@@ -5,46 +5,22 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes};
 use futures_util::Stream;
 use http::header::{CONTENT_ENCODING, LOCATION};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 use warp::reply::Response;
 
 use crate::dav::fault::{self, Fault};
-use crate::dav::href::Hrefs;
 use crate::dav::methods;
 use crate::dav::path::{self, Path, PathFault, Place};
 use crate::dav::reader::XML_MAX;
-use crate::dav::{collections, creation, objects, propfind, proppatch};
-use crate::domain::principal::Principal;
+use crate::dav::request::Request;
+use crate::dav::{acl, collections, creation, moving, objects, propfind, proppatch, report};
 use crate::domain::refusal::Refusal;
 use crate::http::auth;
 use crate::http::body;
 use crate::http::call::Call;
 use crate::http::problem;
+use crate::http::ui;
 use crate::service::Service;
-
-/// A request that came through the door: somebody's, for a place, with its body.
-pub struct Request {
-    pub house: Arc<Service>,
-    pub caller: Principal,
-    pub body: Bytes,
-    call: Call,
-    path: Path,
-}
-
-impl Request {
-    pub fn place(&self) -> &Place {
-        &self.path.place
-    }
-
-    pub fn headers(&self) -> &HeaderMap {
-        &self.call.headers
-    }
-
-    /// How this client sees our places.
-    pub fn hrefs(&self) -> Hrefs {
-        Hrefs::new(self.path.prefix)
-    }
-}
 
 /// Answers any request for `/`, `/principals/…`, `/calendars/…`, `/addressbooks/…` and `/.well-known/caldav|carddav`, below `/dav` too.
 /// The body is always read to its end or up to a bound, so that the connection can carry the next request.
@@ -58,6 +34,11 @@ pub async fn answer<B: Buf>(
         let mut response = problem::empty(StatusCode::MOVED_PERMANENTLY);
         response.headers_mut().insert(LOCATION, HeaderValue::from_static(root));
         return response;
+    }
+    // A browser gets a page to read; whatever asks for no HTML finds DAV here.
+    if ui::wanted(&call) {
+        body::drain(&call, stream).await;
+        return ui::page(&call);
     }
     let tells_classes = matches!(call.method.as_str(), "OPTIONS" | "PROPFIND");
     let path = Path::parse(&call.path);
@@ -91,16 +72,20 @@ async fn admitted<B: Buf>(
         PathFault::Unknown if matches!(call.method.as_str(), "PUT" | "MKCOL" | "MKCALENDAR") => Fault::NoParent,
         PathFault::Unknown => Fault::Refused(Refusal::NotFound),
     })?;
-    handled(&Request { house, caller, body, call, path }).await
+    handled(&Request::new(house, caller, body, call, path)).await
 }
 
 async fn handled(request: &Request) -> Result<Response, Fault> {
-    match (request.call.method.as_str(), request.place()) {
+    match (request.method(), request.place()) {
         ("OPTIONS", place) => Ok(methods::options(place)),
         ("PROPFIND", _) => propfind::answer(request).await,
+        ("REPORT", _) => report::answer(request).await,
         ("PROPPATCH", _) => proppatch::answer(request).await,
         ("MKCALENDAR", _) => creation::calendar(request).await,
         ("MKCOL", _) => creation::collection(request).await,
+        ("COPY", _) => moving::copy(request).await,
+        ("MOVE", _) => moving::relocate(request).await,
+        ("ACL", _) => acl::answer(request).await,
         ("GET", Place::Object(at)) => objects::get(request, at, false).await,
         ("HEAD", Place::Object(at)) => objects::get(request, at, true).await,
         ("PUT", Place::Object(at)) => objects::put(request, at).await,

@@ -1,74 +1,93 @@
-//! Properties that clients set: what each becomes of a collection's face, or why it cannot be set. Commits nothing.
+//! Properties that clients set: what each becomes of a collection's face or of what is kept beside it, or why it cannot be set. Commits
+//! nothing.
 
+use crate::dav::dead;
 use crate::dav::fault::Condition;
 use crate::dav::props::Property;
 use crate::dav::xml::{Element, Name, Space};
 use crate::dav::zone;
 use crate::domain::address::{Address, Kind};
-use crate::service::collections::{Face, zone_named};
+use crate::domain::dead::DeadChange;
+use crate::service::collections::{COLOR_MAX, DESCRIPTION_MAX, Face, NAME_MAX, zone_named};
 
-/// Bytes of one property's text; a longer one is refused.
-const TEXT_MAX: usize = 16_384;
+/// One property to be set or, where there is no value, taken away.
+#[derive(Clone, Copy)]
+pub struct Change<'a> {
+    pub name: &'a Name,
+    pub value: Option<&'a Element>,
+    /// The `xml:lang` that the value inherits.
+    pub lang: Option<&'a str>,
+}
+
+/// What a property that can be set is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Live,
+    Dead,
+}
 
 /// Why a property cannot be set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unset {
     /// Known, but not the client's to set.
     Protected,
-    /// Nothing that is kept here.
-    Unknown,
+    /// Nothing is kept at this place.
+    Nowhere,
     /// It could be, but not to this value.
     Bad(Option<Condition>, String),
+    /// There is no room for it.
+    Full(String),
 }
 
-/// Sets one property in `face`, or takes it away where there is no value.
-pub fn dress(face: &mut Face, address: &Address, name: &Name, value: Option<&Element>) -> Result<(), Unset> {
+/// Sets one property of a collection in `face`, or takes it away where there is no value.
+pub fn dress(face: &mut Face, address: &Address, change: Change<'_>) -> Result<Fate, Unset> {
+    let value = change.value;
     let text = value.map_or("", |value| value.text.as_str());
-    if text.len() > TEXT_MAX && !is_timezone(name) {
-        return Err(Unset::Bad(None, format!("longer than {TEXT_MAX} bytes")));
-    }
+    let within = |max: usize| match text.len() > max {
+        true => Err(Unset::Bad(None, format!("longer than {max} bytes"))),
+        false => Ok(text),
+    };
     let calendar = address.kind() == Kind::Calendar;
-    if is_timezone(name) && calendar {
-        face.timezone = Some(match value {
-            Some(_) => timezone(text)?,
-            None => String::new(),
-        });
-        return Ok(());
-    }
-    match Property::of(name) {
+    match Property::of(change.name) {
         // A collection always shows some name; without one of its own it is the last part of its address, as when it was made.
         Some(Property::DisplayName) => {
-            face.display_name = Some(value.map_or(address.name(), |_| text).to_owned());
+            let name = within(NAME_MAX)?;
+            face.display_name = Some(value.map_or(address.name(), |_| name).to_owned());
         }
-        Some(Property::Color) if calendar => face.color = Some(text.trim().to_owned()),
-        Some(Property::CalendarDescription) if calendar => face.description = Some(text.to_owned()),
-        Some(Property::BookDescription) if !calendar => face.description = Some(text.to_owned()),
+        Some(Property::Color) if calendar => face.color = Some(within(COLOR_MAX)?.trim().to_owned()),
+        Some(Property::CalendarDescription) if calendar => face.description = Some(within(DESCRIPTION_MAX)?.to_owned()),
+        Some(Property::BookDescription) if !calendar => face.description = Some(within(DESCRIPTION_MAX)?.to_owned()),
         Some(Property::TimezoneId) if calendar => face.timezone = Some(timezone_id(text)?),
-        Some(Property::Transparency) if calendar => face.transparent = Some(transparency(value)?),
-        Some(
-            Property::Color
-            | Property::CalendarDescription
-            | Property::BookDescription
-            | Property::TimezoneId
-            | Property::Transparency,
-        )
-        | None => {
-            return Err(Unset::Unknown);
+        // RFC 4791 5.2.2. The zone's name counts here; the text is kept beside it for whoever asks for it.
+        Some(Property::Timezone) if calendar => {
+            face.timezone = Some(match value {
+                Some(_) => timezone(text)?,
+                None => String::new(),
+            });
+            face.dead.push(dead::change(change.name, value, None));
         }
-        Some(_) => return Err(Unset::Protected),
+        Some(Property::Transparency) if calendar => face.transparent = Some(transparency(value)?),
+        _ => {
+            face.dead.push(keep(change)?);
+            return Ok(Fate::Dead);
+        }
     }
-    Ok(())
+    Ok(Fate::Live)
 }
 
-/// RFC 4791 5.2.2. Only its zone's name is kept, so the property is written and `calendar-timezone-id` is read.
-fn is_timezone(name: &Name) -> bool {
-    name.is(&Space::CalDav, "calendar-timezone")
+/// A property that means nothing where it is set.
+pub fn keep(change: Change<'_>) -> Result<DeadChange, Unset> {
+    if Property::protects(change.name) {
+        return Err(Unset::Protected);
+    }
+    Ok(dead::change(change.name, change.value, change.lang))
 }
 
 fn timezone(text: &str) -> Result<String, Unset> {
     let bad = |why: String| Unset::Bad(Some(Condition::ValidCalendarData), why);
     let tzid = zone::tzid(text).ok_or_else(|| bad("there is no VTIMEZONE with a TZID".to_owned()))?;
-    Ok(zone_named(&tzid).ok_or_else(|| bad(format!("no zone named {tzid:?}")))?.to_owned())
+    // One that only its text describes counts for nothing here; refused, it would make the calendar vanish from the client's list.
+    Ok(zone_named(&tzid).unwrap_or_default().to_owned())
 }
 
 /// RFC 7809 5.2. The empty text takes the zone away.
@@ -101,33 +120,29 @@ mod tests {
         let paris =
             "BEGIN:VCALENDAR&#13;\nBEGIN:VTIMEZONE&#13;\nTZID:Europe/Paris&#13;\nEND:VTIMEZONE&#13;\nEND:VCALENDAR";
         let zone = format!("<C:calendar-timezone>{paris}</C:calendar-timezone>");
-        let long = format!("<D:displayname>{}</D:displayname>", "x".repeat(TEXT_MAX + 1));
+        let long = format!("<D:displayname>{}</D:displayname>", "x".repeat(NAME_MAX + 1));
         let bad = |why: &str| format!("bad {why}");
         // What is set on a calendar and on an address book, as `field=value` or the reason why not.
         let rows = [
             ("<D:displayname> Work &amp; play </D:displayname>", "name= Work & play ", "name= Work & play "),
             ("<D:displayname/>", "name=", "name="),
-            ("<A:calendar-color> #FF2968FF\n</A:calendar-color>", "color=#FF2968FF", "unknown"),
-            ("<C:calendar-description>d</C:calendar-description>", "text=d", "unknown"),
-            ("<CR:addressbook-description>d</CR:addressbook-description>", "unknown", "text=d"),
-            ("<C:calendar-timezone-id>Europe/Paris</C:calendar-timezone-id>", "zone=Europe/Paris", "unknown"),
-            ("<C:calendar-timezone-id/>", "zone=", "unknown"),
-            ("<C:calendar-timezone-id>Mars</C:calendar-timezone-id>", "bad no zone named \"Mars\"", "unknown"),
-            (&zone, "zone=Europe/Paris", "unknown"),
-            (
-                "<C:schedule-calendar-transp><C:transparent/></C:schedule-calendar-transp>",
-                "transparent=true",
-                "unknown",
-            ),
-            ("<C:schedule-calendar-transp><C:opaque/></C:schedule-calendar-transp>", "transparent=false", "unknown"),
-            ("<C:schedule-calendar-transp/>", "bad it is either transparent or opaque", "unknown"),
-            ("<C:calendar-timezone>x</C:calendar-timezone>", "bad there is no VTIMEZONE with a TZID", "unknown"),
-            (&long, &bad("longer than 16384 bytes"), &bad("longer than 16384 bytes")),
+            ("<A:calendar-color> #FF2968FF\n</A:calendar-color>", "color=#FF2968FF", "kept"),
+            ("<C:calendar-description>d</C:calendar-description>", "text=d", "kept"),
+            ("<CR:addressbook-description>d</CR:addressbook-description>", "kept", "text=d"),
+            ("<C:calendar-timezone-id>Europe/Paris</C:calendar-timezone-id>", "zone=Europe/Paris", "kept"),
+            ("<C:calendar-timezone-id/>", "zone=", "kept"),
+            ("<C:calendar-timezone-id>Mars</C:calendar-timezone-id>", "bad no zone named \"Mars\"", "kept"),
+            (&zone, "dead=1zone=Europe/Paris", "kept"),
+            ("<C:schedule-calendar-transp><C:transparent/></C:schedule-calendar-transp>", "transparent=true", "kept"),
+            ("<C:schedule-calendar-transp><C:opaque/></C:schedule-calendar-transp>", "transparent=false", "kept"),
+            ("<C:schedule-calendar-transp/>", "bad it is either transparent or opaque", "kept"),
+            ("<C:calendar-timezone>x</C:calendar-timezone>", "bad there is no VTIMEZONE with a TZID", "kept"),
+            (&long, &bad("longer than 1024 bytes"), &bad("longer than 1024 bytes")),
             ("<D:getetag>1</D:getetag>", "protected", "protected"),
             ("<D:resourcetype/>", "protected", "protected"),
             ("<C:supported-calendar-component-set/>", "protected", "protected"),
-            ("<A:calendar-order>1</A:calendar-order>", "unknown", "unknown"),
-            ("<x xmlns='u:e'/>", "unknown", "unknown"),
+            ("<A:calendar-order>1</A:calendar-order>", "kept", "kept"),
+            ("<x xmlns='u:e'/>", "kept", "kept"),
         ];
         for (body, calendar, book) in rows {
             let root = format!(
@@ -139,8 +154,12 @@ mod tests {
             for (kind, want) in [(Kind::Calendar, calendar), (Kind::AddressBook, book)] {
                 let address = Address::new(kind, "alice", "work").unwrap();
                 let mut face = Face::default();
-                let found = match dress(&mut face, &address, &value.name, Some(value)) {
-                    Ok(()) => [
+                let change = Change { name: &value.name, value: Some(value), lang: None };
+                let dead = |face: &Face| (!face.dead.is_empty()).then(|| face.dead.len().to_string());
+                let found = match dress(&mut face, &address, change) {
+                    Ok(Fate::Dead) => "kept".to_owned(),
+                    Ok(Fate::Live) => [
+                        ("dead", dead(&face)),
                         ("name", face.display_name),
                         ("text", face.description),
                         ("color", face.color),
@@ -151,8 +170,8 @@ mod tests {
                     .filter_map(|(field, value)| Some(format!("{field}={}", value?)))
                     .collect::<String>(),
                     Err(Unset::Protected) => "protected".to_owned(),
-                    Err(Unset::Unknown) => "unknown".to_owned(),
                     Err(Unset::Bad(_, why)) => format!("bad {why}"),
+                    Err(other) => format!("{other:?}"),
                 };
                 assert_eq!(found, want, "{body}");
             }
@@ -164,7 +183,8 @@ mod tests {
         let address = Address::new(Kind::Calendar, "alice", "work").unwrap();
         let mut face = Face::default();
         for property in [Property::DisplayName, Property::Color, Property::CalendarDescription, Property::TimezoneId] {
-            dress(&mut face, &address, &property.name().unwrap(), None).unwrap();
+            let name = property.name().unwrap();
+            dress(&mut face, &address, Change { name: &name, value: None, lang: None }).unwrap();
         }
         assert_eq!(face.display_name.as_deref(), Some("work"));
         assert_eq!(

@@ -32,6 +32,14 @@ pub enum Fault {
     NoParent,
     /// A precondition with a name of its own: 403.
     Condition(Condition, String),
+    /// The answer would be larger than any may be: 507.
+    TooMany(String),
+    /// What cannot be done, and has no name: 403.
+    Denied(String),
+    /// A `Destination` on another server: 502.
+    Elsewhere(String),
+    /// Refused because of what stands at the request's destination.
+    There(Box<Fault>, Path),
 }
 
 impl From<Refusal> for Fault {
@@ -40,15 +48,29 @@ impl From<Refusal> for Fault {
     }
 }
 
-/// Preconditions by name. RFC 4918 16, 4791 1.3, 6352 6.3, 5689 3.5, 3744 7.1, 6578 3.2, 7809 3.1.
+/// Preconditions by name. RFC 3253 3.6, 4918 16, 4791 1.3, 6352 6.3, 5689 3.5, 3744 7.1, 6578 3.2, 7809 3.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
     NeedPrivileges,
+    NoProtectedAceConflict,
+    LimitedNumberOfAces,
+    GrantOnly,
+    NoInvert,
+    NotSupportedPrivilege,
+    RecognizedPrincipal,
+    AllowedPrincipal,
     ResourceMustBeNull,
     PropfindFiniteDepth,
     CannotModifyProtectedProperty,
     ValidResourcetype,
     ValidSyncToken,
+    SupportedReport,
+    NumberOfMatches,
+    ValidFilter,
+    SupportedFilter,
+    SupportedCollation,
+    AddressSupportedFilter,
+    AddressSupportedCollation,
     CalendarLocation,
     AddressBookLocation,
     SupportedCalendarComponent,
@@ -68,11 +90,25 @@ impl Condition {
     pub fn tag(self) -> &'static str {
         match self {
             Condition::NeedPrivileges => "D:need-privileges",
+            Condition::NoProtectedAceConflict => "D:no-protected-ace-conflict",
+            Condition::LimitedNumberOfAces => "D:limited-number-of-aces",
+            Condition::GrantOnly => "D:grant-only",
+            Condition::NoInvert => "D:no-invert",
+            Condition::NotSupportedPrivilege => "D:not-supported-privilege",
+            Condition::RecognizedPrincipal => "D:recognized-principal",
+            Condition::AllowedPrincipal => "D:allowed-principal",
             Condition::ResourceMustBeNull => "D:resource-must-be-null",
             Condition::PropfindFiniteDepth => "D:propfind-finite-depth",
             Condition::CannotModifyProtectedProperty => "D:cannot-modify-protected-property",
             Condition::ValidResourcetype => "D:valid-resourcetype",
             Condition::ValidSyncToken => "D:valid-sync-token",
+            Condition::SupportedReport => "D:supported-report",
+            Condition::NumberOfMatches => "D:number-of-matches-within-limits",
+            Condition::ValidFilter => "C:valid-filter",
+            Condition::SupportedFilter => "C:supported-filter",
+            Condition::SupportedCollation => "C:supported-collation",
+            Condition::AddressSupportedFilter => "CR:supported-filter",
+            Condition::AddressSupportedCollation => "CR:supported-collation",
             Condition::CalendarLocation => "C:calendar-collection-location-ok",
             Condition::AddressBookLocation => "CR:addressbook-collection-location-ok",
             Condition::SupportedCalendarComponent => "C:supported-calendar-component",
@@ -100,6 +136,9 @@ struct Shape {
 
 /// The answer to a request for `path` that failed; `None` where not even the path could be read.
 pub fn response(fault: &Fault, path: Option<&Path>) -> Response {
+    if let Fault::There(fault, path) = fault {
+        return response(fault, Some(path));
+    }
     let shape = shape(fault, path);
     let mut response = Response::new(body(&shape).into());
     *response.status_mut() = shape.status;
@@ -131,6 +170,12 @@ fn shape(fault: &Fault, path: Option<&Path>) -> Shape {
         Fault::Condition(condition, text) => {
             Shape { condition: Some(*condition), ..plain(StatusCode::FORBIDDEN, text) }
         }
+        Fault::TooMany(text) => {
+            Shape { condition: Some(Condition::NumberOfMatches), ..plain(StatusCode::INSUFFICIENT_STORAGE, text) }
+        }
+        Fault::Denied(text) => plain(StatusCode::FORBIDDEN, text),
+        Fault::Elsewhere(text) => plain(StatusCode::BAD_GATEWAY, text),
+        Fault::There(fault, there) => shape(fault, Some(there)),
     }
 }
 
@@ -217,27 +262,27 @@ mod tests {
         let rows = [
             (Refusal::Unauthenticated, event, 401, ""),
             (Refusal::Expired, event, 401, ""),
-            (Refusal::Forbidden, event, 403, "<D:need-privileges/>"),
+            (Refusal::Forbidden, event, 403, "<need-privileges/>"),
             (Refusal::NotFound, event, 404, ""),
-            (Refusal::Exists, event, 405, "<D:resource-must-be-null/>"),
+            (Refusal::Exists, event, 405, "<resource-must-be-null/>"),
             (Refusal::Precondition, event, 412, ""),
             (
                 taken("/calendars/alice/work/x.ics", "o 1.ics"),
                 event,
                 409,
-                "<C:no-uid-conflict><D:href>/dav/calendars/bob/shared/o%201.ics</D:href></C:no-uid-conflict>",
+                "<C:no-uid-conflict><href>/dav/calendars/bob/shared/o%201.ics</href></C:no-uid-conflict>",
             ),
             (
                 taken("/calendars/alice/work/x.ics", "a b.ics"),
                 event,
                 403,
-                "<C:no-uid-conflict><D:href>/dav/calendars/bob/shared/a%20b.ics</D:href></C:no-uid-conflict>",
+                "<C:no-uid-conflict><href>/dav/calendars/bob/shared/a%20b.ics</href></C:no-uid-conflict>",
             ),
             (
                 taken(card, "2.vcf"),
                 card,
                 409,
-                "<CR:no-uid-conflict><D:href>/addressbooks/bob/friends/2.vcf</D:href></CR:no-uid-conflict>",
+                "<CR:no-uid-conflict><href>/addressbooks/bob/friends/2.vcf</href></CR:no-uid-conflict>",
             ),
             (Refusal::Invalid(fault()), event, 403, "<C:valid-calendar-data/>"),
             (Refusal::Invalid(fault()), card, 403, "<CR:valid-address-data/>"),
@@ -246,7 +291,7 @@ mod tests {
             (Refusal::Unsupported("no".to_owned()), card, 403, "<CR:supported-address-data/>"),
             (Refusal::TooLarge { limit: 9 }, event, 403, "<C:max-resource-size/>"),
             (Refusal::TooLarge { limit: 9 }, card, 403, "<CR:max-resource-size/>"),
-            (Refusal::StaleToken, event, 403, "<D:valid-sync-token/>"),
+            (Refusal::StaleToken, event, 403, "<valid-sync-token/>"),
             (Refusal::Busy { limit: "x", retry_seconds: 1 }, event, 503, ""),
             (Refusal::TooOften { limit: "x", retry_seconds: 1 }, event, 429, ""),
             (Refusal::Full("x".to_owned()), event, 403, ""),
@@ -258,9 +303,9 @@ mod tests {
             assert_eq!(shape.status.as_u16(), status, "{refusal}");
             let body = body(&shape);
             let inner = body.split_once("caldav").unwrap().1.split_once('>').unwrap().1;
-            let found = inner.split_once("<D:responsedescription>").unwrap().0;
+            let found = inner.split_once("<responsedescription>").unwrap().0;
             assert_eq!(found, condition, "{refusal}");
-            assert!(body.ends_with("</D:responsedescription></D:error>"), "{body}");
+            assert!(body.ends_with("</responsedescription></error>"), "{body}");
         }
     }
 

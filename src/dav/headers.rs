@@ -1,11 +1,11 @@
-//! Request headers that DAV gives a meaning to: conditions, depth, preferences, media types. Compares nothing with what is stored.
+//! Request headers that DAV gives a meaning to: depth, destination, preferences, media types. Conditions stand in `conditions.rs`.
 
-use http::HeaderMap;
-use http::header::{CONTENT_TYPE, HeaderName, IF_MATCH, IF_NONE_MATCH};
+use http::header::{CONTENT_TYPE, HOST};
+use http::{HeaderMap, Uri};
 
 use crate::dav::fault::{Condition, Fault};
+use crate::dav::path::{Path, PathFault};
 use crate::domain::address::Kind;
-use crate::domain::object::{Precondition, Tags};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
@@ -25,67 +25,67 @@ pub fn depth(headers: &HeaderMap) -> Result<Depth, Fault> {
     }
 }
 
-/// RFC 9110 13.1. A condition that cannot be read refuses the request: to pass over it could overwrite what it was to guard.
-pub fn precondition(headers: &HeaderMap) -> Result<Precondition, Fault> {
-    // RFC 4918 10.4: nothing is ever locked here, so what an `If` header names cannot hold.
-    if headers.contains_key("if") {
-        return Err(Fault::Precondition("nothing is locked here, so no condition of an If header holds"));
+/// Where COPY and MOVE lead. RFC 4918 10.3; a host other than the one that was asked is somebody else's: 502, as 9.8.5 says.
+pub fn destination(headers: &HeaderMap) -> Result<Path, Fault> {
+    let value = headers.get("destination").ok_or_else(|| Fault::Malformed("there is no Destination".to_owned()))?;
+    let unread = || Fault::Malformed("the Destination is neither a URI nor an absolute path".to_owned());
+    let uri: Uri = value.to_str().ok().and_then(|text| text.trim().parse().ok()).ok_or_else(unread)?;
+    if uri.query().is_some() {
+        return Err(unread());
     }
-    // 13.1.1 compares strongly, so a weak tag never matches; 13.1.2 compares weakly, and `W/"1"` is `"1"` made weak by a proxy that
-    // compressed the answer.
-    Ok(Precondition { if_match: tags(headers, &IF_MATCH, false)?, if_none_match: tags(headers, &IF_NONE_MATCH, true)? })
-}
-
-fn tags(headers: &HeaderMap, name: &HeaderName, weak_too: bool) -> Result<Option<Tags>, Fault> {
-    let mut lines = Vec::new();
-    for value in headers.get_all(name) {
-        // Our own tags are plain ASCII: one with other bytes is sound, and matches nothing.
-        lines.push(String::from_utf8_lossy(value.as_bytes()).into_owned());
-    }
-    if lines.is_empty() {
-        return Ok(None);
-    }
-    let text = lines.join(",");
-    let unread = || Fault::Malformed(format!("{name} cannot be read: entity tags are quoted and separated by commas"));
-    if text.trim() == "*" {
-        return Ok(Some(Tags::Any));
-    }
-    let (mut found, mut seen) = (Vec::new(), false);
-    let blank = |c: char| matches!(c, ' ' | '\t' | ',');
-    let mut rest = text.trim_start_matches(blank);
-    while !rest.is_empty() {
-        let (weak, quoted) = match rest.strip_prefix("W/") {
-            Some(quoted) => (true, quoted),
-            None => (false, rest),
-        };
-        let opaque = quoted.strip_prefix('"').ok_or_else(unread)?;
-        let end = opaque.find('"').ok_or_else(unread)?;
-        if weak_too || !weak {
-            found.push(quoted[..end + 2].to_owned());
-        }
-        seen = true;
-        let after = &opaque[end + 1..];
-        rest = after.trim_start_matches(blank);
-        let separated = after.trim_start_matches([' ', '\t']).starts_with(',');
-        if !rest.is_empty() && !separated {
+    if let Some(authority) = uri.authority() {
+        if !matches!(uri.scheme_str(), Some("http" | "https")) {
             return Err(unread());
         }
+        // Behind a proxy the scheme may be another than ours; the host is what the client wrote.
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        if bare(authority.as_str()) != bare(host) {
+            return Err(Fault::Elsewhere("the Destination is on another server".to_owned()));
+        }
     }
-    if seen { Ok(Some(Tags::These(found))) } else { Err(unread()) }
+    Path::parse(uri.path()).map_err(|fault| match fault {
+        PathFault::Malformed(text) => Fault::Malformed(format!("the Destination: {text}")),
+        PathFault::Unknown => Fault::NoParent,
+    })
+}
+
+/// A host without the port that goes without saying.
+fn bare(authority: &str) -> String {
+    let host = authority.to_ascii_lowercase();
+    let host = host.rsplit_once('@').map_or(host.as_str(), |(_, host)| host);
+    host.strip_suffix(":80").or_else(|| host.strip_suffix(":443")).unwrap_or(host).to_owned()
+}
+
+/// RFC 4918 10.6: without the header, what stands at the destination is replaced.
+pub fn overwrite(headers: &HeaderMap) -> Result<bool, Fault> {
+    match headers.get("overwrite").map(|value| value.to_str().unwrap_or_default().trim()) {
+        None | Some("T" | "t") => Ok(true),
+        Some("F" | "f") => Ok(false),
+        Some(_) => Err(Fault::Malformed("Overwrite is T or F".to_owned())),
+    }
 }
 
 /// Whether the client wants what is not there left out. RFC 8144 section 2.1, and Microsoft's `Brief: t` that Apple still sends.
 pub fn minimal(headers: &HeaderMap) -> bool {
-    let text = |value: &http::HeaderValue| value.to_str().unwrap_or_default().to_ascii_lowercase();
-    let preferred = headers.get_all("prefer").iter().any(|value| {
-        text(value).split(',').any(|preference| {
+    let brief = headers.get("brief").and_then(|value| value.to_str().ok());
+    prefers(headers, "minimal") || brief.is_some_and(|value| value.trim().eq_ignore_ascii_case("t"))
+}
+
+/// Whether the client wants what stands there now with the answer to its PUT. RFC 8144 section 3.
+pub fn representation(headers: &HeaderMap) -> bool {
+    prefers(headers, "representation")
+}
+
+fn prefers(headers: &HeaderMap, wanted: &str) -> bool {
+    headers.get_all("prefer").iter().any(|value| {
+        let text = value.to_str().unwrap_or_default().to_ascii_lowercase();
+        text.split(',').any(|preference| {
             let preference = preference.split(';').next().unwrap_or_default();
             preference
                 .split_once('=')
-                .is_some_and(|(name, value)| name.trim() == "return" && value.trim().trim_matches('"') == "minimal")
+                .is_some_and(|(name, value)| name.trim() == "return" && value.trim().trim_matches('"') == wanted)
         })
-    });
-    preferred || headers.get("brief").is_some_and(|value| text(value).trim() == "t")
+    })
 }
 
 /// Whether a PUT may carry this into a collection of that kind. RFC 4791 5.3.2.1 and RFC 6352 5.3.2.1.
@@ -140,7 +140,7 @@ fn is_utf8(charset: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
+    use http::{HeaderName, HeaderValue};
 
     use super::*;
 
@@ -150,42 +150,6 @@ mod tests {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
         headers
-    }
-
-    #[test]
-    fn conditions_are_read() {
-        let these = |tags: &[&str]| Some(Some(Tags::These(tags.iter().map(|tag| (*tag).to_owned()).collect())));
-        // What If-Match and If-None-Match make of the same text; `None` where it is refused.
-        let rows = [
-            ("*", Some(Some(Tags::Any)), Some(Some(Tags::Any))),
-            (" * ", Some(Some(Tags::Any)), Some(Some(Tags::Any))),
-            ("\"a\"", these(&["\"a\""]), these(&["\"a\""])),
-            ("W/\"a\"", these(&[]), these(&["\"a\""])),
-            ("W/\"a\", \"b\"", these(&["\"b\""]), these(&["\"a\"", "\"b\""])),
-            ("\"a\",\"b\" ,\t\"c\"", these(&["\"a\"", "\"b\"", "\"c\""]), these(&["\"a\"", "\"b\"", "\"c\""])),
-            (", \"a\",,", these(&["\"a\""]), these(&["\"a\""])),
-            ("\"a,b\"", these(&["\"a,b\""]), these(&["\"a,b\""])),
-            ("\"\"", these(&["\"\""]), these(&["\"\""])),
-            ("\"W/\"", these(&["\"W/\""]), these(&["\"W/\""])),
-            ("", None, None),
-            (" , ", None, None),
-            ("a", None, None),
-            ("\"a", None, None),
-            ("w/\"a\"", None, None),
-            ("\"a\" \"b\"", None, None),
-            ("\"a\"b", None, None),
-            ("*, \"a\"", None, None),
-            ("\"a\", *", None, None),
-        ];
-        for (text, strong, weak) in rows {
-            let read = |name| precondition(&headers(&[(name, text)])).ok();
-            assert_eq!(read("if-match").map(|found| found.if_match), strong, "if-match: {text}");
-            assert_eq!(read("if-none-match").map(|found| found.if_none_match), weak, "if-none-match: {text}");
-        }
-        let twice = precondition(&headers(&[("if-match", "\"a\""), ("if-match", "\"b\"")])).unwrap();
-        assert_eq!(Some(twice.if_match), these(&["\"a\"", "\"b\""]));
-        assert_eq!(precondition(&HeaderMap::new()).unwrap(), Precondition::default());
-        assert!(matches!(precondition(&headers(&[("if", "(<opaquelocktoken:1>)")])), Err(Fault::Precondition(_))));
     }
 
     #[test]
@@ -213,6 +177,36 @@ mod tests {
         for (rows, want) in rows {
             assert_eq!(minimal(&headers(&rows)), want, "{rows:?}");
         }
+    }
+
+    #[test]
+    fn destinations_are_read() {
+        let place = "/calendars/alice/work/a%20b.ics";
+        let rows = [
+            (place, Some(place)),
+            ("http://here:8008/calendars/alice/work/a%20b.ics", Some(place)),
+            ("https://HERE:8008/dav/calendars/alice/work/a%20b.ics", Some("/dav/calendars/alice/work/a%20b.ics")),
+            ("http://u@here:8008/calendars/alice/work/a%20b.ics", Some(place)),
+            ("http://there/calendars/alice/work/a.ics", None),
+            ("http://here/calendars/alice/work/a.ics", None),
+            ("ftp://here:8008/calendars/alice/work/a.ics", None),
+            ("/calendars/alice/../bob/a.ics", None),
+            ("/calendars/alice/work/a.ics?x", None),
+            ("a.ics", None),
+            ("/nowhere", None),
+        ];
+        for (text, want) in rows {
+            let found = destination(&headers(&[("host", "here:8008"), ("destination", text)])).ok();
+            assert_eq!(found, want.map(|want| Path::parse(want).unwrap()), "{text}");
+        }
+        assert!(matches!(destination(&headers(&[("destination", "http://there/")])), Err(Fault::Elsewhere(_))));
+        let plain = headers(&[("host", "here"), ("destination", "https://here:443/calendars/alice/work/")]);
+        assert!(destination(&plain).is_ok());
+        assert!(destination(&HeaderMap::new()).is_err());
+        for (text, want) in [("T", Some(true)), ("F", Some(false)), ("x", None)] {
+            assert_eq!(overwrite(&headers(&[("overwrite", text)])).ok(), want);
+        }
+        assert_eq!(overwrite(&HeaderMap::new()).ok(), Some(true));
     }
 
     #[test]

@@ -1,29 +1,10 @@
 //! Places as hrefs: percent-encoded byte for byte, prefix included. Reads none.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 
 use crate::dav::path::Place;
 use crate::domain::address::{Address, Kind, UserName};
-
-/// What must be encoded in a segment: all but RFC 3986 `pchar`. Clients compare hrefs as text, and `@` is mostly sent bare.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~')
-    .remove(b'!')
-    .remove(b'$')
-    .remove(b'&')
-    .remove(b'\'')
-    .remove(b'(')
-    .remove(b')')
-    .remove(b'*')
-    .remove(b'+')
-    .remove(b',')
-    .remove(b';')
-    .remove(b'=')
-    .remove(b':')
-    .remove(b'@');
+use crate::http::call::SEGMENT;
 
 /// Spells hrefs as the client of this request sees them.
 #[derive(Clone, Copy, Debug)]

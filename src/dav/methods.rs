@@ -6,23 +6,24 @@ use warp::reply::Response;
 
 use crate::dav::fault::Fault;
 use crate::dav::path::Place;
-use crate::http::problem;
+use crate::http::{problem, route};
 
 pub const DAV: HeaderName = HeaderName::from_static("dav");
 
-/// What the `DAV` header claims: only what works, because clients build on it. `calendar-access` (RFC 4791 5.1) and `addressbook`
-/// (RFC 6352 6.1) promise the reports and come with them, `access-control` comes with ACL, `2` with LOCK, and `calendar-auto-schedule`
-/// when invitations are sent: Thunderbird stops mailing them itself as soon as it reads that word.
-pub const CLASSES: &str = "1, 3, extended-mkcol";
+/// What the `DAV` header claims: only what works, because clients build on it. `2` comes with LOCK, and `calendar-auto-schedule` when
+/// invitations are sent: Thunderbird stops mailing them itself as soon as it reads that word.
+pub const CLASSES: &str = "1, 3, access-control, extended-mkcol, calendar-access, addressbook";
 
 /// The `Allow` header of a place.
 pub fn allowed(place: &Place) -> &'static str {
     match place {
         Place::Root | Place::Principals | Place::Principal(_) | Place::Homes(_) | Place::Home(..) => {
-            "OPTIONS, PROPFIND, PROPPATCH"
+            "OPTIONS, PROPFIND, PROPPATCH, REPORT, ACL"
         }
-        Place::Collection(_) => "OPTIONS, GET, HEAD, DELETE, PROPFIND, PROPPATCH, MKCOL, MKCALENDAR",
-        Place::Object(_) => "OPTIONS, GET, HEAD, PUT, DELETE, PROPFIND, PROPPATCH",
+        Place::Collection(_) => {
+            "OPTIONS, GET, HEAD, DELETE, PROPFIND, PROPPATCH, REPORT, MKCOL, MKCALENDAR, COPY, MOVE, ACL"
+        }
+        Place::Object(_) => "OPTIONS, GET, HEAD, PUT, DELETE, PROPFIND, PROPPATCH, REPORT, COPY, MOVE, ACL",
     }
 }
 
@@ -36,31 +37,7 @@ pub fn options(place: &Place) -> Response {
 /// Why a method is not performed: nobody here knows it, or not at this place.
 pub fn refused(method: &str) -> Fault {
     // RFC 9110 15.6.2: 501 is for a method that is not recognised at all.
-    const RECOGNISED: [&str; 22] = [
-        "GET",
-        "HEAD",
-        "POST",
-        "PUT",
-        "PATCH",
-        "DELETE",
-        "OPTIONS",
-        "TRACE",
-        "CONNECT",
-        "PROPFIND",
-        "PROPPATCH",
-        "MKCOL",
-        "MKCALENDAR",
-        "REPORT",
-        "COPY",
-        "MOVE",
-        "LOCK",
-        "UNLOCK",
-        "ACL",
-        "SEARCH",
-        "BIND",
-        "UNBIND",
-    ];
-    if RECOGNISED.contains(&method) {
+    if route::METHODS.contains(&method) || matches!(method, "CONNECT" | "TRACE") {
         Fault::NotAllowed(format!("{method} is not supported here"))
     } else {
         Fault::NotImplemented("this method is not known here".to_owned())

@@ -5,16 +5,20 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, StatusCode};
 use warp::reply::Response;
 
+use crate::dav::dead;
 use crate::dav::fault::Condition;
 use crate::dav::props::Property;
 use crate::dav::question::{Asked, Question};
 use crate::dav::values::{Scene, Subject};
 use crate::dav::writer::Xml;
 use crate::dav::xml::Name;
+use crate::domain::dead::DeadProperty;
 
 const OK: &str = "HTTP/1.1 200 OK";
-const NOT_FOUND: &str = "HTTP/1.1 404 Not Found";
-const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+pub const FORBIDDEN: &str = "HTTP/1.1 403 Forbidden";
+pub const NOT_FOUND: &str = "HTTP/1.1 404 Not Found";
+const CUT: &str = "HTTP/1.1 507 Insufficient Storage";
+pub const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// A 207 in the making.
 pub struct Multistatus {
@@ -36,31 +40,53 @@ impl Multistatus {
         Multistatus { xml: Xml::document("D:multistatus"), minimal }
     }
 
-    /// Answers a question about one resource.
+    /// Answers a question about one resource that keeps no dead properties, or whose question is not about them.
     pub fn row(&mut self, href: &str, question: &Question, scene: &Scene, subject: Subject<'_>) {
+        self.row_with(href, question, scene, subject, &[], None);
+    }
+
+    /// Answers a question about one resource; an object's text may stand beside its properties, under the name of what holds it.
+    pub fn row_with(
+        &mut self,
+        href: &str,
+        question: &Question,
+        scene: &Scene,
+        subject: Subject<'_>,
+        dead: &[DeadProperty],
+        text: Option<(&str, &[u8])>,
+    ) {
         self.xml.open("D:response");
         self.xml.text("D:href", href);
         let start = self.xml.mark();
         self.open_propstat();
         let filled = self.xml.mark();
-        let mut missing = fill(&mut self.xml, question, scene, subject);
+        let missing = fill(&mut self.xml, question, scene, subject, dead);
+        if let Some((tag, text)) = text {
+            self.xml.bytes(tag, text);
+        }
+        let (denied, mut missing): (Vec<&Asked>, Vec<&Asked>) = missing
+            .into_iter()
+            .partition(|asked| matches!(asked, Asked::Known(property) if scene.denies(*property, subject)));
         if self.minimal {
             missing.clear();
         }
-        if self.xml.mark() > filled || missing.is_empty() {
+        if self.xml.mark() > filled || (missing.is_empty() && denied.is_empty()) {
             self.close_propstat(OK);
         } else {
             self.xml.cut(start);
         }
-        if !missing.is_empty() {
+        for (names, status) in [(denied, FORBIDDEN), (missing, NOT_FOUND)] {
+            if names.is_empty() {
+                continue;
+            }
             self.open_propstat();
-            for asked in missing {
+            for asked in names {
                 match asked {
                     Asked::Known(property) => self.xml.empty(property.tag()),
                     Asked::Unknown(name) => self.xml.empty_name(name),
                 }
             }
-            self.close_propstat(NOT_FOUND);
+            self.close_propstat(status);
         }
         self.xml.close("D:response");
     }
@@ -87,6 +113,43 @@ impl Multistatus {
         self.xml.close("D:response");
     }
 
+    /// A resource without properties, and how it stands: gone, or not given.
+    pub fn status(&mut self, href: &str, status: &str, condition: Option<Condition>) {
+        self.xml.open("D:response");
+        self.xml.text("D:href", href);
+        self.xml.text("D:status", status);
+        if let Some(condition) = condition {
+            self.xml.open("D:error");
+            self.xml.empty(condition.tag());
+            self.xml.close("D:error");
+        }
+        self.xml.close("D:response");
+    }
+
+    /// RFC 6578 3.6, RFC 6352 8.6.2: the rows are not all there are.
+    pub fn cut(&mut self, href: &str) {
+        self.status(href, CUT, Some(Condition::NumberOfMatches));
+    }
+
+    /// A row that was written elsewhere.
+    pub fn raw(&mut self, row: &str) {
+        self.xml.raw(row);
+    }
+
+    /// Behind the last row, RFC 6578 6.4.
+    pub fn token(&mut self, token: &str) {
+        self.xml.text("D:sync-token", token);
+    }
+
+    /// Bytes that wait to be taken.
+    pub fn len(&self) -> usize {
+        self.xml.mark()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// What is written so far; the rows that follow go on from there.
     pub fn take(&mut self) -> Bytes {
         self.xml.take()
@@ -110,7 +173,13 @@ impl Multistatus {
 }
 
 /// Writes what is there and answers what is not.
-fn fill<'q>(xml: &mut Xml, question: &'q Question, scene: &Scene, subject: Subject<'_>) -> Vec<&'q Asked> {
+fn fill<'q>(
+    xml: &mut Xml,
+    question: &'q Question,
+    scene: &Scene,
+    subject: Subject<'_>,
+    dead: &[DeadProperty],
+) -> Vec<&'q Asked> {
     let (common, asked): (&[Property], &[Asked]) = match question {
         Question::Names => {
             for property in Property::ALL {
@@ -120,17 +189,37 @@ fn fill<'q>(xml: &mut Xml, question: &'q Question, scene: &Scene, subject: Subje
                     xml.empty(property.tag());
                 }
             }
+            dead.iter().for_each(|property| xml.empty_name(&dead::name(property)));
             return Vec::new();
         }
         Question::Common(more) => (&Property::COMMON, more),
         Question::These(these) => (&[], these),
     };
-    for property in common {
-        scene.write(xml, *property, subject);
+    if let Question::Common(_) = question {
+        for property in common {
+            scene.write(xml, *property, subject);
+        }
+        // RFC 4791 5.2.2 keeps this one out of it.
+        let meant = |property: &&DeadProperty| Property::of(&dead::name(property)) != Some(Property::Timezone);
+        dead.iter().filter(meant).for_each(|property| xml.raw(&property.value));
     }
-    let absent = |asked: &&Asked| match asked {
-        Asked::Known(property) => !common.contains(property) && !scene.write(xml, *property, subject),
-        Asked::Unknown(_) => true,
+    let absent = |asked: &&Asked| {
+        let name = match asked {
+            Asked::Known(property) if common.contains(property) || scene.write(xml, *property, subject) => {
+                return false;
+            }
+            Asked::Known(property) => property.name(),
+            Asked::Unknown(name) => Some(name.clone()),
+        };
+        let kept = name.and_then(|name| dead::find(dead, &name)).filter(|kept| scene.stands(kept, subject));
+        // With all that is common it stands there already.
+        let told = |kept: &DeadProperty| {
+            matches!(question, Question::Common(_)) && Property::of(&dead::name(kept)) != Some(Property::Timezone)
+        };
+        if let Some(kept) = kept.filter(|kept| !told(kept)) {
+            xml.raw(&kept.value);
+        }
+        kept.is_none()
     };
     asked.iter().filter(absent).collect()
 }
@@ -209,6 +298,9 @@ mod tests {
             size: 42,
             span: None,
             modified: "2025-01-15T09:00:00Z".parse().unwrap(),
+            created: chrono::DateTime::UNIX_EPOCH,
+            schedule_tag: None,
+            dead: 0,
             body: BodyId { stamp: 9, part: 0 },
             due: None,
             armed: Vec::new(),
@@ -230,6 +322,11 @@ mod tests {
         String::from_utf8(rows.take().to_vec()).unwrap()
     }
 
+    /// As it is written: `DAV:` is the default namespace.
+    fn short(row: &str) -> String {
+        row.replace("<D:", "<").replace("</D:", "</")
+    }
+
     #[test]
     fn an_etag_row_is_small() {
         let (view, record) = (owned(), record());
@@ -242,7 +339,8 @@ mod tests {
         );
         let want = "<D:response><D:href>/c/a%20b.ics</D:href><D:propstat><D:prop><D:getetag>\"0123\"</D:getetag></D:prop>\
                     <D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>";
-        assert_eq!(found, want);
+        assert_eq!(found, short(want));
+        assert!(found.len() < 200);
     }
 
     #[test]
@@ -254,7 +352,7 @@ mod tests {
             (
                 false,
                 "<D:prop><D:getcontentlength/><D:displayname/><x:y xmlns:x='u:&amp;'/><z xmlns=''/></D:prop>",
-                "<D:getcontentlength>42</D:getcontentlength>|200|<D:displayname/><x:y xmlns:x=\"u:&amp;\"/><z/>|404",
+                "<D:getcontentlength>42</D:getcontentlength>|200|<D:displayname/><x:y xmlns:x=\"u:&amp;\"/><z xmlns=\"\"/>|404",
             ),
             (
                 true,
@@ -271,14 +369,16 @@ mod tests {
                  <D:getcontenttype>text/calendar; charset=utf-8; component=vevent</D:getcontenttype>\
                  <D:getcontentlength>42</D:getcontentlength>\
                  <D:getlastmodified>Wed, 15 Jan 2025 09:00:00 GMT</D:getlastmodified>\
-                 <D:owner><D:href>/principals/alice/</D:href></D:owner>|200|<x/>|404",
+                 <D:creationdate>1970-01-01T00:00:00Z</D:creationdate>\
+                 <D:owner><D:href>/principals/alice/</D:href></D:owner>|200|<x xmlns=\"\"/>|404",
             ),
             (
                 false,
                 "<D:propname/>",
                 "<D:resourcetype/><D:getetag/><D:getcontenttype/><D:getcontentlength/><D:getlastmodified/>\
-                 <D:current-user-principal/><D:principal-collection-set/><D:owner/><D:current-user-privilege-set/>\
-                 <D:supported-report-set/>|200",
+                 <D:creationdate/><D:current-user-principal/><D:principal-collection-set/><D:owner/>\
+                 <D:current-user-privilege-set/><D:supported-privilege-set/><D:acl/><D:acl-restrictions/>\
+                 <D:inherited-acl-set/><D:supported-report-set/>|200",
             ),
         ];
         for (minimal, body, want) in rows {
@@ -292,7 +392,7 @@ mod tests {
                 ));
             }
             whole.push_str("</D:response>");
-            assert_eq!(row(&alice, minimal, body, "/x", subject), whole, "{body}");
+            assert_eq!(row(&alice, minimal, body, "/x", subject), short(&whole), "{body}");
         }
     }
 
@@ -309,6 +409,10 @@ mod tests {
             "{shared}<D:privilege><D:write/></D:privilege><D:privilege><D:write-properties/></D:privilege>{writes}\
              <D:privilege><C:read-free-busy/></D:privilege>"
         );
+        let names = ["D:all", "D:read", "D:read-current-user-privilege-set", "C:read-free-busy", "D:write"];
+        let more = ["D:write-properties", "D:write-content", "D:bind", "D:unbind", "D:read-acl", "D:write-acl"];
+        let every = |name: &&str| format!("<D:privilege><{name}/></D:privilege>");
+        let everything: String = names.iter().chain(&more).map(every).collect();
         let read = format!("{shared}<D:privilege><C:read-free-busy/></D:privilege>");
         let token = "http://sabre.io/ns/sync/9";
         let rows: [(&Scene, Subject<'_>, &str, &str); 16] = [
@@ -327,7 +431,7 @@ mod tests {
             (&alice, Subject::Collection(&own), "D:resourcetype", "<D:collection/><C:calendar/>"),
             (&alice, Subject::Collection(&own), "D:sync-token", token),
             (&alice, Subject::Collection(&own), "C:supported-calendar-component-set", "<C:comp name=\"VEVENT\"/>"),
-            (&alice, Subject::Collection(&own), "D:current-user-privilege-set", &full),
+            (&alice, Subject::Collection(&own), "D:current-user-privilege-set", &everything),
             (&bob, Subject::Collection(&mirror), "D:current-user-privilege-set", &full),
             (&bob, Subject::Collection(&direct), "D:current-user-privilege-set", &read),
             (&bob, Subject::Collection(&mirror), "CS:getctag", token),
@@ -336,8 +440,45 @@ mod tests {
         ];
         for (scene, subject, tag, value) in rows {
             let found = row(scene, true, &format!("<D:prop><{tag}/></D:prop>"), "/x", subject);
-            assert!(found.contains(&format!("<D:prop><{tag}>{value}</{tag}></D:prop>")), "{tag}: {found}");
+            let want = short(&format!("<D:prop><{tag}>{value}</{tag}></D:prop>"));
+            assert!(found.contains(&want), "{tag}: {found}");
         }
+    }
+
+    #[test]
+    fn dead_properties_stand_beside_live_ones() {
+        let kept = |space: &str, local: &str, value: &str| DeadProperty {
+            space: space.to_owned(),
+            local: local.to_owned(),
+            value: value.to_owned(),
+        };
+        let (caldav, paris) = ("urn:ietf:params:xml:ns:caldav", "BEGIN:VTIMEZONE\nTZID:Europe/Paris\nEND:VTIMEZONE");
+        let zone = format!("<C:calendar-timezone xmlns:C=\"{caldav}\">{paris}</C:calendar-timezone>");
+        let dead = [kept("u:e", "x", "<x:x xmlns:x=\"u:e\">1</x:x>"), kept(caldav, "calendar-timezone", &zone)];
+        let view = owned();
+        let mut moved = owned();
+        moved.shown.timezone = Some("Europe/Paris".to_owned());
+        let ask = |view: &View, body: &str| {
+            let root = format!("<D:propfind xmlns:D='DAV:' xmlns:C='{caldav}'>{body}</D:propfind>");
+            let question = question::question(reader::read(root.as_bytes()).unwrap().as_ref()).unwrap();
+            assert!(question.wants_dead());
+            let mut rows = Multistatus::new(false);
+            rows.take();
+            rows.row_with("/x", &question, &scene("alice", ""), Subject::Collection(view), &dead, None);
+            String::from_utf8(rows.take().to_vec()).unwrap()
+        };
+        let found = ask(&view, "<D:prop><x xmlns='u:e'/><y xmlns='u:e'/></D:prop>");
+        assert!(found.contains("<prop><x:x xmlns:x=\"u:e\">1</x:x></prop>"), "{found}");
+        assert!(found.contains("<prop><x:y xmlns:x=\"u:e\"/></prop><status>HTTP/1.1 404"), "{found}");
+        // A zone is told only while it is the one that counts.
+        assert!(
+            ask(&view, "<D:prop><C:calendar-timezone/></D:prop>")
+                .contains("<C:calendar-timezone/></prop><status>HTTP/1.1 404")
+        );
+        assert!(ask(&moved, "<D:prop><C:calendar-timezone/></D:prop>").contains(paris));
+        let all = ask(&moved, "<D:allprop/><D:include><x xmlns='u:e'/></D:include>");
+        assert_eq!((all.matches(">1</x:x>").count(), all.contains(paris)), (1, false), "{all}");
+        assert!(ask(&moved, "<D:propname/>").contains("<x:x xmlns:x=\"u:e\"/><C:calendar-timezone/>"));
     }
 
     #[test]

@@ -3,47 +3,46 @@
 use http::StatusCode;
 use http::header::{
     CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap,
-    HeaderValue, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS,
+    HeaderName, HeaderValue, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS,
 };
 use warp::reply::Response;
 
-use crate::dav::dispatch::Request;
-use crate::dav::fault::Fault;
+use crate::dav::conditions;
+use crate::dav::fault::{self, Fault};
 use crate::dav::headers;
+use crate::dav::multistatus::PREFERENCE_APPLIED;
+use crate::dav::request::Request;
 use crate::dav::values;
 use crate::domain::address::ObjectAddress;
-use crate::domain::object::{Etag, Precondition};
+use crate::domain::object::{Body, Precondition, Record};
 use crate::domain::refusal::Refusal;
 use crate::http::problem;
+use crate::service::objects::Written;
+
+/// RFC 6638 8.2.
+const SCHEDULE_TAG: HeaderName = HeaderName::from_static("schedule-tag");
 
 /// The bytes as they were sent, for GET; for HEAD all but them.
 pub async fn get(request: &Request, at: &ObjectAddress, head: bool) -> Result<Response, Fault> {
-    let condition = headers::precondition(request.headers())?;
+    let mut wanted = request.precondition()?;
     let found = request.house.object(&request.caller, at).await?;
-    // RFC 9110 13.2.2: If-Match first, and only If-None-Match makes a 304.
-    let (wanted, known) = (
-        Precondition { if_match: condition.if_match, if_none_match: None },
-        Precondition { if_match: None, if_none_match: condition.if_none_match },
-    );
+    // RFC 9110 13.2.2: If-Match first, and only If-None-Match and If-Modified-Since make a 304.
+    let known = Precondition { if_none_match: wanted.if_none_match.take(), ..Precondition::default() };
     let record = &found.record;
-    if !wanted.allows(Some(&record.etag)) {
+    if !wanted.allows(Some(record)) {
         return Err(Refusal::Precondition.into());
     }
-    let fresh = !known.allows(Some(&record.etag));
+    let rests = conditions::modified_since(request.headers())
+        .is_some_and(|since| record.modified.timestamp() <= since.timestamp());
+    let fresh = rests || !known.allows(Some(record));
     let mut response = match (fresh, head) {
         (true, _) => problem::empty(StatusCode::NOT_MODIFIED),
         (false, true) => problem::empty(StatusCode::OK),
-        (false, false) => Response::new(found.bytes.into()),
+        (false, false) => Response::new(found.bytes.clone().into()),
     };
-    let headers = response.headers_mut();
-    put_etag(headers, &record.etag);
-    if let Ok(modified) = HeaderValue::from_str(&values::last_modified(record)) {
-        headers.insert(LAST_MODIFIED, modified);
-    }
+    describe(response.headers_mut(), record);
     if !fresh {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(values::content_type(record.component)));
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(record.size));
-        disarm(headers);
+        contain(response.headers_mut(), record);
     }
     Ok(response)
 }
@@ -54,24 +53,72 @@ pub async fn put(request: &Request, at: &ObjectAddress) -> Result<Response, Faul
     if request.headers().contains_key(CONTENT_RANGE) {
         return Err(Fault::Malformed("an object is sent whole, without Content-Range".to_owned()));
     }
-    let condition = headers::precondition(request.headers())?;
+    let condition = request.precondition()?;
     let outcome = request.house.put(&request.caller, at, request.body.clone(), condition).await;
-    let written = outcome.map_err(|refusal| match refusal {
+    let wants_it = headers::representation(request.headers());
+    let written = match outcome {
+        Ok(written) => written,
         // RFC 4918 9.7.1: what is missing is not the object.
-        Refusal::NotFound => Fault::NoParent,
-        refusal => refusal.into(),
-    })?;
+        Err(Refusal::NotFound) => return Err(Fault::NoParent),
+        // RFC 8144 3.2: whoever came too late gets what stands there.
+        Err(Refusal::Precondition) if wants_it => {
+            let refused = fault::response(&Refusal::Precondition.into(), None);
+            return Ok(match request.house.object(&request.caller, at).await {
+                Ok(found) => represent(StatusCode::PRECONDITION_FAILED, request, found),
+                Err(_) => refused,
+            });
+        }
+        Err(refusal) => return Err(refusal.into()),
+    };
     let status = if written.created { StatusCode::CREATED } else { StatusCode::NO_CONTENT };
-    let mut response = problem::empty(status);
-    // RFC 4791 5.3.4 allows it because the bytes are kept as they came.
-    put_etag(response.headers_mut(), &written.etag);
-    Ok(response)
+    if wants_it && let Ok(found) = request.house.object(&request.caller, at).await {
+        let status = if written.created { StatusCode::CREATED } else { StatusCode::OK };
+        return Ok(represent(status, request, found));
+    }
+    Ok(wrote(status, &written))
 }
 
 pub async fn delete(request: &Request, at: &ObjectAddress) -> Result<Response, Fault> {
-    let condition = headers::precondition(request.headers())?;
-    request.house.delete(&request.caller, at, condition).await?;
+    request.house.delete(&request.caller, at, request.precondition()?).await?;
     Ok(problem::empty(StatusCode::NO_CONTENT))
+}
+
+/// What a write answers. RFC 4791 5.3.4 allows the tag because the bytes are kept as they came.
+pub fn wrote(status: StatusCode, written: &Written) -> Response {
+    let mut response = problem::empty(status);
+    put_tag(response.headers_mut(), ETAG, written.etag.as_str());
+    if let Some(tag) = &written.schedule_tag {
+        put_tag(response.headers_mut(), SCHEDULE_TAG, tag);
+    }
+    response
+}
+
+/// The object itself, with the answer to a write.
+fn represent(status: StatusCode, request: &Request, found: Body) -> Response {
+    let mut response = Response::new(found.bytes.into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    describe(headers, &found.record);
+    contain(headers, &found.record);
+    headers.insert(PREFERENCE_APPLIED, HeaderValue::from_static("return=representation"));
+    if let Ok(place) = HeaderValue::from_str(&request.hrefs().of(request.place())) {
+        headers.insert(http::header::CONTENT_LOCATION, place);
+    }
+    response
+}
+
+fn describe(headers: &mut HeaderMap, record: &Record) {
+    put_tag(headers, ETAG, record.etag.as_str());
+    if let Some(tag) = &record.schedule_tag {
+        put_tag(headers, SCHEDULE_TAG, tag);
+    }
+    put_tag(headers, LAST_MODIFIED, &values::last_modified(record));
+}
+
+fn contain(headers: &mut HeaderMap, record: &Record) {
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(values::content_type(record.component)));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(record.size));
+    disarm(headers);
 }
 
 /// What people put into a calendar never runs as a page of this origin.
@@ -81,8 +128,8 @@ pub fn disarm(headers: &mut HeaderMap) {
     headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
 }
 
-fn put_etag(headers: &mut HeaderMap, etag: &Etag) {
-    if let Ok(etag) = HeaderValue::from_str(etag.as_str()) {
-        headers.insert(ETAG, etag);
+fn put_tag(headers: &mut HeaderMap, name: HeaderName, tag: &str) {
+    if let Ok(tag) = HeaderValue::from_str(tag) {
+        headers.insert(name, tag);
     }
 }

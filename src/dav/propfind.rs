@@ -1,5 +1,6 @@
 //! PROPFIND: from a place to its rows, page by page where there are many. Writes no values itself.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -9,13 +10,14 @@ use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 use warp::Reply;
 use warp::reply::Response;
 
-use crate::dav::dispatch::Request;
+use crate::dav::dead;
 use crate::dav::fault::{Condition, Fault};
 use crate::dav::headers::{self, Depth};
 use crate::dav::href::{self, Hrefs};
 use crate::dav::multistatus::{self, Multistatus};
 use crate::dav::path::Place;
 use crate::dav::question::{self, Question};
+use crate::dav::request::Request;
 use crate::dav::values::{Scene, Subject};
 use crate::domain::address::{Address, Kind, ObjectAddress};
 use crate::domain::object::Record;
@@ -26,8 +28,11 @@ use crate::service::collections::View;
 /// Objects that are read and written at a time; a collection with more is answered in chunks, so that its size bounds no memory.
 const PAGE: usize = 500;
 
+/// Rows that one answer of infinite depth may have above collections; a larger home is refused with `propfind-finite-depth`.
+const INFINITE_MAX: u64 = 1_000;
+
 pub async fn answer(request: &Request) -> Result<Response, Fault> {
-    let depth = depth(request)?;
+    let depth = headers::depth(request.headers())?;
     let root = question::body(request.headers(), &request.body, false)?;
     let ask = Ask {
         question: question::question(root.as_ref())?,
@@ -37,25 +42,13 @@ pub async fn answer(request: &Request) -> Result<Response, Fault> {
             object_max: request.house.settings().limits.object_bytes,
         },
         minimal: headers::minimal(request.headers()),
+        house: request.house.clone(),
     };
-    let below = depth == Depth::One;
     match request.place() {
-        Place::Collection(at) => collection(request, ask, at, below).await,
+        // Below an object there is nothing, and below a collection nothing but its objects.
         Place::Object(at) => object(request, ask, at).await,
-        place => tree(request, ask, place, below).await,
-    }
-}
-
-/// How deep to go. RFC 4918 9.1: nobody has to answer infinity, and a missing header means that.
-fn depth(request: &Request) -> Result<Depth, Fault> {
-    match headers::depth(request.headers())? {
-        // An object has nothing below it.
-        Depth::Infinity if matches!(request.place(), Place::Object(_)) => Ok(Depth::Zero),
-        Depth::Infinity => {
-            let text = "the depth must be given as 0 or 1: everything below is not listed at once";
-            Err(Fault::Condition(Condition::PropfindFiniteDepth, text.to_owned()))
-        }
-        depth => Ok(depth),
+        Place::Collection(at) => collection(request, ask, at, depth != Depth::Zero).await,
+        place => tree(ask, place, depth).await,
     }
 }
 
@@ -64,6 +57,7 @@ struct Ask {
     question: Question,
     scene: Scene,
     minimal: bool,
+    house: Arc<Service>,
 }
 
 impl Ask {
@@ -71,8 +65,27 @@ impl Ask {
         self.scene.hrefs
     }
 
-    fn row(&self, rows: &mut Multistatus, href: &str, subject: Subject<'_>) {
-        rows.row(href, &self.question, &self.scene, subject);
+    /// The row of anything that is not one of many.
+    async fn row(&self, rows: &mut Multistatus, href: &str, subject: Subject<'_>) -> Result<(), Refusal> {
+        let dead = dead::of(&self.house, &self.scene.caller.name, &self.question, subject).await?;
+        rows.row_with(href, &self.question, &self.scene, subject, &dead, None);
+        Ok(())
+    }
+
+    /// The rows of a page of a collection's objects.
+    async fn objects(&self, rows: &mut Multistatus, base: &str, view: &View, page: &[Record]) -> Result<(), Refusal> {
+        let dead = match self.question.wants_dead() {
+            true => self.house.dead_properties_of(&view.source, page).await?,
+            false => BTreeMap::new(),
+        };
+        let mut href = base.to_owned();
+        for record in page {
+            href.truncate(base.len());
+            href::push_segment(&mut href, &record.name);
+            let dead = dead.get(&record.name).map(Vec::as_slice).unwrap_or_default();
+            rows.row_with(&href, &self.question, &self.scene, Subject::Object(view, record), dead, None);
+        }
+        Ok(())
     }
 
     fn whole(&self, rows: Multistatus) -> Response {
@@ -84,53 +97,89 @@ impl Ask {
 
 /// Everything above collections. Of the homes and principals only the caller's own are shown, and those of others refused whether they
 /// exist or not.
-async fn tree(request: &Request, ask: Ask, place: &Place, below: bool) -> Result<Response, Fault> {
-    let (user, hrefs) = (&request.caller.name, ask.hrefs());
+async fn tree(ask: Ask, place: &Place, depth: Depth) -> Result<Response, Fault> {
+    let user = ask.scene.caller.name.clone();
+    let (below, deep) = (depth != Depth::Zero, depth == Depth::Infinity);
+    if deep {
+        check_size(&ask, place).await?;
+    }
     let mut rows = Multistatus::new(ask.minimal);
-    let mut row = |subject: Subject<'_>, place: &Place| ask.row(&mut rows, &hrefs.of(place), subject);
-    let (principal, home) = (|| Place::Principal(user.clone()), |kind| Place::Home(kind, user.clone()));
+    let kinds = match place {
+        Place::Root => &[Kind::Calendar, Kind::AddressBook][..],
+        Place::Homes(kind) | Place::Home(kind, _) => &[*kind],
+        _ => &[],
+    };
     match place {
-        Place::Root => {
-            row(Subject::Root, place);
-            if below {
-                row(Subject::Principals, &Place::Principals);
-                row(Subject::Homes(Kind::Calendar), &Place::Homes(Kind::Calendar));
-                row(Subject::Homes(Kind::AddressBook), &Place::Homes(Kind::AddressBook));
-            }
+        Place::Principal(whose) | Place::Home(_, whose) if *whose != user => return Err(Refusal::Forbidden.into()),
+        Place::Root => row(&ask, &mut rows, Subject::Root, place).await?,
+        Place::Principals => row(&ask, &mut rows, Subject::Principals, place).await?,
+        Place::Principal(_) => row(&ask, &mut rows, Subject::Principal, place).await?,
+        Place::Homes(kind) => row(&ask, &mut rows, Subject::Homes(*kind), place).await?,
+        Place::Home(kind, _) => row(&ask, &mut rows, Subject::Home(*kind), place).await?,
+        Place::Collection(_) | Place::Object(_) => return Err(Refusal::NotFound.into()),
+    }
+    if below && matches!(place, Place::Root) {
+        row(&ask, &mut rows, Subject::Principals, &Place::Principals).await?;
+    }
+    if (below && matches!(place, Place::Principals)) || (deep && matches!(place, Place::Root)) {
+        row(&ask, &mut rows, Subject::Principal, &Place::Principal(user.clone())).await?;
+    }
+    for kind in kinds {
+        if below && matches!(place, Place::Root) {
+            row(&ask, &mut rows, Subject::Homes(*kind), &Place::Homes(*kind)).await?;
         }
-        Place::Principals => {
-            row(Subject::Principals, place);
-            if below {
-                row(Subject::Principal, &principal());
-            }
+        if (below && matches!(place, Place::Homes(_))) || (deep && matches!(place, Place::Root)) {
+            row(&ask, &mut rows, Subject::Home(*kind), &Place::Home(*kind, user.clone())).await?;
         }
-        Place::Principal(whose) if whose == user => row(Subject::Principal, place),
-        Place::Homes(kind) => {
-            row(Subject::Homes(*kind), place);
-            if below {
-                row(Subject::Home(*kind), &home(*kind));
-            }
-        }
-        Place::Home(kind, whose) if whose == user => {
-            row(Subject::Home(*kind), place);
-            if below {
-                for view in request.house.list(user, *kind).await? {
-                    row(Subject::Collection(&view), &Place::Collection(view.shown.address.clone()));
-                }
-            }
-        }
-        Place::Principal(_) | Place::Home(..) | Place::Collection(_) | Place::Object(_) => {
-            return Err(Refusal::Forbidden.into());
+        if deep || (below && matches!(place, Place::Home(..))) {
+            home(&ask, &mut rows, *kind, deep).await?;
         }
     }
     Ok(ask.whole(rows))
+}
+
+async fn row(ask: &Ask, rows: &mut Multistatus, subject: Subject<'_>, place: &Place) -> Result<(), Refusal> {
+    ask.row(rows, &ask.hrefs().of(place), subject).await
+}
+
+/// The collections of a home, and what is in them.
+async fn home(ask: &Ask, rows: &mut Multistatus, kind: Kind, deep: bool) -> Result<(), Refusal> {
+    for view in ask.house.list(&ask.scene.caller.name, kind).await? {
+        let href = ask.hrefs().collection(&view.shown.address);
+        ask.row(rows, &href, Subject::Collection(&view)).await?;
+        if deep {
+            // `check_size` bounds what there is; who writes meanwhile does not make it more than twice that.
+            let page = ask.house.objects(&view.source, None, 2 * INFINITE_MAX as usize).await?;
+            ask.objects(rows, &href, &view, &page).await?;
+        }
+    }
+    Ok(())
+}
+
+/// RFC 4918 9.1: nobody has to answer infinity, and a missing header means that.
+async fn check_size(ask: &Ask, place: &Place) -> Result<(), Fault> {
+    let kinds = match place {
+        Place::Root => &[Kind::Calendar, Kind::AddressBook][..],
+        Place::Homes(kind) | Place::Home(kind, _) => &[*kind],
+        _ => &[],
+    };
+    let mut rows: u64 = 0;
+    for kind in kinds {
+        let views = ask.house.list(&ask.scene.caller.name, *kind).await?;
+        rows += views.iter().map(|view| 1 + view.source.objects).sum::<u64>();
+    }
+    if rows > INFINITE_MAX {
+        let text = format!("there are more than {INFINITE_MAX} rows: the depth must be given as 0 or 1");
+        return Err(Fault::Condition(Condition::PropfindFiniteDepth, text));
+    }
+    Ok(())
 }
 
 async fn object(request: &Request, ask: Ask, at: &ObjectAddress) -> Result<Response, Fault> {
     let view = request.house.view(&request.caller.name, at.collection()).await?;
     let found = request.house.object(&request.caller, at).await?;
     let mut rows = Multistatus::new(ask.minimal);
-    ask.row(&mut rows, &ask.hrefs().of(request.place()), Subject::Object(&view, &found.record));
+    ask.row(&mut rows, &ask.hrefs().of(request.place()), Subject::Object(&view, &found.record)).await?;
     Ok(ask.whole(rows))
 }
 
@@ -138,12 +187,12 @@ async fn collection(request: &Request, ask: Ask, at: &Address, below: bool) -> R
     let view = request.house.view(&request.caller.name, at).await?;
     let mut rows = Multistatus::new(ask.minimal);
     let href = ask.hrefs().collection(at);
-    ask.row(&mut rows, &href, Subject::Collection(&view));
+    ask.row(&mut rows, &href, Subject::Collection(&view)).await?;
     if !below {
         return Ok(ask.whole(rows));
     }
     // The token was read before the objects: what changes meanwhile is told again to whoever asks for the changes since.
-    let mut listing = Listing { house: request.house.clone(), ask, view, href, rows, after: None };
+    let mut listing = Listing { ask, view, href, rows, after: None };
     // The first page decides the status; a small collection ends with it, and then the answer has a length.
     if !listing.page().await? {
         let Listing { ask, rows, .. } = listing;
@@ -157,7 +206,6 @@ async fn collection(request: &Request, ask: Ask, at: &Address, below: bool) -> R
 
 /// The rows of a collection's objects, as far as they are written.
 struct Listing {
-    house: Arc<Service>,
     ask: Ask,
     view: View,
     href: String,
@@ -168,13 +216,8 @@ struct Listing {
 impl Listing {
     /// Writes one page; whether another may follow.
     async fn page(&mut self) -> Result<bool, Refusal> {
-        let page = self.house.objects(&self.view.source, self.after.as_deref(), PAGE).await?;
-        let mut href = self.href.clone();
-        for record in &page {
-            href.truncate(self.href.len());
-            href::push_segment(&mut href, &record.name);
-            self.ask.row(&mut self.rows, &href, Subject::Object(&self.view, record));
-        }
+        let page = self.ask.house.objects(&self.view.source, self.after.as_deref(), PAGE).await?;
+        self.ask.objects(&mut self.rows, &self.href, &self.view, &page).await?;
         self.after = page.last().map(|record: &Record| record.name.clone());
         Ok(page.len() == PAGE)
     }

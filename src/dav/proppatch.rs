@@ -3,15 +3,17 @@
 use http::StatusCode;
 use warp::reply::Response;
 
-use crate::dav::dispatch::Request;
-use crate::dav::face::{self, Unset};
+use crate::dav::dead;
+use crate::dav::face::{self, Change, Fate, Unset};
 use crate::dav::fault::{Condition, Fault};
 use crate::dav::headers;
 use crate::dav::multistatus::{self, Multistatus, Outcome};
 use crate::dav::path::Place;
 use crate::dav::props::Property;
 use crate::dav::question::{self, PROPS_MAX};
-use crate::dav::xml::{Element, Name, Space};
+use crate::dav::request::Request;
+use crate::dav::xml::{Element, Space};
+use crate::domain::dead::{DeadChange, Holder};
 use crate::domain::refusal::Refusal;
 use crate::http::problem;
 use crate::service::collections::Face;
@@ -19,29 +21,18 @@ use crate::service::collections::Face;
 const OK: &str = "HTTP/1.1 200 OK";
 const FORBIDDEN: &str = "HTTP/1.1 403 Forbidden";
 const CONFLICT: &str = "HTTP/1.1 409 Conflict";
+const INSUFFICIENT_STORAGE: &str = "HTTP/1.1 507 Insufficient Storage";
 const FAILED_DEPENDENCY: &str = "HTTP/1.1 424 Failed Dependency";
 
 pub async fn answer(request: &Request) -> Result<Response, Fault> {
     let root = question::body(request.headers(), &request.body, false)?;
     let changes = changes(root.as_ref())?;
-    let mut face = Face::default();
-    let verdicts = match request.place() {
-        Place::Collection(at) => {
-            // Who may not see it learns nothing from the verdicts.
-            request.house.view(&request.caller.name, at).await?;
-            changes.iter().map(|change| face::dress(&mut face, at, change.name, change.value)).collect()
-        }
-        place => {
-            visible(request, place).await?;
-            // Nothing above or below a collection has properties that can be set.
-            changes.iter().map(|change| Err(refused(change.name))).collect::<Vec<_>>()
-        }
+    let verdicts = match performed(request, &changes).await {
+        Err(Fault::Refused(Refusal::Full(why))) => full(request.place(), &changes, &why),
+        verdicts => verdicts?,
     };
     let outcomes = outcomes(&changes, &verdicts);
     let failed = verdicts.iter().any(Result::is_err);
-    if let (false, Place::Collection(at)) = (failed, request.place()) {
-        request.house.dress_collection(&request.caller, at, face).await?;
-    }
     let minimal = headers::minimal(request.headers());
     // RFC 8144 2.1: when all went well there is nothing left to say.
     if minimal && !failed {
@@ -56,24 +47,85 @@ pub async fn answer(request: &Request) -> Result<Response, Fault> {
     Ok(response)
 }
 
-/// Whether the caller may know of a place that is no collection.
-async fn visible(request: &Request, place: &Place) -> Result<(), Fault> {
-    let user = &request.caller.name;
+type Verdicts = Vec<Result<Fate, Unset>>;
+
+/// Makes the changes where all of them can be made; says of each whether it can.
+async fn performed(request: &Request, changes: &[Change<'_>]) -> Result<Verdicts, Fault> {
+    let (house, caller, place) = (&request.house, &request.caller, request.place());
+    let condition = request.precondition()?;
+    let untagged = || if condition.allows_untagged() { Ok(()) } else { Err(Refusal::Precondition) };
     match place {
-        Place::Principal(whose) | Place::Home(_, whose) if whose != user => Err(Refusal::Forbidden.into()),
-        Place::Object(at) => Ok(request.house.object(&request.caller, at).await.map(drop)?),
-        _ => Ok(()),
+        Place::Collection(at) => {
+            // Who may not see it learns nothing from the verdicts.
+            house.view(&caller.name, at).await?;
+            untagged()?;
+            let mut face = Face::default();
+            let verdicts: Verdicts = changes.iter().map(|change| face::dress(&mut face, at, *change)).collect();
+            if verdicts.iter().all(Result::is_ok) {
+                house.dress_collection(caller, at, face).await?;
+            }
+            Ok(verdicts)
+        }
+        Place::Object(at) => {
+            house.view(&caller.name, at.collection()).await?;
+            house.object(caller, at).await?;
+            let (verdicts, dead) = kept(place, changes);
+            if verdicts.iter().all(Result::is_ok) {
+                house.dress_object(caller, at, dead, condition).await?;
+            }
+            Ok(verdicts)
+        }
+        Place::Principal(whose) | Place::Home(_, whose) => {
+            if *whose != caller.name {
+                return Err(Refusal::Forbidden.into());
+            }
+            untagged()?;
+            let (verdicts, dead) = kept(place, changes);
+            if verdicts.iter().all(Result::is_ok) {
+                let holder = match place {
+                    Place::Home(kind, _) => Holder::Home(*kind, whose.clone()),
+                    _ => Holder::Principal(whose.clone()),
+                };
+                house.dress_own(caller, holder, dead).await?;
+            }
+            Ok(verdicts)
+        }
+        Place::Root | Place::Principals | Place::Homes(_) => Ok(kept(place, changes).0),
     }
 }
 
-fn refused(name: &Name) -> Unset {
-    if Property::of(name).is_some() { Unset::Protected } else { Unset::Unknown }
+/// What can be kept at a place that gives no property a meaning.
+fn kept(place: &Place, changes: &[Change<'_>]) -> (Verdicts, Vec<DeadChange>) {
+    let mut dead = Vec::new();
+    let mut verdict = |change: &Change<'_>| {
+        match place {
+            // These are everybody's, so nobody writes on them.
+            Place::Root | Place::Principals | Place::Homes(_) if !Property::protects(change.name) => {
+                return Err(Unset::Nowhere);
+            }
+            // A person's name is set where people are managed.
+            Place::Principal(_) if Property::of(change.name) == Some(Property::DisplayName) => {
+                return Err(Unset::Protected);
+            }
+            _ => dead.push(face::keep(*change)?),
+        }
+        Ok(Fate::Dead)
+    };
+    let verdicts = changes.iter().map(&mut verdict).collect();
+    (verdicts, dead)
 }
 
-/// One property to be set or, where there is no value, taken away.
-struct Change<'a> {
-    name: &'a Name,
-    value: Option<&'a Element>,
+/// RFC 4918 9.2.1: there was no room for what was to be kept, and so nothing was done.
+fn full(place: &Place, changes: &[Change<'_>], why: &str) -> Verdicts {
+    let verdicts = match place {
+        Place::Collection(at) => changes.iter().map(|change| face::dress(&mut Face::default(), at, *change)).collect(),
+        place => kept(place, changes).0,
+    };
+    let told = verdicts.into_iter().zip(changes).map(|(verdict, change)| match verdict {
+        Ok(Fate::Dead) if change.value.is_some() => Err(Unset::Full(why.to_owned())),
+        verdict => verdict,
+    });
+    told.collect()
 }
 
 /// RFC 4918 9.2: in the order in which they stand in the body.
@@ -89,8 +141,9 @@ fn changes(root: Option<&Element>) -> Result<Vec<Change<'_>>, Fault> {
             _ => continue,
         };
         let prop = step.child(&Space::Dav, "prop").ok_or_else(unread)?;
+        let lang = [prop, step, root].into_iter().find_map(dead::language);
         let named = prop.children.iter();
-        changes.extend(named.map(|child| Change { name: &child.name, value: sets.then_some(child) }));
+        changes.extend(named.map(|child| Change { name: &child.name, value: sets.then_some(child), lang }));
     }
     if changes.len() > PROPS_MAX {
         return Err(Fault::Malformed(format!("a request names at most {PROPS_MAX} properties")));
@@ -99,15 +152,16 @@ fn changes(root: Option<&Element>) -> Result<Vec<Change<'_>>, Fault> {
 }
 
 /// RFC 4918 9.2.1: when one fails, the others that would have worked fail with it.
-fn outcomes(changes: &[Change<'_>], verdicts: &[Result<(), Unset>]) -> Vec<Outcome> {
+fn outcomes(changes: &[Change<'_>], verdicts: &[Result<Fate, Unset>]) -> Vec<Outcome> {
     let failed = verdicts.iter().any(Result::is_err);
     let mut outcomes: Vec<Outcome> = Vec::new();
     for (change, verdict) in changes.iter().zip(verdicts) {
         let (status, condition, why) = match verdict {
-            Ok(()) if failed => (FAILED_DEPENDENCY, None, None),
-            Ok(()) => (OK, None, None),
+            Ok(_) if failed => (FAILED_DEPENDENCY, None, None),
+            Ok(_) => (OK, None, None),
             Err(Unset::Protected) => (FORBIDDEN, Some(Condition::CannotModifyProtectedProperty), None),
-            Err(Unset::Unknown) => (FORBIDDEN, None, Some("properties of this name are not kept".to_owned())),
+            Err(Unset::Nowhere) => (FORBIDDEN, None, Some("nothing is kept at this place".to_owned())),
+            Err(Unset::Full(why)) => (INSUFFICIENT_STORAGE, None, Some(why.clone())),
             Err(Unset::Bad(condition, why)) => {
                 (if condition.is_some() { FORBIDDEN } else { CONFLICT }, *condition, Some(why.clone()))
             }
@@ -169,7 +223,7 @@ mod tests {
         let root = reader::read(body.as_bytes()).unwrap().unwrap();
         let changes = changes(Some(&root)).unwrap();
         let bad = Unset::Bad(None, "too long".to_owned());
-        let table = |verdicts: &[Result<(), Unset>]| -> Vec<(String, String)> {
+        let table = |verdicts: &[Result<Fate, Unset>]| -> Vec<(String, String)> {
             let spelled = |outcome: Outcome| {
                 let names: Vec<String> = outcome.names.into_iter().map(|name| name.local).collect();
                 (outcome.status[9..12].to_owned(), names.join(" "))
@@ -177,11 +231,17 @@ mod tests {
             outcomes(&changes, verdicts).into_iter().map(spelled).collect()
         };
         let row = |status: &str, names: &str| (status.to_owned(), names.to_owned());
-        assert_eq!(table(&[Ok(()), Ok(()), Ok(()), Ok(())]), [row("200", "displayname getetag x z")]);
         assert_eq!(
-            table(&[Ok(()), Err(Unset::Protected), Err(Unset::Unknown), Ok(())]),
+            table(&[Ok(Fate::Live), Ok(Fate::Live), Ok(Fate::Live), Ok(Fate::Live)]),
+            [row("200", "displayname getetag x z")]
+        );
+        assert_eq!(
+            table(&[Ok(Fate::Live), Err(Unset::Protected), Err(Unset::Nowhere), Ok(Fate::Live)]),
             [row("424", "displayname z"), row("403", "getetag"), row("403", "x")]
         );
-        assert_eq!(table(&[Err(bad), Ok(()), Ok(()), Ok(())]), [row("409", "displayname"), row("424", "getetag x z")]);
+        assert_eq!(
+            table(&[Err(bad), Ok(Fate::Live), Ok(Fate::Live), Ok(Fate::Live)]),
+            [row("409", "displayname"), row("424", "getetag x z")]
+        );
     }
 }

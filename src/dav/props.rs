@@ -10,70 +10,128 @@ pub enum Property {
     ContentType,
     ContentLength,
     LastModified,
+    CreationDate,
     CurrentUserPrincipal,
     PrincipalUrl,
     PrincipalCollections,
+    AlternateUris,
+    GroupMembership,
     Owner,
     Privileges,
+    SupportedPrivileges,
+    Acl,
+    AclRestrictions,
+    InheritedAcls,
     Reports,
     SyncToken,
     CalendarHome,
     UserAddresses,
+    UserType,
     Components,
     CalendarData,
     CalendarDescription,
+    Timezone,
     TimezoneId,
     Transparency,
+    ScheduleTag,
     CalendarObjectMax,
+    Collations,
     BookHome,
     AddressData,
     BookDescription,
     AddressObjectMax,
+    BookCollations,
     Ctag,
+    Emails,
     Color,
 }
 
+/// Properties that mean something elsewhere and that clients cannot set there: kept as dead ones, they would lie.
+const RESERVED: &[&str] = &[
+    "D:lockdiscovery",
+    "D:supportedlock",
+    "D:quota-available-bytes",
+    "D:quota-used-bytes",
+    "D:resource-id",
+    "D:add-member",
+    "D:group",
+    "D:group-member-set",
+    "D:supported-method-set",
+    "D:supported-live-property-set",
+    "C:schedule-inbox-URL",
+    "C:schedule-outbox-URL",
+    "C:supported-calendar-component-sets",
+    "C:min-date-time",
+    "C:max-date-time",
+    "C:max-instances",
+    "C:max-attendees-per-instance",
+    "C:managed-attachments-server-URL",
+    "CS:calendar-proxy-read-for",
+    "CS:calendar-proxy-write-for",
+    "CS:notification-URL",
+    "CS:invite",
+    "CS:allowed-sharing-modes",
+    "CS:shared-url",
+    "CS:publish-url",
+    "CS:pushkey",
+    "CS:push-transports",
+];
+
 impl Property {
     /// All of them, in the order in which `propname` lists them.
-    pub const ALL: [Property; 27] = [
+    pub const ALL: [Property; 40] = [
         Property::ResourceType,
         Property::DisplayName,
         Property::Etag,
         Property::ContentType,
         Property::ContentLength,
         Property::LastModified,
+        Property::CreationDate,
         Property::CurrentUserPrincipal,
         Property::PrincipalUrl,
         Property::PrincipalCollections,
+        Property::AlternateUris,
+        Property::GroupMembership,
         Property::Owner,
         Property::Privileges,
+        Property::SupportedPrivileges,
+        Property::Acl,
+        Property::AclRestrictions,
+        Property::InheritedAcls,
         Property::Reports,
         Property::SyncToken,
         Property::CalendarHome,
         Property::UserAddresses,
+        Property::UserType,
         Property::Components,
         Property::CalendarData,
         Property::CalendarDescription,
+        Property::Timezone,
         Property::TimezoneId,
         Property::Transparency,
+        Property::ScheduleTag,
         Property::CalendarObjectMax,
+        Property::Collations,
         Property::BookHome,
         Property::AddressData,
         Property::BookDescription,
         Property::AddressObjectMax,
+        Property::BookCollations,
         Property::Ctag,
+        Property::Emails,
         Property::Color,
     ];
 
     /// What `allprop` answers: what RFC 4918 defines, and what would be a dead property elsewhere. RFC 4791 5.2, 6352 6.2 and 3744 5 keep
     /// theirs out of it.
-    pub const COMMON: [Property; 7] = [
+    pub const COMMON: [Property; 8] = [
         Property::ResourceType,
         Property::DisplayName,
         Property::Etag,
         Property::ContentType,
         Property::ContentLength,
         Property::LastModified,
+        Property::CreationDate,
         Property::Color,
     ];
 
@@ -86,33 +144,70 @@ impl Property {
             Property::ContentType => "D:getcontenttype",
             Property::ContentLength => "D:getcontentlength",
             Property::LastModified => "D:getlastmodified",
+            Property::CreationDate => "D:creationdate",
             Property::CurrentUserPrincipal => "D:current-user-principal",
             Property::PrincipalUrl => "D:principal-URL",
             Property::PrincipalCollections => "D:principal-collection-set",
+            Property::AlternateUris => "D:alternate-URI-set",
+            Property::GroupMembership => "D:group-membership",
             Property::Owner => "D:owner",
             Property::Privileges => "D:current-user-privilege-set",
+            Property::SupportedPrivileges => "D:supported-privilege-set",
+            Property::Acl => "D:acl",
+            Property::AclRestrictions => "D:acl-restrictions",
+            Property::InheritedAcls => "D:inherited-acl-set",
             Property::Reports => "D:supported-report-set",
             Property::SyncToken => "D:sync-token",
             Property::CalendarHome => "C:calendar-home-set",
             Property::UserAddresses => "C:calendar-user-address-set",
+            Property::UserType => "C:calendar-user-type",
             Property::Components => "C:supported-calendar-component-set",
             Property::CalendarData => "C:supported-calendar-data",
             Property::CalendarDescription => "C:calendar-description",
+            Property::Timezone => "C:calendar-timezone",
             Property::TimezoneId => "C:calendar-timezone-id",
             Property::Transparency => "C:schedule-calendar-transp",
+            Property::ScheduleTag => "C:schedule-tag",
             Property::CalendarObjectMax => "C:max-resource-size",
+            Property::Collations => "C:supported-collation-set",
+            Property::BookCollations => "CR:supported-collation-set",
             Property::BookHome => "CR:addressbook-home-set",
             Property::AddressData => "CR:supported-address-data",
             Property::BookDescription => "CR:addressbook-description",
             Property::AddressObjectMax => "CR:max-resource-size",
             Property::Ctag => "CS:getctag",
+            Property::Emails => "CS:email-address-set",
             Property::Color => "A:calendar-color",
         }
+    }
+
+    /// Whether clients may set it: where it means nothing, it is kept as a dead property.
+    pub fn settable(self) -> bool {
+        matches!(
+            self,
+            Property::DisplayName
+                | Property::CalendarDescription
+                | Property::Timezone
+                | Property::TimezoneId
+                | Property::Transparency
+                | Property::BookDescription
+                | Property::Color
+        )
     }
 
     pub fn of(name: &Name) -> Option<Property> {
         let prefix = name.space.prefix()?;
         Property::ALL.into_iter().find(|known| known.tag().split_once(':') == Some((prefix, &name.local)))
+    }
+
+    /// Whether this name is nobody's to set.
+    pub fn protects(name: &Name) -> bool {
+        let reserved = || {
+            let known =
+                |tag: &&str| tag.split_once(':') == name.space.prefix().map(|prefix| (prefix, name.local.as_str()));
+            RESERVED.iter().any(known)
+        };
+        Property::of(name).map_or_else(reserved, |property| !property.settable())
     }
 
     /// The name as it stands in a request.
@@ -136,5 +231,11 @@ mod tests {
         }
         let stray = Name { space: Space::CalDav, local: "displayname".to_owned() };
         assert_eq!(Property::of(&stray), None);
+        let name = |space, local: &str| Name { space, local: local.to_owned() };
+        assert!(Property::protects(&name(Space::Dav, "lockdiscovery")));
+        assert!(Property::protects(&name(Space::Dav, "getetag")));
+        assert!(!Property::protects(&name(Space::Dav, "displayname")));
+        assert!(!Property::protects(&name(Space::Apple, "calendar-order")));
+        assert!(!Property::protects(&name(Space::Other("u:e".to_owned()), "lockdiscovery")));
     }
 }

@@ -32,6 +32,19 @@ impl Asked {
     }
 }
 
+impl Question {
+    /// Whether dead properties can be among what it asks for.
+    pub fn wants_dead(&self) -> bool {
+        match self {
+            Question::Names | Question::Common(_) => true,
+            Question::These(these) => these.iter().any(|asked| match asked {
+                Asked::Known(property) => property.settable(),
+                Asked::Unknown(_) => true,
+            }),
+        }
+    }
+}
+
 /// An XML body, or `None` where there is none.
 pub fn body(headers: &HeaderMap, bytes: &[u8], strictly: bool) -> Result<Option<Element>, Fault> {
     if !bytes.is_empty() {
@@ -58,7 +71,8 @@ pub fn question(root: Option<&Element>) -> Result<Question, Fault> {
     }
 }
 
-fn asked(list: &Element) -> Result<Vec<Asked>, Fault> {
+/// The properties that an element names, each once.
+pub fn asked(list: &Element) -> Result<Vec<Asked>, Fault> {
     if list.children.len() > PROPS_MAX {
         return Err(Fault::Malformed(format!("a request names at most {PROPS_MAX} properties")));
     }

@@ -44,7 +44,8 @@ pub fn read(body: &[u8]) -> Result<Option<Element>, String> {
                 if open.len() >= DEPTH_MAX {
                     return Err(format!("the XML is nested deeper than {DEPTH_MAX}"));
                 }
-                let element = element(&reader, start)?;
+                let at = open.last().map_or(0, |parent| parent.text.len());
+                let element = Element { at, ..element(&reader, start)? };
                 if matches!(event, Event::Start(_)) {
                     open.push(element);
                 } else {
@@ -117,7 +118,7 @@ fn predefined(name: &str) -> Result<&'static str, String> {
 }
 
 fn element(reader: &NsReader<&[u8]>, start: &BytesStart<'_>) -> Result<Element, String> {
-    let mut attributes = Vec::new();
+    let (mut attributes, mut foreign) = (Vec::new(), Vec::new());
     // The iterator also finds attributes that are there twice, so it is always run to its end.
     for (count, attribute) in start.attributes().enumerate() {
         if count >= ATTRIBUTES_MAX {
@@ -129,11 +130,22 @@ fn element(reader: &NsReader<&[u8]>, start: &BytesStart<'_>) -> Result<Element, 
         if !value.chars().all(legal) {
             return Err("the XML refers to a character that it may not hold".to_owned());
         }
-        if attribute.key.as_namespace_binding().is_none() && attribute.key.prefix().is_none() {
+        if attribute.key.as_namespace_binding().is_some() {
+            continue;
+        }
+        if attribute.key.prefix().is_none() {
             attributes.push((attribute.key.local_name().as_ref().to_owned(), value.into_owned()));
+        } else {
+            let (space, local) = reader.resolver().resolve_attribute(attribute.key);
+            foreign.push((name(space, local.as_ref())?, value.into_owned()));
         }
     }
     let (space, local) = reader.resolver().resolve_element(start.name());
+    let name = name(space, local.as_ref())?;
+    Ok(Element { name, attributes, foreign, text: String::new(), children: Vec::new(), at: 0 })
+}
+
+fn name(space: ResolveResult<'_>, local: &str) -> Result<Name, String> {
     let space = match space {
         ResolveResult::Unbound => Space::Bare,
         ResolveResult::Bound(space) => {
@@ -142,11 +154,10 @@ fn element(reader: &NsReader<&[u8]>, start: &BytesStart<'_>) -> Result<Element, 
         }
         ResolveResult::Unknown(prefix) => return Err(format!("the prefix {prefix:?} is bound to no namespace")),
     };
-    let local: &str = local.as_ref();
     if !is_name(local) {
         return Err(format!("{local:?} is no name of an element"));
     }
-    Ok(Element { name: Name { space, local: local.to_owned() }, attributes, text: String::new(), children: Vec::new() })
+    Ok(Name { space, local: local.to_owned() })
 }
 
 /// Names are echoed in answers, so whatever could break them is kept out. A little stricter than XML: all beyond ASCII passes.

@@ -1,14 +1,23 @@
 //! What each property says of each place. Writes values only; rows and statuses stand in `multistatus.rs`.
 
+use chrono::SecondsFormat;
+
+use crate::dav::acl;
+use crate::dav::dead;
 use crate::dav::href::Hrefs;
 use crate::dav::path::Place;
 use crate::dav::props::Property;
+use crate::dav::reader;
+use crate::dav::report::kinds;
 use crate::dav::writer::Xml;
+use crate::dav::zone;
 use crate::domain::access::{Right, right_of};
 use crate::domain::address::{Kind, UserName};
+use crate::domain::dead::DeadProperty;
 use crate::domain::object::{Component, Record};
 use crate::domain::principal::Principal;
-use crate::service::collections::View;
+use crate::domain::query::Collation;
+use crate::service::collections::{View, zone_named};
 
 /// What a row of an answer is about.
 #[derive(Clone, Copy)]
@@ -47,8 +56,14 @@ impl Scene {
                 xml.href_in(tag, &self.hrefs.of(&Place::Principals));
             }
             (Property::Privileges, _) => self.privileges(xml, tag, subject),
-            // None yet: they come with the reports.
-            (Property::Reports, _) => xml.empty(tag),
+            (Property::SupportedPrivileges, _) => acl::supported(xml, tag),
+            (Property::AclRestrictions, _) => acl::restrictions(xml, tag),
+            (Property::Acl, _) if !self.denies(property, subject) => self.acl(xml, tag, subject),
+            (Property::InheritedAcls, Subject::Object(view, _)) => {
+                xml.href_in(tag, &self.hrefs.collection(&view.shown.address));
+            }
+            (Property::InheritedAcls, _) => xml.empty(tag),
+            (Property::Reports, _) => kinds::write(xml, tag, subject),
             (Property::Owner, _) => match self.owner(subject) {
                 Some(owner) => xml.href_in(tag, &self.hrefs.principal(owner)),
                 None => return false,
@@ -59,6 +74,36 @@ impl Scene {
             (_, Subject::Root | Subject::Principals | Subject::Homes(_) | Subject::Home(_)) => return false,
         }
         true
+    }
+
+    /// Whether the subject has the property, and this person may not read it: RFC 3744 5.5.
+    pub fn denies(&self, property: Property, subject: Subject<'_>) -> bool {
+        let held = || match subject {
+            Subject::Collection(view) | Subject::Object(view, _) => view.right >= Right::Administration,
+            Subject::Root | Subject::Principals | Subject::Homes(_) => true,
+            Subject::Principal | Subject::Home(_) => true,
+        };
+        property == Property::Acl && !held()
+    }
+
+    /// Whether what is kept still says what is so: a zone may have been set by another property since.
+    pub fn stands(&self, kept: &DeadProperty, subject: Subject<'_>) -> bool {
+        match (Property::of(&dead::name(kept)), subject) {
+            (Some(Property::Timezone), Subject::Collection(view)) if view.shown.address.kind() == Kind::Calendar => {
+                let text = reader::read(kept.value.as_bytes()).ok().flatten().map(|kept| kept.text);
+                let named = text.and_then(|text| zone::tzid(&text)).and_then(|tzid| zone_named(&tzid));
+                named == view.shown.timezone.as_deref()
+            }
+            _ => true,
+        }
+    }
+
+    fn acl(&self, xml: &mut Xml, tag: &str, subject: Subject<'_>) {
+        let from = match subject {
+            Subject::Object(view, _) => Some(self.hrefs.collection(&view.shown.address)),
+            _ => None,
+        };
+        acl::write(xml, tag, subject, self.hrefs, from.as_deref());
     }
 
     fn owner<'a>(&'a self, subject: Subject<'a>) -> Option<&'a UserName> {
@@ -85,6 +130,13 @@ impl Scene {
                 xml.text("D:href", &self.hrefs.principal(&caller.name));
                 xml.close(tag);
             }
+            Property::Emails => {
+                xml.open(tag);
+                xml.text("CS:email-address", &caller.email);
+                xml.close(tag);
+            }
+            Property::UserType => xml.text(tag, "INDIVIDUAL"),
+            Property::AlternateUris | Property::GroupMembership => xml.empty(tag),
             _ => return false,
         }
         true
@@ -126,6 +178,14 @@ impl Scene {
                 xml.empty_with("C:calendar-data", &[("content-type", "text/calendar"), ("version", "2.0")]);
                 xml.close(tag);
             }
+            (Property::Collations, Kind::Calendar) | (Property::BookCollations, Kind::AddressBook) => {
+                let (prefix, _) = tag.split_once(':').unwrap_or_default();
+                xml.open(tag);
+                Collation::ALL.into_iter().for_each(|known| {
+                    xml.text(&format!("{prefix}:supported-collation"), known.as_str());
+                });
+                xml.close(tag);
+            }
             (Property::AddressData, Kind::AddressBook) => {
                 xml.open(tag);
                 for version in ["3.0", "4.0"] {
@@ -138,36 +198,18 @@ impl Scene {
         true
     }
 
-    /// RFC 3744 5.4. Clients show a collection as read-only by what is missing here, so aggregates are listed with their parts.
+    /// RFC 3744 5.4. Clients show a collection as read-only by what is missing here.
     fn privileges(&self, xml: &mut Xml, tag: &str, subject: Subject<'_>) {
-        const MAKES: [&str; 2] = ["D:bind", "D:unbind"];
-        let mut held = vec!["D:read", "D:read-current-user-privilege-set"];
-        match subject {
-            Subject::Root | Subject::Principals | Subject::Principal | Subject::Homes(_) => {}
-            Subject::Home(_) => held.extend(MAKES),
-            Subject::Collection(view) | Subject::Object(view, _) => {
-                let (writes, dresses) = (view.right >= Right::ReadWrite, dresses(&self.caller.name, view));
-                if writes && dresses {
-                    held.push("D:write");
-                }
-                if dresses {
-                    held.push("D:write-properties");
-                }
-                if writes {
-                    held.push("D:write-content");
-                    held.extend(MAKES);
-                }
-                if view.shown.address.kind() == Kind::Calendar {
-                    held.push("C:read-free-busy");
-                }
+        let held = match subject {
+            Subject::Root | Subject::Principals | Subject::Homes(_) => {
+                vec!["D:read", "D:read-current-user-privilege-set", "D:read-acl"]
             }
-        }
+            Subject::Principal => acl::all(None),
+            Subject::Home(kind) => acl::all(Some(kind)),
+            Subject::Collection(view) | Subject::Object(view, _) => acl::held(view, dresses(&self.caller.name, view)),
+        };
         xml.open(tag);
-        for privilege in held {
-            xml.open("D:privilege");
-            xml.empty(privilege);
-            xml.close("D:privilege");
-        }
+        acl::privileges(xml, &held);
         xml.close(tag);
     }
 }
@@ -201,6 +243,11 @@ fn of_object(xml: &mut Xml, property: Property, record: &Record) -> bool {
         Property::ContentType => xml.text(tag, content_type(record.component)),
         Property::ContentLength => xml.text(tag, &record.size.to_string()),
         Property::LastModified => xml.text(tag, &last_modified(record)),
+        Property::CreationDate => xml.text(tag, &record.created.to_rfc3339_opts(SecondsFormat::Secs, true)),
+        Property::ScheduleTag => match &record.schedule_tag {
+            Some(schedule_tag) => xml.text(tag, schedule_tag),
+            None => return false,
+        },
         _ => return false,
     }
     true

@@ -32,6 +32,14 @@ impl Space {
         known.map_or_else(|| Space::Other(uri.to_owned()), |(space, _, _)| space)
     }
 
+    pub fn uri(&self) -> &str {
+        match self {
+            Space::Other(uri) => uri,
+            Space::Bare => "",
+            known => SPACES.iter().find(|(space, _, _)| space == known).map_or("", |(_, _, uri)| uri),
+        }
+    }
+
     /// The prefix in our answers, where it has one.
     pub fn prefix(&self) -> Option<&'static str> {
         SPACES.iter().find(|(space, _, _)| space == self).map(|(_, prefix, _)| *prefix)
@@ -57,9 +65,13 @@ pub struct Element {
     pub name: Name,
     /// Those without a prefix; namespace declarations are not among them.
     pub attributes: Vec<(String, String)>,
+    /// Those with a prefix, each with its namespace.
+    pub foreign: Vec<(Name, String)>,
     /// All character data directly in it.
     pub text: String,
     pub children: Vec<Element>,
+    /// How many bytes of its parent's text stand before it.
+    pub at: usize,
 }
 
 impl Element {

@@ -103,8 +103,10 @@ impl Address {
         &self.name
     }
 
+    /// A line feed may stand in an object's name: some producers' UIDs have one, and become names.
     pub fn object(&self, name: &str) -> Option<ObjectAddress> {
-        segment(name).then(|| ObjectAddress { collection: self.clone(), name: Arc::from(name) })
+        (segment(&name.replace('\n', " ")) && name != "\n")
+            .then(|| ObjectAddress { collection: self.clone(), name: Arc::from(name) })
     }
 }
 

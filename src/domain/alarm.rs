@@ -35,11 +35,15 @@ pub struct Firing {
     pub end_at: DateTime<Utc>,
     pub action: Action,
     pub summary: String,
+    /// The alarm's own SUMMARY: the subject of a mail.
+    pub subject: String,
     pub description: String,
     /// To whom an EMAIL alarm is mailed; empty means the owner.
     pub attendees: Vec<String>,
     /// Stable for this alarm of this instance at this instant, over restarts and over writes that do not touch it.
     pub id: u64,
+    /// Whether it repeats an alarm that rang and was put off in the text; its number is that alarm's.
+    pub repeats: bool,
 }
 
 /// What became of an alarm after it rang.

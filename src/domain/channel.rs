@@ -22,13 +22,15 @@ impl Channel {
     }
 }
 
-/// What one person chose. No `Debug`: it holds secrets.
+/// What one person chose for their alarms: the ways out, and the way back into the event. No `Debug`: it holds secrets.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Channels {
     /// Display alarms come by mail too. E-mail alarms come by mail in any case.
     pub email: bool,
     pub webhook: Option<Webhook>,
     pub ntfy: Option<Ntfy>,
+    /// What is acknowledged and put off is written into the event too.
+    pub writes_back: bool,
 }
 
 #[derive(Clone, PartialEq, Eq)]

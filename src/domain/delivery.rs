@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::address::UserName;
 use crate::domain::alarm::Action;
 use crate::domain::channel::{Channel, Channels};
-use crate::domain::event::Rang;
+use crate::domain::event::{Rang, cut};
 use crate::domain::occurrence::instant;
 use crate::domain::principal::Principal;
 
@@ -90,9 +90,9 @@ impl Delivery {
         alarm: &Rang,
         planned: DateTime<Utc>,
     ) -> Delivery {
-        let mut alarm = Rang { attendees: Vec::new(), ..alarm.clone() };
-        let cut = (0..=SUMMARY_MAX.min(alarm.summary.len())).rev().find(|cut| alarm.summary.is_char_boundary(*cut));
-        alarm.summary.truncate(cut.unwrap_or(0));
+        let summary = cut(&alarm.summary, SUMMARY_MAX);
+        let words = alarm.words.clone().filter(|_| channel == Channel::Mail);
+        let alarm = Rang { attendees: Vec::new(), summary, words, ..alarm.clone() };
         Delivery {
             id: DeliveryId::of(user, channel, errand, recipient, &alarm),
             user: user.clone(),
@@ -226,7 +226,7 @@ mod tests {
     fn alarm(action: Action, attendees: &[&str]) -> Rang {
         let object = Address::parse("/calendars/alice/default").and_then(|at| at.object("a.ics")).expect("an address");
         let (at, attendees) = (DateTime::UNIX_EPOCH, attendees.iter().map(|one| (*one).to_owned()).collect());
-        Rang { at, object, action, summary: "Tea".to_owned(), start: at, end: at, id: 7, attendees }
+        Rang { at, object, action, summary: "Tea".to_owned(), start: at, end: at, id: 7, attendees, words: None }
     }
 
     fn routed(channels: &Channels, offered: Offered, alarm: &Rang, own: bool) -> String {
@@ -251,8 +251,8 @@ mod tests {
         let webhook = |stopped| Some(Webhook { url: String::new(), secret: String::new(), stopped });
         let ntfy = Some(Ntfy { url: String::new(), token: None });
         let none = Channels::default();
-        let all = Channels { email: true, webhook: webhook(None), ntfy: ntfy.clone() };
-        let stopped = Channels { email: false, webhook: webhook(Some(DateTime::UNIX_EPOCH)), ntfy };
+        let all = Channels { email: true, webhook: webhook(None), ntfy: ntfy.clone(), writes_back: false };
+        let stopped = Channels { email: false, webhook: webhook(Some(DateTime::UNIX_EPOCH)), ntfy, writes_back: false };
         let (display, audio, email) = (Action::Display, Action::Audio, Action::Email);
         let mail = "email:alice@example.com";
         let people = ["mailto:bob@example.com", "MAILTO:carol@example.com", "bob@EXAMPLE.com", "tel:1", "a\r\n@b"];

@@ -23,6 +23,12 @@ pub struct Record {
     pub due: Option<DateTime<Utc>>,
     /// The alarms that are armed and not yet sent, each by its stamp and number.
     pub armed: Vec<Armed>,
+    /// The calendar time of the write that made it.
+    pub created: DateTime<Utc>,
+    /// RFC 6638 3.2.10, of objects that name an organizer: quoted, and new with every write but those of the service on behalf of attendees.
+    pub schedule_tag: Option<Arc<str>>,
+    /// How many rows its dead properties take.
+    pub dead: u8,
     /// What it says of its owner's presence.
     pub stands: Stands,
 }
@@ -106,11 +112,18 @@ impl Etag {
     }
 }
 
-/// What a conditional request demands of the object that stands there now. RFC 9110 section 13.1.
+/// What a conditional request demands of the object that stands there now: all of what is given. RFC 9110 section 13.1, RFC 4918 10.4,
+/// RFC 6638 8.3.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Precondition {
     pub if_match: Option<Tags>,
     pub if_none_match: Option<Tags>,
+    /// No write after this instant; asked only where there is no `if_match`.
+    pub unmodified_since: Option<DateTime<Utc>>,
+    /// The schedule tag, quoted.
+    pub schedule_tag: Option<String>,
+    /// The lists of an `If` header: one whose demands are all met is enough.
+    pub lists: Option<Vec<Vec<Demand>>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,15 +133,43 @@ pub enum Tags {
     These(Vec<String>),
 }
 
+/// One condition of an `If` header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Demand {
+    /// A quoted strong tag. `None` for what nothing here ever matches: a lock, a weak tag, another resource.
+    pub tag: Option<String>,
+    pub negated: bool,
+}
+
 impl Precondition {
-    /// Whether the request may go on, given the tag of what stands there now.
-    pub fn allows(&self, current: Option<&Etag>) -> bool {
+    /// Whether the request may go on, given what stands there now.
+    pub fn allows(&self, current: Option<&Record>) -> bool {
         let holds = |tags: &Tags| match (tags, current) {
             (_, None) => false,
             (Tags::Any, Some(_)) => true,
-            (Tags::These(tags), Some(etag)) => tags.iter().any(|tag| tag == etag.as_str()),
+            (Tags::These(tags), Some(record)) => tags.iter().any(|tag| tag == record.etag.as_str()),
         };
-        self.if_match.as_ref().is_none_or(holds) && !self.if_none_match.as_ref().is_some_and(holds)
+        // The header has no finer time than a second.
+        let rests =
+            |since: &DateTime<Utc>| current.is_none_or(|record| record.modified.timestamp() <= since.timestamp());
+        let scheduled = |tag: &String| current.is_some_and(|record| record.schedule_tag.as_deref() == Some(tag));
+        let met = |demand: &Demand| {
+            let matches = demand.tag.as_ref().zip(current).is_some_and(|(tag, record)| tag == record.etag.as_str());
+            matches != demand.negated
+        };
+        self.if_match.as_ref().is_none_or(holds)
+            && !self.if_none_match.as_ref().is_some_and(holds)
+            && (self.if_match.is_some() || self.unmodified_since.as_ref().is_none_or(rests))
+            && self.schedule_tag.as_ref().is_none_or(scheduled)
+            && self.lists.as_ref().is_none_or(|lists| lists.iter().any(|list| list.iter().all(met)))
+    }
+
+    /// The same for what stands there and has no tags of its own: a collection.
+    pub fn allows_untagged(&self) -> bool {
+        !matches!(self.if_match, Some(Tags::These(_)))
+            && self.if_none_match != Some(Tags::Any)
+            && self.schedule_tag.is_none()
+            && self.lists.as_ref().is_none_or(|lists| lists.iter().any(|list| list.iter().all(|demand| demand.negated)))
     }
 }
 

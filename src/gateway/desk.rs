@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
+use uuid::Uuid;
 
 use crate::domain::address::{Address, UserName};
+use crate::domain::bearer::Bearing;
+use crate::domain::collection::CollectionId;
 use crate::domain::event::Rang;
 use crate::domain::refusal::Refusal;
-use crate::gateway::dialect::{Desk, Readable};
+use crate::gateway::dialect::{Desk, Directory, Readable};
 use crate::gateway::hub::Comings;
 use crate::gateway::sight::{Seen, Sight, Target, Unseen};
 use crate::service::Service;
@@ -47,6 +50,14 @@ impl Desk for ServiceDesk {
         Box::pin(self.service.waiting_alarms(user))
     }
 
+    fn bear<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Bearing, Refusal>> {
+        Box::pin(self.service.bear(token))
+    }
+
+    fn see<'a>(&'a self, user: &'a UserName) -> BoxFuture<'a, Result<Vec<(CollectionId, Address)>, Refusal>> {
+        Box::pin(self.service.sources(user))
+    }
+
     fn sign_in<'a>(&'a self, credentials: &'a Credentials, from: IpAddr) -> BoxFuture<'a, Result<UserName, Refusal>> {
         Box::pin(async move { Ok(self.service.authenticate(credentials, from).await?.name) })
     }
@@ -81,5 +92,19 @@ impl Desk for ServiceDesk {
 
     fn told<'a>(&'a self, user: &'a UserName, alarms: Vec<(DateTime<Utc>, u64)>) -> BoxFuture<'a, Result<(), Refusal>> {
         Box::pin(self.service.note_told(user, alarms))
+    }
+}
+
+impl Directory for ServiceDesk {
+    fn origin(&self) -> Uuid {
+        self.service.directory().origin()
+    }
+
+    fn person(&self, user: &UserName) -> Uuid {
+        self.service.directory().person(user)
+    }
+
+    fn tenant(&self, user: &UserName) -> Uuid {
+        self.service.directory().tenant(user)
     }
 }

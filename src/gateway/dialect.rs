@@ -7,9 +7,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
+use uuid::Uuid;
 
 use crate::bus::{Flight, Notice};
 use crate::domain::address::{Address, UserName};
+use crate::domain::bearer::Bearing;
 use crate::domain::collection::CollectionId;
 use crate::domain::event::{Rang, Topic};
 use crate::domain::refusal::Refusal;
@@ -45,6 +47,11 @@ pub trait Dialect: Send {
 
     /// How it takes leave of a client that does not read fast enough.
     fn slow(&self) -> Leave;
+
+    /// Whether it wants each change of a collection rather than the newest.
+    fn keeps_all(&self) -> bool {
+        false
+    }
 }
 
 /// What a client said. Pings, pongs and closes stay with the session.
@@ -85,6 +92,10 @@ pub enum Ask {
     Waiting,
     /// These were told now: each by its instant and id. Only noted.
     Told(Vec<(DateTime<Utc>, u64)>),
+    /// Who stands behind this bearer token? A socket that was nobody's is theirs from the answer on.
+    Bear(String),
+    /// What does the user of this socket see?
+    See,
     /// Who brings these credentials? The socket is theirs from the answer on; the other questions need that it is somebody's.
     SignIn(Credentials, IpAddr),
     /// How does the presence of this person or group look to the user of this socket?
@@ -96,9 +107,13 @@ pub enum Outcome {
     Readable(Readable),
     Waiting(Vec<Rang>),
     Noted,
+    Borne(Box<Bearing>),
+    /// Every collection in the user's lists by its source: number and address.
+    Seen(Vec<(CollectionId, Address)>),
     /// Whose socket it is now.
     SignedIn(UserName),
-    Seen(Box<Seen>),
+    /// How what was looked at looks.
+    Sighted(Box<Seen>),
     Unseen(Unseen),
     Refused(Refusal),
 }
@@ -146,6 +161,12 @@ pub trait Desk: Send + Sync {
     /// The alarms that wait for somebody who hears them, earliest first.
     fn waiting<'a>(&'a self, user: &'a UserName) -> BoxFuture<'a, Result<Vec<Rang>, Refusal>>;
 
+    /// Who stands behind a bearer token: `Unauthenticated` or `Expired` where nobody does.
+    fn bear<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Bearing, Refusal>>;
+
+    /// The sources of all collections in somebody's lists that they may read.
+    fn see<'a>(&'a self, user: &'a UserName) -> BoxFuture<'a, Result<Vec<(CollectionId, Address)>, Refusal>>;
+
     /// Who brings these credentials.
     fn sign_in<'a>(&'a self, credentials: &'a Credentials, from: IpAddr) -> BoxFuture<'a, Result<UserName, Refusal>>;
 
@@ -154,4 +175,15 @@ pub trait Desk: Send + Sync {
 
     /// They need not wait any longer.
     fn told<'a>(&'a self, user: &'a UserName, alarms: Vec<(DateTime<Utc>, u64)>) -> BoxFuture<'a, Result<(), Refusal>>;
+}
+
+/// How people are called on wires that do not know their login names. Answers from memory.
+pub trait Directory: Send + Sync {
+    /// This instance.
+    fn origin(&self) -> Uuid;
+
+    fn person(&self, user: &UserName) -> Uuid;
+
+    /// The tenant that somebody belongs to.
+    fn tenant(&self, user: &UserName) -> Uuid;
 }

@@ -70,6 +70,8 @@ pub struct Outbox {
     frames: VecDeque<(Bytes, Flight)>,
     /// Some of the first frame is written.
     begun: bool,
+    /// Of the frame that was last taken whole: TLS may still hold its end until the flush.
+    last: Flight,
 }
 
 impl Outbox {
@@ -95,7 +97,7 @@ impl Outbox {
         mut stream: Pin<&mut (impl AsyncWrite + ?Sized)>,
     ) -> Poll<io::Result<()>> {
         if self.frames.is_empty() {
-            return stream.poll_flush(context);
+            return self.poll_flush(context, stream);
         }
         // The array is built here, not in an async function: held over an await it would live in every socket's task.
         let mut slices = [IoSlice::new(&[]); BATCH_MAX];
@@ -112,9 +114,19 @@ impl Outbox {
         if self.frames.is_empty() {
             // A burst's room is not kept.
             self.frames = VecDeque::new();
-            return stream.poll_flush(context);
+            return self.poll_flush(context, stream);
         }
         Poll::Ready(Ok(()))
+    }
+
+    fn poll_flush(
+        &mut self,
+        context: &mut Context<'_>,
+        stream: Pin<&mut (impl AsyncWrite + ?Sized)>,
+    ) -> Poll<io::Result<()>> {
+        let flushed = ready!(stream.poll_flush(context));
+        self.last = Flight::unwatched();
+        Poll::Ready(flushed)
     }
 
     /// Writes until nothing is left.
@@ -126,7 +138,7 @@ impl Outbox {
         while !self.frames.is_empty() {
             ready!(self.poll_write(context, stream.as_mut()))?;
         }
-        Poll::Ready(Ok(()))
+        self.poll_flush(context, stream)
     }
 
     fn take_off(&mut self, mut written: usize) {
@@ -137,7 +149,9 @@ impl Outbox {
                 return;
             }
             written -= bytes.len();
-            self.frames.pop_front();
+            if let Some((_, flight)) = self.frames.pop_front() {
+                self.last = flight;
+            }
             self.begun = false;
         }
     }

@@ -1,8 +1,9 @@
 //! Who listens to what on this node: topics to queues, and how many sockets there are. Sends nothing itself and knows no dialect.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -69,6 +70,8 @@ pub struct Hub {
     shards: [Mutex<Shard>; SHARDS],
     hasher: RandomState,
     members: Mutex<Members>,
+    /// How many listen to everything: mostly nobody, and then it costs no look.
+    everything: AtomicUsize,
     left: Notify,
     limits: Limits,
     meter: Arc<dyn Meter>,
@@ -124,6 +127,7 @@ impl Hub {
             shards: std::array::from_fn(|_| Mutex::default()),
             hasher: RandomState::new(),
             members: Mutex::default(),
+            everything: AtomicUsize::new(0),
             left: Notify::new(),
             limits,
             meter,
@@ -241,12 +245,19 @@ impl Hub {
 
 impl Listener for Hub {
     fn hear(&self, notice: &Arc<Notice>) {
-        for topic in notice.event.topics() {
-            // The list is shared, not copied; whoever registers meanwhile makes a new one.
-            let listeners = self.shard(&topic).get(&topic).cloned();
-            for queue in listeners.iter().flat_map(|listeners| listeners.iter()) {
-                queue.push(notice);
-            }
+        let mut topics = notice.event.topics();
+        if self.everything.load(Ordering::Acquire) > 0 {
+            topics.push(Topic::Everything);
+        }
+        // The lists are shared, not copied; whoever registers meanwhile makes a new one.
+        let mut lists = topics.iter().filter_map(|topic| self.shard(topic).get(topic).cloned());
+        let Some(first) = lists.next() else { return };
+        let Some(second) = lists.next() else {
+            return first.iter().for_each(|queue| queue.push(notice));
+        };
+        let mut told = HashSet::new();
+        for list in [first, second].into_iter().chain(lists) {
+            list.iter().filter(|queue| told.insert(queue.id())).for_each(|queue| queue.push(notice));
         }
     }
 }
@@ -303,6 +314,9 @@ impl Seat {
         // By id, so that leaving finds its place without a walk; ids grow, so this mostly appends.
         let place = listeners.partition_point(|other| other.id() < self.queue.id());
         listeners.insert(place, Arc::clone(&self.queue));
+        if topic == Topic::Everything {
+            self.hub.everything.fetch_add(1, Ordering::AcqRel);
+        }
         drop(shard);
         self.topics.push(topic);
     }
@@ -320,6 +334,9 @@ impl Seat {
         if let Ok(at) = listeners.binary_search_by_key(&self.queue.id(), |other| other.id()) {
             let listeners = Arc::make_mut(listeners);
             listeners.remove(at);
+            if *topic == Topic::Everything {
+                self.hub.everything.fetch_sub(1, Ordering::AcqRel);
+            }
             if listeners.is_empty() {
                 shard.remove(topic);
             }

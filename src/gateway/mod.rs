@@ -14,4 +14,6 @@ pub mod side;
 pub mod sight;
 pub mod talk;
 pub mod upgrade;
+pub mod wazo;
+pub mod websocketd;
 pub mod ws;

@@ -29,6 +29,8 @@ pub struct Queue {
 
 #[derive(Debug, Default)]
 struct State {
+    /// Every change is wanted, not only the newest of each collection.
+    whole: bool,
     entries: VecDeque<Arc<Notice>>,
     /// The number of the first entry; numbers grow by one.
     first: u64,
@@ -68,6 +70,11 @@ impl Queue {
         self.id
     }
 
+    /// From now on each change of a collection is kept: the dialect tells what changed, not only where it stands.
+    pub fn keep_all(&self) {
+        self.lock().whole = true;
+    }
+
     /// Queues a notice, in place of an older change of the same collection. Never waits.
     pub fn push(&self, notice: &Arc<Notice>) {
         let mut state = self.lock();
@@ -76,7 +83,7 @@ impl Queue {
         }
         let next = state.first + state.entries.len() as u64;
         match &notice.event {
-            Event::Changed { collection, .. } => {
+            Event::Changed { collection, .. } if !state.whole => {
                 let waiting = state.changes.get(collection).copied().and_then(|at| at.checked_sub(state.first));
                 if let Some(entry) = waiting.and_then(|at| state.entries.get_mut(at as usize)) {
                     let older = std::mem::replace(entry, Arc::clone(notice));
@@ -92,15 +99,19 @@ impl Queue {
             Event::RightsChanged { collection, .. } => {
                 state.changes.remove(collection);
             }
-            Event::ListChanged { .. }
+            Event::Changed { .. }
+            | Event::ListChanged { .. }
             | Event::Imported { .. }
             | Event::Rang { .. }
             | Event::SignedOut { .. }
+            | Event::Answered { .. }
+            | Event::TokenEnded { .. }
+            | Event::Published(_)
             | Event::PresenceChanged { .. }
             | Event::MemberChanged { .. }
             | Event::GroupChanged { .. } => {}
         }
-        state.bytes += notice.weight();
+        state.bytes += state.weight(notice);
         let mut dropped = VecDeque::new();
         if state.bytes > self.bytes_max {
             state.end = Some(End::Slow);
@@ -174,6 +185,10 @@ impl Queue {
 }
 
 impl State {
+    fn weight(&self, notice: &Notice) -> usize {
+        if self.whole { notice.weight_in_full() } else { notice.weight() }
+    }
+
     fn remember(&mut self, context: &Context<'_>) {
         if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
             self.waker = Some(context.waker().clone());
@@ -181,13 +196,13 @@ impl State {
     }
 
     fn take(&mut self) -> VecDeque<Arc<Notice>> {
-        let taken = if self.entries.len() > BATCH_MAX {
+        let taken: VecDeque<_> = if self.entries.len() > BATCH_MAX {
             self.entries.drain(..BATCH_MAX).collect()
         } else {
             std::mem::take(&mut self.entries)
         };
         self.first += taken.len() as u64;
-        self.bytes = self.bytes.saturating_sub(taken.iter().map(|notice| notice.weight()).sum());
+        self.bytes = self.bytes.saturating_sub(taken.iter().map(|notice| self.weight(notice)).sum());
         if self.entries.is_empty() {
             self.bytes = 0;
             if self.changes.capacity() > INDEX_KEPT {

@@ -47,6 +47,9 @@ impl Talk {
     ) -> Talk {
         let outbox = Outbox::default();
         let counted = seat.counted(dialect.name());
+        if dialect.keeps_all() {
+            seat.queue().keep_all();
+        }
         Talk {
             dialect,
             seat,
@@ -154,7 +157,13 @@ impl Talk {
         let number = *number;
         let Poll::Ready(mut outcome) = answer.as_mut().poll(context) else { return Poll::Pending };
         self.asking = None;
-        if let Outcome::SignedIn(user) = &outcome
+        let whose = match &outcome {
+            Outcome::SignedIn(user) => Some(user),
+            // A token that takes another's place brings the same user.
+            Outcome::Borne(bearing) if self.seat.user().is_none() => bearing.user.as_ref(),
+            _ => None,
+        };
+        if let Some(user) = whose
             && let Err(full) = self.seat.sign_in(user)
         {
             tracing::info!(why = %full, "socket refused");
@@ -171,6 +180,10 @@ impl Talk {
         let desk = Arc::clone(&self.desk);
         let user = self.seat.user().cloned();
         Box::pin(async move {
+            if let Ask::Bear(token) = &ask {
+                let borne = desk.bear(token).await;
+                return borne.map_or_else(Outcome::Refused, |bearing| Outcome::Borne(Box::new(bearing)));
+            }
             if let Ask::SignIn(credentials, from) = &ask {
                 return desk.sign_in(credentials, *from).await.map_or_else(Outcome::Refused, Outcome::SignedIn);
             }
@@ -182,11 +195,12 @@ impl Talk {
                 },
                 Ask::Waiting => desk.waiting(&user).await.map_or_else(Outcome::Refused, Outcome::Waiting),
                 Ask::Told(alarms) => desk.told(&user, alarms).await.map_or_else(Outcome::Refused, |()| Outcome::Noted),
-                Ask::SignIn(..) => Outcome::Refused(Refusal::Unauthenticated),
                 Ask::Look(sight) => {
                     let seen = desk.look(&user, &sight).await;
-                    seen.map_or_else(Outcome::Unseen, |seen| Outcome::Seen(Box::new(seen)))
+                    seen.map_or_else(Outcome::Unseen, |seen| Outcome::Sighted(Box::new(seen)))
                 }
+                Ask::See => desk.see(&user).await.map_or_else(Outcome::Refused, Outcome::Seen),
+                Ask::SignIn(..) | Ask::Bear(_) => Outcome::Refused(Refusal::Unauthenticated),
             }
         })
     }

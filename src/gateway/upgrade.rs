@@ -16,9 +16,11 @@ use tungstenite::handshake::derive_accept_key;
 
 use crate::domain::address::UserName;
 use crate::domain::device::Device;
-use crate::gateway::dialect::{Desk, Dialect};
+use crate::gateway::dialect::{Desk, Dialect, Directory};
 use crate::gateway::hub::{Hub, RETRY_SECONDS};
 use crate::gateway::session::{Ending, Session, Settings};
+use crate::gateway::wazo::conversation::Manners;
+use crate::http::tls::Secured;
 use crate::system::clock::Clock;
 use crate::system::pace::Pace;
 
@@ -34,6 +36,9 @@ pub struct Door {
     pub settings: Settings,
     /// Paths that one socket may register.
     pub paths_max: usize,
+    pub directory: Arc<dyn Directory>,
+    /// Of Wazo sockets.
+    pub manners: Manners,
 }
 
 /// A request that asks for a WebSocket, and asks rightly.
@@ -155,11 +160,15 @@ impl Handshake {
     }
 }
 
-/// Runs on the bare TCP stream where there is one; what lies above it (TLS) costs an indirection.
+/// Runs on the bare TCP stream where there is one; what lies above it (TLS) costs a box.
 async fn run(session: Session, upgraded: Upgraded) -> Ending {
     match downcast::<TokioIo<TcpStream>>(upgraded) {
         Ok(parts) => session.run(parts.io.into_inner(), parts.read_buf).await,
-        Err(upgraded) => session.run(TokioIo::new(upgraded), Bytes::new()).await,
+        // Boxed: room for it would lie in the task of every socket without TLS.
+        Err(upgraded) => match downcast::<TokioIo<Secured>>(upgraded) {
+            Ok(parts) => Box::pin(session.run(parts.io.into_inner(), parts.read_buf)).await,
+            Err(upgraded) => Box::pin(session.run(TokioIo::new(upgraded), Bytes::new())).await,
+        },
     }
 }
 

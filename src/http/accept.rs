@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
+use crate::http::tls::{Secure, Secured};
 use crate::system::pace;
 
 /// hyper takes no smaller bound of a request head.
@@ -85,9 +86,26 @@ enum Stage {
     Cut,
 }
 
-/// Serves until `stop` ends, then lets what is under way finish. Give it `TowerToHyperService::new(warp::service(routes))`.
+/// Serves without TLS until `stop` ends, then lets what is under way finish. Give it `TowerToHyperService::new(warp::service(routes))`.
 pub async fn serve<S, B>(listener: TcpListener, service: S, settings: Settings, stop: impl Future<Output = ()>)
 where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    serve_with(listener, None, service, settings, stop).await;
+}
+
+/// The same with TLS, where there is a certificate to show.
+pub async fn serve_with<S, B>(
+    listener: TcpListener,
+    secure: Option<Secure>,
+    service: S,
+    settings: Settings,
+    stop: impl Future<Output = ()>,
+) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
     B: Body + Send + 'static,
@@ -114,7 +132,10 @@ where
             },
         };
         let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
-            if let Ok(place) = Arc::clone(&turned_away).try_acquire_owned() {
+            // Over TLS an answer would cost the handshake that there is no room for.
+            if secure.is_none()
+                && let Ok(place) = Arc::clone(&turned_away).try_acquire_owned()
+            {
                 tokio::spawn(async move {
                     let _place = place;
                     turn_away(stream).await;
@@ -123,17 +144,19 @@ where
             continue;
         };
         prepare(&stream, &settings);
-        let serving = connection(
-            Arc::clone(&builder),
-            stream,
-            Peer(peer),
-            service.clone(),
-            settings.header_deadline,
-            stage.subscribe(),
-        );
+        let (builder, service, stage) = (Arc::clone(&builder), service.clone(), stage.subscribe());
+        let (secure, deadline) = (secure.clone(), settings.header_deadline);
         tokio::spawn(async move {
             let _place = place;
-            serving.await;
+            match secure {
+                None => connection(builder, stream, Peer(peer), service, deadline, stage).await,
+                Some(secure) => {
+                    if let Some(stream) = shaken(&secure, stream, deadline, stage.clone()).await {
+                        // Boxed: room for it would lie in every task.
+                        Box::pin(connection(builder, stream, Peer(peer), service, deadline, stage)).await;
+                    }
+                }
+            }
         });
     }
     drop(listener);
@@ -218,6 +241,26 @@ async fn connection<I, S, B>(
                 }
             }
         }
+    }
+}
+
+/// The connection behind its handshake; `None` where that failed, took too long, or the service stops meanwhile.
+async fn shaken(
+    secure: &Secure,
+    stream: TcpStream,
+    deadline: Duration,
+    mut stage: watch::Receiver<Stage>,
+) -> Option<Secured> {
+    tokio::select! {
+        shaken = pace::within(deadline, secure.shake(stream)) => match shaken? {
+            Ok(stream) => Some(stream),
+            Err(error) => {
+                tracing::debug!(%error, "no tls");
+                None
+            }
+        },
+        // Any move is one towards the end.
+        _ = stage.changed() => None,
     }
 }
 

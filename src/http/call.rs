@@ -1,11 +1,13 @@
-//! What every handler wants of a request, as one value; and percent-decoding, done once, after the path is split.
+//! What every handler wants of a request, as one value; and percent-encoding: undone once, after the path is split, and done segment by
+//! segment.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use http::{HeaderMap, Method};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use warp::Filter;
 
+use crate::domain::address::Address;
 use crate::http::accept::Peer;
 use crate::http::proxy::Vouch;
 
@@ -46,6 +48,43 @@ impl Call {
 /// ```
 pub fn decoded(text: &str) -> Option<String> {
     percent_decode_str(text).decode_utf8().ok().map(|text| text.into_owned())
+}
+
+/// What must be encoded in a segment: all but RFC 3986 `pchar`. Clients compare hrefs as text, and `@` is mostly sent bare.
+pub const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@');
+
+/// The path of a collection, or of an object in it, as it goes on the wire.
+///
+/// ```
+/// use campanile::domain::address::Address;
+/// use campanile::http::call::href;
+/// let address = Address::parse("/calendars/alice@example.org/at home").unwrap();
+/// assert_eq!(href(&address, Some("a/b.ics")), "/calendars/alice@example.org/at%20home/a%2Fb.ics");
+/// ```
+pub fn href(address: &Address, object: Option<&str>) -> String {
+    let mut href = format!("/{}", address.kind().root());
+    for segment in [address.user().as_str(), address.name()].into_iter().chain(object) {
+        href.push('/');
+        href.extend(utf8_percent_encode(segment, SEGMENT));
+    }
+    href
 }
 
 /// Takes the call out of any request.

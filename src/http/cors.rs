@@ -9,14 +9,11 @@ use http::header::{
 use http::{Method, StatusCode};
 
 use crate::domain::origin::Origin;
-
-/// What a page may do: the methods of JSON and DAV.
-pub const METHODS: &str =
-    "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, PROPFIND, PROPPATCH, REPORT, MKCALENDAR, MKCOL, COPY, MOVE, ACL";
+use crate::http::route;
 
 /// What it may send. `Authorization` has to be named: no wildcard stands for it.
-pub const HEADERS: &str = "Authorization, Content-Type, Accept, Depth, Destination, Overwrite, Prefer, Brief, Range, If, If-Match, \
-     If-None-Match, If-Modified-Since, If-Schedule-Tag-Match, Schedule-Reply, Idempotency-Key, Last-Event-ID, \
+pub const HEADERS: &str = "Authorization, Content-Type, Accept, Depth, Destination, Overwrite, Prefer, Brief, Range, If, \
+     If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, If-Schedule-Tag-Match, Schedule-Reply, Idempotency-Key, Last-Event-ID, \
      Push-Dont-Notify, X-Requested-With";
 
 /// What it may read of an answer beside the few headers that every page may.
@@ -72,13 +69,11 @@ impl Cors {
             return Some((StatusCode::FORBIDDEN, answer));
         };
         admit(&mut answer, origin, welcome);
-        for (name, value) in [
-            (ACCESS_CONTROL_ALLOW_METHODS, METHODS),
-            (ACCESS_CONTROL_ALLOW_HEADERS, HEADERS),
-            (ACCESS_CONTROL_MAX_AGE, MAX_AGE),
-        ] {
-            answer.insert(name, HeaderValue::from_static(value));
+        if let Ok(methods) = HeaderValue::from_str(&route::METHODS.join(", ")) {
+            answer.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
         }
+        answer.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(HEADERS));
+        answer.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(MAX_AGE));
         Some((StatusCode::OK, answer))
     }
 
@@ -189,10 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lists_are_made_of_methods_and_headers() {
-        for method in METHODS.split(", ") {
-            assert!(crate::http::route::method(method) == method, "{method} is counted by its name");
-        }
+    fn the_lists_are_made_of_headers() {
         for list in [HEADERS, EXPOSED] {
             let names: Vec<&str> = list.split(", ").collect();
             assert!(names.iter().all(|name| http::HeaderName::try_from(*name).is_ok()), "{list}");

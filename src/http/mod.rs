@@ -1,5 +1,5 @@
-//! What the HTTP faces share: the accept loop, who is calling, which origins may ask, bodies within a bound, replies, and what is measured
-//! of them. Knows no face.
+//! What the HTTP faces share: the accept loop and its TLS, who is calling, which origins may ask, bodies within a bound, replies, and what
+//! is measured of them. Knows no face.
 
 pub mod accept;
 pub mod auth;
@@ -11,3 +11,5 @@ pub mod porch;
 pub mod problem;
 pub mod proxy;
 pub mod route;
+pub mod tls;
+pub mod ui;

@@ -16,6 +16,10 @@ pub const TEMPLATES: &[&str] = &[
     "/api/imports/{id}/errors",
     "/api/calendars",
     "/api/calendars/{user}/{id}",
+    "/api/calendars/{user}/{id}/events",
+    "/api/addressbooks",
+    "/api/addressbooks/{user}/{id}",
+    "/api/addressbooks/{user}/{id}/contacts",
     "/api/calendars/{user}/{id}/shares/{user}",
     "/api/calendars/{user}/{id}/public",
     "/api/subscriptions",
@@ -42,6 +46,9 @@ pub const TEMPLATES: &[&str] = &[
     "/api/organisations/{org}/groups",
     "/api/organisations/{org}/groups/{id}",
     "/api/organisations/{org}/groups/{id}/presence",
+    "/api/websocketd",
+    "/api/bus/events",
+    "/api/auth/0.1/token/{token}",
 ];
 
 /// DAV's places: a collection has the same template with and without the slash at its end.
@@ -63,8 +70,9 @@ const PLACES: &[&str] = &[
 /// What a path that nothing answers to is counted as.
 const OTHER: &str = "other";
 
-/// The methods that some route has; others are counted together.
-const METHODS: &[&str] = &[
+/// The methods that this service recognises: those that some route has, and the two that DAV answers with 405. Others are counted together,
+/// and pages of other origins may use no others.
+pub const METHODS: &[&str] = &[
     "GET",
     "HEAD",
     "POST",

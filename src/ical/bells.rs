@@ -26,6 +26,8 @@ pub struct Tower<'o> {
     default: Tz,
     /// Seconds between a start and its earliest and latest firing; `None` where no alarm hangs on a start or an end.
     reach: Option<(i64, i64)>,
+    /// Whether what was acknowledged is told too.
+    all: bool,
 }
 
 /// One ringing, before anything is said about it: the next instant is asked for often, its words seldom.
@@ -35,6 +37,16 @@ pub struct Ring<'t> {
     sound: &'t Sound<'t>,
     /// What it rings for; `None` for an instant of its own.
     instance: Option<Instance<'t>>,
+}
+
+impl<'t> Ring<'t> {
+    pub fn bell(&self) -> &'t Bell<'t> {
+        self.bell
+    }
+
+    pub fn sound(&self) -> &'t Sound<'t> {
+        self.sound
+    }
 }
 
 /// What something rings for.
@@ -49,18 +61,20 @@ impl<'o> Tower<'o> {
         let bells: Vec<Bell<'o>> = series.parts().filter_map(|part| Bell::of(object, part, policy)).collect();
         let mut reach: Option<(i64, i64)> = None;
         for trigger in bells.iter().flat_map(|bell| &bell.sounds).map(|sound| sound.trigger) {
-            let (length, spread) = match trigger.when {
-                When::FromStart(length) => (length, 0),
-                When::FromEnd(length) => (length, span::longest(series, default)),
-                When::At(..) => continue,
-            };
-            // Days on the calendar may be a clock change shorter or longer than days on the clock.
-            let spare = if length.days == 0 { 0 } else { DAY };
-            let repeats = i64::from(trigger.repeat.0).saturating_mul(trigger.repeat.1);
-            let (low, high) = (length.about() - spare, length.about() + spare + spread + repeats);
+            let Some((low, high)) = self::reach(trigger, series, default) else { continue };
             reach = Some(reach.map_or((low, high), |reach| (reach.0.min(low), reach.1.max(high))));
         }
-        Tower { series, bells, default, reach }
+        Tower { series, bells, default, reach, all: false }
+    }
+
+    /// The same, but what was acknowledged rings too: for whoever looks for an alarm that rang.
+    pub fn with_acknowledged(self) -> Tower<'o> {
+        Tower { all: true, ..self }
+    }
+
+    /// The bells, one for each component that can ring.
+    pub fn bells(&self) -> &[Bell<'o>] {
+        &self.bells
     }
 
     fn bell(&self, part: &Part) -> Option<&Bell<'o>> {
@@ -90,7 +104,7 @@ impl<'o> Tower<'o> {
                 let Some(first) = ring(sound.trigger, &instance, self.default) else { continue };
                 for at in repeated(sound.trigger, first, from, to) {
                     budget.spend(1)?;
-                    if sound.rings(at) {
+                    if self.all || sound.rings(at) {
                         all.push(Ring { at, bell, sound, instance: Some(instance) });
                     }
                 }
@@ -146,7 +160,7 @@ impl<'o> Tower<'o> {
                 let Some(first) = sound.trigger.absolute(self.default) else { continue };
                 for at in repeated(sound.trigger, first.timestamp(), from, to) {
                     budget.spend(1)?;
-                    if sound.rings(at) {
+                    if self.all || sound.rings(at) {
                         all.push(Ring { at, bell, sound, instance: None });
                     }
                 }
@@ -177,7 +191,8 @@ impl<'o> Tower<'o> {
         let Ring { at, bell, sound, .. } = ring;
         let trigger = sound.trigger;
         let mails = sound.attendees.iter().map(|mail| mail.len()).sum::<usize>();
-        let words = bell.part.summary.len() + trigger.description.len() + self.series.uid.len() + mails;
+        let words = bell.part.summary.len() + trigger.summary.len() + trigger.description.len();
+        let words = words + self.series.uid.len() + mails;
         budget.spend(text::copy_cost(words))?;
         let standing = match &ring.instance {
             Some(instance) => Standing { moment: Some(instance.moment()), start: instance.at, end: instance.end },
@@ -187,15 +202,24 @@ impl<'o> Tower<'o> {
         Ok(Firing {
             at,
             uid: self.series.uid.clone(),
-            id: id(&self.series.uid, standing.moment.as_ref(), trigger, at),
+            id: number(&self.series.uid, standing.moment.as_ref(), trigger, at),
+            repeats: trigger.repeats.is_some(),
             occurrence: standing.moment,
             start_at: reading::instant(standing.start),
             end_at: reading::instant(standing.end),
             action: trigger.action,
             summary: bell.part.summary.clone(),
+            subject: trigger.summary.clone(),
             description: trigger.description.clone(),
             attendees: sound.attendees.iter().map(|mail| (*mail).to_owned()).collect(),
         })
+    }
+
+    /// Whether a ringing is the one that has this number, now or before its alarm got a UID.
+    pub fn has_number(&self, ring: &Ring<'_>, id: u64, budget: &mut Budget) -> Result<bool, Exhausted> {
+        let firing = self.firing(ring, budget)?;
+        let before = || hashed(&firing.uid, firing.occurrence.as_ref(), &ring.sound.trigger.bare, firing.at);
+        Ok(firing.id == id || before() == id)
     }
 
     /// What an absolute alarm rings for: its component, or of a series the instance it most likely means, since a
@@ -226,8 +250,21 @@ impl<'o> Tower<'o> {
     }
 }
 
+/// Seconds between an instance's start and the first and last firing of an alarm that hangs on it; `None` for one that stands alone.
+pub fn reach(trigger: &Trigger, series: &Series, default: Tz) -> Option<(i64, i64)> {
+    let (length, spread) = match trigger.when {
+        When::FromStart(length) => (length, 0),
+        When::FromEnd(length) => (length, span::longest(series, default)),
+        When::At(..) => return None,
+    };
+    // Days on the calendar may be a clock change shorter or longer than days on the clock.
+    let spare = if length.days == 0 { 0 } else { DAY };
+    let repeats = i64::from(trigger.repeat.0).saturating_mul(trigger.repeat.1);
+    Some((length.about() - spare, length.about() + spare + spread + repeats))
+}
+
 /// When an alarm first rings for an instance.
-fn ring(trigger: &Trigger, instance: &Instance<'_>, default: Tz) -> Option<i64> {
+pub fn ring(trigger: &Trigger, instance: &Instance<'_>, default: Tz) -> Option<i64> {
     match trigger.when {
         When::FromStart(length) => Some(instance.start.after(instance.at, length, default)),
         When::FromEnd(length) if length.days == 0 => Some(instance.end.saturating_add(length.seconds)),
@@ -252,7 +289,7 @@ fn first_of(sound: &Sound<'_>, first: i64, from: i64, budget: &mut Budget) -> Re
 }
 
 /// A firing and its repetitions within a window.
-fn repeated(trigger: &Trigger, first: i64, from: i64, to: i64) -> impl Iterator<Item = i64> + use<> {
+pub fn repeated(trigger: &Trigger, first: i64, from: i64, to: i64) -> impl Iterator<Item = i64> + use<> {
     let (count, gap) = trigger.repeat;
     let behind = from.saturating_sub(first).max(0);
     // The first that does not lie before the window.
@@ -263,10 +300,15 @@ fn repeated(trigger: &Trigger, first: i64, from: i64, to: i64) -> impl Iterator<
     (skipped..=i64::from(count)).map(move |number| first + gap * number).take_while(move |at| *at < to)
 }
 
+/// The number of a firing. One that repeats an alarm which rang has the number of that alarm.
+fn number(uid: &str, occurrence: Option<&Moment>, trigger: &Trigger, at: DateTime<Utc>) -> u64 {
+    trigger.repeats.unwrap_or_else(|| hashed(uid, occurrence, &trigger.key, at))
+}
+
 /// The first eight bytes of a hash over what makes this firing this one.
-fn id(uid: &str, occurrence: Option<&Moment>, trigger: &Trigger, at: DateTime<Utc>) -> u64 {
+fn hashed(uid: &str, occurrence: Option<&Moment>, key: &str, at: DateTime<Utc>) -> u64 {
     let mut hash = Sha256::new();
-    for text in [uid, &occurrence.map(Moment::text).unwrap_or_default(), &trigger.key, &instant(&at)] {
+    for text in [uid, &occurrence.map(Moment::text).unwrap_or_default(), key, &instant(&at)] {
         hash.update((text.len() as u64).to_be_bytes());
         hash.update(text.as_bytes());
     }

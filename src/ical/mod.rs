@@ -1,10 +1,16 @@
 //! Text to domain and back: content lines, components, zones, recurrences, alarms. Knows no store and no clock.
 
+pub mod acknowledge;
 pub mod alarms;
 pub mod bell;
 pub mod bells;
 pub mod block;
 pub mod draft;
+pub mod edit;
+pub mod excerpt;
+pub mod filter;
+pub mod freebusy;
+pub mod invitation;
 pub mod lines;
 pub mod object;
 pub mod recur;

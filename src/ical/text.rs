@@ -57,12 +57,17 @@ pub fn copy_cost(bytes: usize) -> u32 {
 
 /// The parts of a value that are split at unescaped commas.
 pub fn parts(value: &str) -> impl Iterator<Item = &str> {
+    split(value, b',')
+}
+
+/// The parts of a value that are split at one unescaped ASCII character.
+pub fn split(value: &str, at: u8) -> impl Iterator<Item = &str> {
     let mut rest = Some(value);
     std::iter::from_fn(move || {
         let text = rest?;
         let mut escaped = false;
         let end = text.bytes().position(|byte| {
-            let ends = byte == b',' && !escaped;
+            let ends = byte == at && !escaped;
             escaped = byte == b'\\' && !escaped;
             ends
         });

@@ -30,14 +30,22 @@ pub struct Trigger {
     /// Further firings, and the seconds between them.
     pub repeat: (u32, i64),
     pub acknowledged: Option<DateTime<Utc>>,
+    /// SUMMARY: the subject of an EMAIL alarm.
+    pub summary: String,
     pub description: String,
     /// To whom an EMAIL alarm is sent: mail addresses, without `mailto:`.
     pub attendees: Vec<String>,
     pub uid: Option<String>,
     /// The UID of the alarm that this one repeats later, RFC 9074 7.
     pub snoozes: Option<String>,
-    /// What names it among its siblings: its UID, else its place, trigger and action.
+    /// The number of the alarm that rang and was put off until this one, where this service wrote that down.
+    pub repeats: Option<u64>,
+    /// What names it among its siblings: its UID, else what names it without.
     pub key: String,
+    /// What names it, or named it before it got a UID: its place, trigger and action.
+    pub bare: String,
+    /// Its place among the alarms of its component, those included that ring nothing.
+    pub place: usize,
 }
 
 /// How often an alarm repeats at most; what asks for more rings this often.
@@ -76,7 +84,8 @@ pub fn triggers(component: &Block, flaws: &mut Vec<Fault>) -> Vec<Trigger> {
     triggers
 }
 
-fn read(index: usize, alarm: &Block) -> Result<Option<Trigger>, Fault> {
+/// Reads one VALARM, the `index`th of its component; `None` for one that is not meant to ring.
+pub fn read(index: usize, alarm: &Block) -> Result<Option<Trigger>, Fault> {
     let written = alarm.value("ACTION");
     let action = match written.map(str::to_ascii_uppercase).as_deref() {
         // ACTION is required, but an alarm that says when and not how was meant to be seen.
@@ -97,25 +106,49 @@ fn read(index: usize, alarm: &Block) -> Result<Option<Trigger>, Fault> {
     // RFC 5545 3.6.6: one of the pair without the other is a fault; phones send it, so it rings once.
     let repeat = repeat.zip(between).map_or((0, 0), |(count, gap)| (count.min(REPEAT_MAX), gap));
     let uid = alarm.value("UID").map(str::to_owned);
-    let key = match &uid {
-        Some(uid) => uid.clone(),
-        None => format!("{index} {} {}", property.value, action.as_str()),
-    };
+    let snoozes = snoozes(alarm).map(str::to_owned);
+    let repeats = uid.as_deref().filter(|_| snoozes.is_some()).and_then(repeated);
+    let bare = format!("{index} {} {}", property.value, action.as_str());
     Ok(Some(Trigger {
         when,
         action,
         said: written.is_some(),
         repeat,
         acknowledged: instant(alarm.property("ACKNOWLEDGED")),
-        description: alarm.property("DESCRIPTION").map(|p| text::unescaped(&p.value)).unwrap_or_default(),
+        summary: words(alarm, "SUMMARY"),
+        description: words(alarm, "DESCRIPTION"),
         attendees: alarm.properties("ATTENDEE").map(|attendee| mail(&attendee.value).to_owned()).collect(),
-        snoozes: alarm
-            .properties("RELATED-TO")
-            .find(|related| related.param("RELTYPE").is_some_and(|kind| kind.eq_ignore_ascii_case("SNOOZE")))
-            .map(|related| related.value.trim().to_owned()),
+        snoozes,
+        repeats,
+        key: uid.clone().unwrap_or_else(|| bare.clone()),
         uid,
-        key,
+        bare,
+        place: index,
     }))
+}
+
+fn words(alarm: &Block, name: &str) -> String {
+    alarm.property(name).map(|property| text::unescaped(&property.value)).unwrap_or_default()
+}
+
+/// The UID of the alarm that a VALARM repeats later, RFC 9074 7.
+pub fn snoozes(alarm: &Block) -> Option<&str> {
+    let snooze = |related: &&Property| related.param("RELTYPE").is_some_and(|kind| kind.eq_ignore_ascii_case("SNOOZE"));
+    alarm.properties("RELATED-TO").find(snooze).map(|related| related.value.trim())
+}
+
+/// How the UID of a snooze alarm begins that this service wrote; the number of the alarm that rang follows.
+const OWN: &str = "campanile-snooze-";
+
+/// The UID of a snooze alarm of our own. It holds the number of the alarm that rang, so that what rings again has the same number.
+pub fn own_uid(id: u64, until: &DateTime<Utc>) -> String {
+    format!("{OWN}{id:016x}-{}", until.format("%Y%m%dT%H%M%SZ"))
+}
+
+/// The number in such a UID.
+pub fn repeated(uid: &str) -> Option<u64> {
+    let (number, _) = uid.strip_prefix(OWN)?.split_once('-')?;
+    (number.len() == 16).then(|| u64::from_str_radix(number, 16).ok())?
 }
 
 fn when(property: &Property) -> Option<When> {

@@ -53,13 +53,40 @@ impl Card {
         emails.map(|email| email.trim().to_owned()).filter(|email| !email.is_empty()).collect()
     }
 
+    /// Telephone numbers as they are written, without the `tel:` of vCard 4.
+    pub fn phones(&self) -> Vec<String> {
+        let phones = self.root.properties("TEL").map(plain);
+        let bare = |phone: String| {
+            let phone = phone.trim();
+            let scheme = phone.get(..4).filter(|start| start.eq_ignore_ascii_case("tel:"));
+            // That was a whole number of characters.
+            phone[scheme.map_or(0, str::len)..].to_owned()
+        };
+        phones.map(bare).filter(|phone| !phone.is_empty()).collect()
+    }
+
+    /// The organization and its units, from the whole to the part.
+    pub fn organization(&self) -> String {
+        let Some(property) = self.root.property("ORG") else { return String::new() };
+        if is_quoted_printable(property) {
+            return plain(property).replace(';', ", ");
+        }
+        let units = text::split(&property.value, b';').map(text::unescaped).map(|unit| unit.trim().to_owned());
+        units.filter(|unit| !unit.is_empty()).collect::<Vec<String>>().join(", ")
+    }
+
+    /// Everything that N says: family and given names, titles.
+    pub fn parts_of_name(&self) -> String {
+        self.root.property("N").map(plain).unwrap_or_default().replace(';', " ")
+    }
+
     pub fn root(&self) -> &Block {
         &self.root
     }
 }
 
 /// A text value without its escapes and, in vCard 2.1, without quoted-printable.
-fn plain(property: &Property) -> String {
+pub fn plain(property: &Property) -> String {
     if is_quoted_printable(property) {
         return String::from_utf8_lossy(&unquoted(property.value.as_bytes())).into_owned();
     }

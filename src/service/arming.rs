@@ -8,11 +8,11 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use crate::domain::access::{Right, right_of};
-use crate::domain::address::{Address, UserName};
-use crate::domain::alarm::Firing;
+use crate::domain::address::{Address, ObjectAddress, UserName};
+use crate::domain::alarm::{Action, Firing};
 use crate::domain::collection::{Collection, CollectionId};
 use crate::domain::delivery::RECIPIENTS_MAX;
-use crate::domain::event::{Event, Rang};
+use crate::domain::event::{Event, Rang, Words};
 use crate::domain::object::Etag;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
@@ -188,24 +188,19 @@ impl Service {
         }
         let mut alarms = Vec::new();
         for hearer in &ground.hearers {
-            let Some(object) = hearer.object(&row.name) else { continue };
-            let rang = |firing: &Firing| Rang {
-                at: firing.at,
-                object: object.clone(),
-                action: firing.action,
-                summary: firing.summary.clone(),
-                start: firing.start_at,
-                end: firing.end_at,
-                id: firing.id,
-                attendees: firing.attendees.iter().take(RECIPIENTS_MAX).cloned().collect(),
+            let Some(place) = hearer.object(&row.name) else { continue };
+            let rang = firings.iter().map(|firing| (firing.repeats, rang(firing, &place)));
+            let heard = match firings.iter().any(|firing| firing.repeats) {
+                true => self.heard_again(row.collection, &object.armed, hearer.user(), rang).await?,
+                false => rang.map(|(_, rang)| rang).collect(),
             };
-            alarms.extend(firings.iter().map(|firing| (hearer.user().clone(), rang(firing))));
+            alarms.extend(heard.into_iter().map(|alarm| (hearer.user().clone(), alarm)));
         }
         Ok(Some(Plan { row: row.clone(), ground, etag: object.etag, alarms, next: at }))
     }
 
     /// Where a calendar's alarms are heard: at its own address by the owner, at theirs by those who asked for it and may still read it.
-    async fn hearers(&self, head: &Collection) -> Result<Vec<Address>, Refusal> {
+    pub(crate) async fn hearers(&self, head: &Collection) -> Result<Vec<Address>, Refusal> {
         let mut hearers = vec![head.address.clone()];
         for leaf in self.store.hearers(head.id).await? {
             let stands = self.store.collection(&leaf).await?.is_some_and(|leaf| leaf.origin().1 == head.id);
@@ -228,6 +223,21 @@ impl Service {
         if missed > 0 {
             tracing::warn!(missed, "alarms were missed for too long, nobody is told them");
         }
+    }
+}
+
+/// A firing as it is told to whom it shows at a place.
+pub(crate) fn rang(firing: &Firing, object: &ObjectAddress) -> Rang {
+    Rang {
+        at: firing.at,
+        object: object.clone(),
+        action: firing.action,
+        summary: firing.summary.clone(),
+        start: firing.start_at,
+        end: firing.end_at,
+        id: firing.id,
+        attendees: firing.attendees.iter().take(RECIPIENTS_MAX).cloned().collect(),
+        words: if firing.action == Action::Email { Words::new(&firing.subject, &firing.description) } else { None },
     }
 }
 

@@ -131,6 +131,7 @@ mod tests {
             end: at,
             id: part.into(),
             attendees: Vec::new(),
+            words: None,
         };
         let armed = Armed { at, stamp: 1, part };
         Bell { armed, of: CollectionId(1), user: home.user().clone(), alarm }

@@ -24,6 +24,7 @@ pub struct Change {
     pub email: Option<bool>,
     pub webhook: Option<Option<String>>,
     pub ntfy: Option<Option<Ntfy>>,
+    pub writes_back: Option<bool>,
 }
 
 impl Service {
@@ -70,6 +71,9 @@ impl Service {
                 }
                 if let Some(ntfy) = &change.ntfy {
                     channels.ntfy = ntfy.clone();
+                }
+                if let Some(writes_back) = change.writes_back {
+                    channels.writes_back = writes_back;
                 }
                 Ok((vec![(row.clone(), Some(record::pack_channels(&channels)))], channels))
             })

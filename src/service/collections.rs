@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::domain::access::{Right, right_of};
 use crate::domain::address::{Address, Kind, UserName};
 use crate::domain::collection::{Collection, CollectionId, ListNews, Source, list_changes};
+use crate::domain::dead::{DeadChange, Holder};
 use crate::domain::event::Event;
 use crate::domain::object::Component;
 use crate::domain::principal::Principal;
@@ -13,9 +14,10 @@ use crate::ical::zone;
 use crate::kv::Writes;
 use crate::service::Service;
 use crate::service::principals::still_there;
+use crate::service::properties;
 use crate::service::replan;
 use crate::store::journal::Pen;
-use crate::store::{collections, keys, presence};
+use crate::store::{collections, dead, keys, presence};
 
 /// How often a decision that rests on a scanned range is tried anew when the range moved meanwhile.
 const TRIES: usize = 8;
@@ -40,6 +42,8 @@ pub struct Face {
     pub timezone: Option<String>,
     /// Whether what stands in it makes nobody busy.
     pub transparent: Option<bool>,
+    /// Properties that mean nothing here, in the order of their changes.
+    pub dead: Vec<DeadChange>,
 }
 
 /// The tz database's name for a zone as clients spell it: in any case, as a path that ends in it, or as Windows names it.
@@ -49,8 +53,8 @@ pub fn zone_named(name: &str) -> Option<&'static str> {
 
 /// Bytes that a name may have; a description; a colour. A collection's row must hold all of them beside its delegates.
 pub(crate) const NAME_MAX: usize = 1_024;
-const DESCRIPTION_MAX: usize = 4_096;
-const COLOR_MAX: usize = 64;
+pub(crate) const DESCRIPTION_MAX: usize = 4_096;
+pub(crate) const COLOR_MAX: usize = 64;
 
 impl Face {
     /// With its zone by the tz database's name. Refuses what could not be kept.
@@ -175,7 +179,7 @@ impl Service {
         face: Face,
         inhabited: bool,
     ) -> Result<Collection, Refusal> {
-        let (address, now) = (address.clone(), self.now());
+        let (address, now, bounds) = (address.clone(), self.now(), self.dead_bounds());
         let reads = vec![keys::collection(&address), keys::user(address.user())];
         let (_, made) = self
             .commit(reads, move |seen, stamp| {
@@ -189,6 +193,7 @@ impl Service {
                 made.components.clone_from(&components);
                 face.dress(&mut made);
                 let mut writes = Vec::new();
+                properties::change(&mut writes, &Holder::Collection(made.id), &[], &face.dead, bounds)?;
                 collections::write_new(&mut writes, &made);
                 tell(&mut Pen::new(now, stamp.0), &mut writes, list_changes(None, Some(&made), &[]));
                 Ok((writes, made))
@@ -200,18 +205,25 @@ impl Service {
     /// Sets name, colour and the like: of the source by its owner or administrators, of a mirror or subscription by its holder.
     pub async fn dress_collection(&self, caller: &Principal, address: &Address, face: Face) -> Result<(), Refusal> {
         let face = face.settled()?;
-        self.view(&caller.name, address).await?;
-        let (user, now) = (caller.name.clone(), self.now());
-        let reads = vec![keys::collection(address), keys::replan(address.user())];
+        let view = self.view(&caller.name, address).await?;
+        let (user, now, bounds) = (caller.name.clone(), self.now(), self.dead_bounds());
+        let mut reads = vec![keys::collection(address), keys::replan(address.user())];
+        let holder = Holder::Collection(view.shown.id);
+        if !face.dead.is_empty() {
+            reads.extend(dead::rows(&holder));
+        }
         let (_, (replan, after)) = self
             .commit(reads, move |seen, stamp| {
-                let before = collections::seen(seen.first())?.ok_or(Refusal::NotFound)?;
+                let before = standing(seen.first(), view.shown.id)?;
                 if right_of(&user, &before) < Right::Administration {
                     return Err(Refusal::Forbidden);
                 }
                 let mut after = before.clone();
                 face.dress(&mut after);
                 let mut writes = Vec::new();
+                if !face.dead.is_empty() {
+                    properties::change(&mut writes, &holder, seen.get(2..).unwrap_or_default(), &face.dead, bounds)?;
+                }
                 if after != before {
                     collections::write(&mut writes, &after);
                     tell(&mut Pen::new(now, stamp.0), &mut writes, list_changes(Some(&before), Some(&after), &[]));

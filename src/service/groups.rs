@@ -117,8 +117,8 @@ impl Service {
         if let Some(number) = wish.number {
             check_number(number)?;
         }
-        let members = self.named(organisation, wish.members.as_deref()).await?;
-        let viewers = self.named(organisation, wish.viewers.as_deref()).await?;
+        let members = self.people_named(organisation, wish.members.as_deref()).await?;
+        let viewers = self.people_named(organisation, wish.viewers.as_deref()).await?;
         for _ in 0..TRIES {
             let people = (members.as_ref(), viewers.as_ref());
             if let Some(group) = self.try_put_group(organisation, id, &wish, people).await? {
@@ -128,7 +128,11 @@ impl Service {
         Err(Refusal::Busy { limit: "this group keeps changing", retry_seconds: 1 })
     }
 
-    async fn named(&self, organisation: &Id, names: Option<&[String]>) -> Result<Option<BTreeSet<UserName>>, Refusal> {
+    async fn people_named(
+        &self,
+        organisation: &Id,
+        names: Option<&[String]>,
+    ) -> Result<Option<BTreeSet<UserName>>, Refusal> {
         let Some(names) = names else { return Ok(None) };
         let limit = self.settings.presence.group_people;
         if names.len() > limit {

@@ -9,15 +9,16 @@ use sha2::{Digest, Sha256};
 use crate::domain::access::{Right, right_of};
 use crate::domain::address::{Address, Kind};
 use crate::domain::collection::Collection;
-use crate::domain::event::Event;
+use crate::domain::event::{Event, ObjectChange};
 use crate::domain::import::{Counts, Failure, Import, Media, Status, Upload};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::ical::split::{self, Split};
 use crate::kv::{Stamp, Writes};
 use crate::service::Service;
+use crate::service::answers::{self, Turned};
 use crate::service::collections::standing;
-use crate::service::objects::{Prepared, check_component, check_uid, lay, seal, seen_object};
+use crate::service::objects::{Prepared, check_component, check_uid, lay, seal, seen_object, zones_of};
 use crate::service::principals::still_there;
 use crate::store::journal::Pen;
 use crate::store::{imports, keys, record};
@@ -29,6 +30,8 @@ const ITEMS_A_COMMIT: usize = 64;
 const WAITING_MAX: usize = 100;
 /// Failed items of one import that are told one by one; beyond them they are only counted.
 const FAILURES_MAX: u64 = 1_000;
+/// How often the same items are planned again because a zone changed meanwhile; then the import rests, and goes on.
+const TRIES: usize = 8;
 /// Bytes of items after which a commit takes no more: room for others in the group.
 const BYTES_A_COMMIT: usize = 131_072;
 
@@ -118,8 +121,14 @@ impl Service {
         if import.status == Status::Queued {
             import = self.begin_import(import, &split).await?;
         }
+        let mut stands = 0;
         while (import.cursor as usize) < split.items.len() {
+            let cursor = import.cursor;
             import = self.import_some(import, &split).await?;
+            stands = if import.cursor == cursor { stands + 1 } else { 0 };
+            if stands == TRIES {
+                return Err(Refusal::Busy { limit: "the zone of this calendar keeps changing", retry_seconds: 1 });
+            }
         }
         self.end_import(import).await
     }
@@ -159,6 +168,14 @@ impl Service {
         let before = import.counts;
         let now = self.now();
         let view = self.view(&import.user, &import.target).await.map(|view| (view.source, view.right));
+        // The zones are read before alarms are planned in them, so a change that comes between is seen.
+        let zones = match &view {
+            Ok((source, _)) => {
+                let owner = self.store.principal(source.address.user()).await?;
+                (source.timezone.clone(), owner.and_then(|owner| owner.timezone))
+            }
+            Err(_) => (None, None),
+        };
         let mut size = 0;
         for item in &split.items[import.cursor as usize..] {
             if batch.len() >= ITEMS_A_COMMIT || size >= BYTES_A_COMMIT {
@@ -175,7 +192,11 @@ impl Service {
                                 Some(name) => name,
                                 None => self.free_name(source, &item.uid).await?,
                             };
-                            Ok((Arc::from(name), prepared))
+                            let turned = match &prepared.answers {
+                                Some(after) => self.answered(source, &name, after, &[], None).await?,
+                                None => Vec::new(),
+                            };
+                            Ok(Item { name: Arc::from(name), prepared, turned })
                         }
                         Err(refusal @ (Refusal::Fault { .. } | Refusal::Busy { .. })) => return Err(refusal),
                         Err(refusal) => Err(refusal.to_string()),
@@ -190,13 +211,17 @@ impl Service {
         let mut reads = vec![keys::import(&import.id)];
         if let Ok((source, _)) = &view {
             reads.push(keys::collection(&source.address));
-            for (name, prepared) in batch.iter().filter_map(|one| one.outcome.as_ref().ok()) {
-                reads.push(keys::object(source.id, name));
-                reads.push(keys::uid(source.id, &prepared.uid));
+            reads.push(keys::user(source.address.user()));
+            for item in batch.iter().filter_map(|one| one.outcome.as_ref().ok()) {
+                reads.push(keys::object(source.id, &item.name));
+                reads.push(keys::uid(source.id, &item.prepared.uid));
+                reads.extend(item.turned.iter().map(Turned::key));
             }
         }
         let source = view.map(|(source, _)| source);
         let (user, asked) = (import.user.clone(), import.clone());
+        let turned: Vec<Turned> =
+            batch.iter().flat_map(|one| one.outcome.iter().flat_map(|item| item.turned.clone())).collect();
         let (_, import) = self
             .commit(reads, move |seen, stamp: Stamp| {
                 let current = match seen.first() {
@@ -207,27 +232,41 @@ impl Service {
                     // Somebody else went on with it: nothing is done twice.
                     return Ok((Vec::new(), current));
                 }
-                let mut after = current;
                 let mut writes = Vec::new();
                 let mut head = match &source {
                     Ok(source) => standing(seen.get(1), source.id).ok(),
                     Err(_) => None,
                 };
+                if let Some(head) = &head
+                    && zones_of(head, seen.get(2))? != zones
+                {
+                    // Nothing of it is written: the next step plans these items anew.
+                    return Ok((Vec::new(), current));
+                }
                 let allowed = head.as_ref().is_some_and(|head| right_of(&user, head) >= Right::ReadWrite);
-                let mut rows = seen.get(2..).unwrap_or_default().chunks(2);
-                let counts = after.counts;
+                let mut after = current;
+                let mut rows = seen.get(3..).unwrap_or_default();
+                let mut changes = Vec::new();
+                let mut pen = Pen::new(now, stamp.0);
                 for (part, Candidate { line, uid, outcome }) in (0..).zip(&batch) {
                     let laid = match (outcome, &mut head) {
-                        (Ok((name, prepared)), Some(head)) if allowed => {
-                            let rows = rows.next().unwrap_or_default();
-                            lay_item(&mut writes, head, rows, prepared, name, now, stamp, part)
+                        (Ok(item), Some(head)) if allowed => {
+                            let (own, rest) = rows.split_at_checked(2 + item.turned.len()).unwrap_or_default();
+                            rows = rest;
+                            lay_item(&mut writes, &mut pen, head, own, item, now, stamp, part)
                         }
                         (Ok(_), _) => Err(Refusal::Forbidden.to_string()),
                         (Err(why), _) => Err(why.clone()),
                     };
                     match laid {
-                        Ok(Laid::Created) => after.counts.created += 1,
-                        Ok(Laid::Updated) => after.counts.updated += 1,
+                        Ok(Laid::Created(change)) => {
+                            after.counts.created += 1;
+                            changes.push(change);
+                        }
+                        Ok(Laid::Updated(change)) => {
+                            after.counts.updated += 1;
+                            changes.push(change);
+                        }
                         Ok(Laid::Unchanged) => after.counts.unchanged += 1,
                         Err(why) => {
                             let failure = Failure { line: *line, uid: Some(uid.clone()), why };
@@ -239,15 +278,15 @@ impl Service {
                     }
                 }
                 after.cursor += batch.len() as u64;
-                let wrote = (after.counts.created, after.counts.updated) != (counts.created, counts.updated);
-                if let Some(head) = head.filter(|_| wrote) {
-                    seal(&mut writes, head, now, stamp);
+                if let Some(head) = head.filter(|_| !changes.is_empty()) {
+                    seal(&mut pen, &mut writes, head, changes.into(), stamp);
                 }
                 imports::write(&mut writes, &after);
                 Ok((writes, after))
             })
             .await?;
         self.nudges.due.notify_one();
+        self.clear_turned(&turned).await;
         self.count_items(before, import.counts);
         Ok(import)
     }
@@ -284,7 +323,7 @@ impl Service {
         let status = if failure.is_some() { Status::Failed } else { Status::Completed };
         // Who may not even read a collection cannot make the sockets of those who do speak.
         let origin = match self.view(&import.user, &import.target).await {
-            Ok(view) => Some(view.source.id),
+            Ok(view) => Some((view.source.id, view.source.address)),
             Err(Refusal::NotFound | Refusal::Forbidden) => None,
             Err(refusal) => return Err(refusal),
         };
@@ -303,9 +342,9 @@ impl Service {
             if let Some(failure) = &failure {
                 imports::write_failure(&mut writes, &ended.id, ended.counts.failed, failure);
             }
-            if let Some(collection) = origin {
+            if let Some((collection, address)) = origin.clone() {
                 let counts = (status == Status::Completed).then(|| (ended.counts.succeeded(), ended.counts.failed));
-                let (address, import) = (ended.target.clone(), ended.id);
+                let import = ended.id;
                 Pen::new(now, stamp.0).tell(&mut writes, Event::Imported { collection, address, import, counts });
             }
             Ok((writes, ()))
@@ -315,26 +354,33 @@ impl Service {
     }
 }
 
-/// An item of the file on its way: under which name it goes in, or why it cannot.
+/// An item of the file on its way, or why it cannot go in.
 struct Candidate {
     line: u64,
     uid: String,
-    outcome: Result<(Arc<str>, Prepared), String>,
+    outcome: Result<Item, String>,
+}
+
+/// What goes in, under which name, and which alarms it acknowledges.
+struct Item {
+    name: Arc<str>,
+    prepared: Prepared,
+    turned: Vec<Turned>,
 }
 
 enum Laid {
-    Created,
-    Updated,
+    Created(ObjectChange),
+    Updated(ObjectChange),
     Unchanged,
 }
 
 #[expect(clippy::too_many_arguments, reason = "one row each of what a write rests on")]
 fn lay_item(
     writes: &mut Writes,
+    pen: &mut Pen,
     head: &mut Collection,
     rows: &[Option<Bytes>],
-    prepared: &Prepared,
-    name: &Arc<str>,
+    Item { name, prepared, turned }: &Item,
     now: DateTime<Utc>,
     stamp: Stamp,
     part: u32,
@@ -347,8 +393,10 @@ fn lay_item(
         return Ok(Laid::Unchanged);
     }
     let created = before.is_none();
-    lay(writes, head, before, prepared, name, now, stamp, part);
-    Ok(if created { Laid::Created } else { Laid::Updated })
+    lay(writes, head, before, prepared, &[], name, now, stamp, part);
+    answers::turn(writes, pen, turned, rows.get(2..).unwrap_or_default()).map_err(text)?;
+    let change = prepared.change(name, created);
+    Ok(if created { Laid::Created(change) } else { Laid::Updated(change) })
 }
 
 /// The UID as a name, where it is plain.

@@ -88,6 +88,9 @@ pub struct Doorkeeper {
     hashing: Arc<Semaphore>,
     tries: Rate,
     pub(crate) tickets: Rate,
+    /// Looks at bearer tokens for sockets, by user; and failed ones, by token.
+    pub(crate) checks: Rate,
+    pub(crate) failures: Rate,
     htpasswd: Htpasswd,
     /// Verified against when nobody has that name, so that the answer takes as long.
     decoy: String,
@@ -102,6 +105,8 @@ impl Doorkeeper {
             hashing: Arc::new(Semaphore::new(limits.logins_at_once.max(1))),
             tries: Rate::new(limits.logins_per_minute, "too many passwords were tried for this name"),
             tickets: Rate::new(limits.tickets_per_minute, "too many tickets were drawn"),
+            checks: Rate::new(limits.token_checks_per_minute, "tokens of this user were looked at too often"),
+            failures: Rate::new(limits.token_failures_per_minute, "this token failed too often"),
             htpasswd: Htpasswd::new(auth.htpasswd.clone(), auth.htpasswd_plain),
             decoy: hash("nobody has this password", random::bytes(random)).unwrap_or_default(),
         }

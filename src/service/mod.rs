@@ -1,23 +1,28 @@
 //! The use cases, and what every one of them holds. The only door for faces and jobs; knows no wire.
 
 pub mod alarms;
+pub mod answers;
 pub mod arming;
 pub mod attempts;
 pub mod attendance;
 pub mod bearers;
 pub mod belfry;
+pub mod busy;
 pub mod channels;
 pub mod clock;
 pub mod collections;
+pub mod contacts;
 pub mod crypt;
 pub mod deliveries;
 pub mod demo;
 pub mod devices;
+pub mod directory;
 pub mod export;
 pub mod groups;
 pub mod htpasswd;
 pub mod imports;
 pub mod login;
+pub mod moving;
 pub mod objects;
 pub mod occurrences;
 pub mod organisations;
@@ -25,6 +30,9 @@ pub mod planned;
 pub mod post;
 pub mod presence;
 pub mod principals;
+pub mod properties;
+pub mod publish;
+pub mod queries;
 pub mod rate;
 pub mod relay;
 pub mod replan;
@@ -52,6 +60,7 @@ use crate::domain::refusal::Refusal;
 use crate::kv::{KvError, Stamp};
 use crate::service::attendance::Attendance;
 use crate::service::belfry::Belfry;
+use crate::service::directory::Directory;
 use crate::service::login::Doorkeeper;
 use crate::service::post::Post;
 use crate::service::rate::Rate;
@@ -76,6 +85,7 @@ pub struct Service {
     post: Post,
     mails: Rate,
     doorkeeper: Doorkeeper,
+    directory: Arc<Directory>,
     shelves: Arc<Shelves>,
     nudges: Arc<Nudges>,
     turning: tokio::sync::Mutex<()>,
@@ -117,6 +127,7 @@ impl Service {
             post,
             mails,
             doorkeeper,
+            directory: Arc::default(),
             shelves,
             nudges: Arc::default(),
             turning: tokio::sync::Mutex::new(()),

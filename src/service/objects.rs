@@ -11,21 +11,26 @@ use sha2::{Digest, Sha256};
 use crate::domain::access::{Right, right_of};
 use crate::domain::address::{Kind, ObjectAddress, UserName};
 use crate::domain::collection::Collection;
-use crate::domain::event::Event;
-use crate::domain::object::{Body, BodyId, Component, Etag, Precondition, Record, Span, Stands};
+use crate::domain::dead::Holder;
+use crate::domain::event::{Deed, Event, Invitation, ObjectChange};
+use crate::domain::object::{Armed, Body, BodyId, Component, Etag, Precondition, Record, Span, Stands};
 use crate::domain::presence::Standing;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::domain::sync::{Change, Token};
+use crate::ical::acknowledge;
+use crate::ical::block::Block;
+use crate::ical::invitation::Invitations;
 use crate::ical::lines::Limits;
 use crate::ical::object::CalendarObject;
 use crate::ical::vcard::Card;
 use crate::kv::{Stamp, Writes};
 use crate::service::Service;
 use crate::service::alarms::Ringing;
+use crate::service::answers::{self, Turned};
 use crate::service::collections::standing;
 use crate::store::journal::Pen;
-use crate::store::{changes, collections, due, keys, objects, presence, record};
+use crate::store::{changes, collections, dead, due, keys, objects, presence, record};
 
 /// From this size on, text is read on a thread of its own, so that sockets do not wait for it.
 const READ_ASIDE_BYTES: usize = 65_536;
@@ -40,10 +45,35 @@ pub struct Prepared {
     pub component: Component,
     pub etag: Etag,
     pub span: Option<Span>,
-    /// The next instant at which an alarm of it rings, after the moment of the write.
+    /// The moment of the write.
+    pub now: DateTime<Utc>,
+    /// The next instant at which an alarm of it rings, after that moment.
     pub due: Option<DateTime<Utc>>,
+    /// The beginning of what it is called.
+    pub summary: String,
+    /// CLASS is PRIVATE or CONFIDENTIAL.
+    pub private: bool,
+    pub invitations: Invitations,
+    /// Whether it names an organizer, so that it has a schedule tag.
+    pub scheduled: bool,
+    /// The object as it was read, where it acknowledges alarms: what rang may be among them.
+    pub answers: Option<Arc<CalendarObject>>,
     /// What it says of its owner's presence at the moment of the write.
     pub standing: Standing,
+}
+
+/// What one commit writes beside an object, and what it rests on beside rights and preconditions.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Beside {
+    /// Alarms that rang and are answered by the text.
+    pub turned: Vec<Turned>,
+    /// Armed alarms that outlive the write, as the others do not.
+    pub kept: Vec<Armed>,
+    /// The record for which all this was worked out; any other refuses the write, so that it is worked out anew.
+    pub stands: Option<Record>,
+    /// The tag of the text beside which something was found to be new about an invitation, and what it is.
+    pub compared: Option<Etag>,
+    pub invitation: Option<Invitation>,
 }
 
 /// What a write did.
@@ -51,6 +81,7 @@ pub struct Prepared {
 pub struct Written {
     pub created: bool,
     pub etag: Etag,
+    pub schedule_tag: Option<Arc<str>>,
     pub token: Token,
 }
 
@@ -81,11 +112,11 @@ impl Service {
         bytes: Bytes,
         precondition: Precondition,
     ) -> Result<Written, Refusal> {
-        let view = self.view(&caller.name, address.collection()).await?;
-        if view.right < Right::ReadWrite {
-            return Err(Refusal::Forbidden);
-        }
         for _ in 0..TRIES {
+            let view = self.view(&caller.name, address.collection()).await?;
+            if view.right < Right::ReadWrite {
+                return Err(Refusal::Forbidden);
+            }
             if let Some(written) = self.try_put(&caller.name, address, &view.source, &bytes, &precondition).await? {
                 return Ok(written);
             }
@@ -106,16 +137,39 @@ impl Service {
         // The zone is read before the alarms are planned in it, so a change that comes between is seen.
         let owner = self.store.principal(source.address.user()).await?;
         let prepared = self.prepare(source, bytes.clone(), now).await?;
-        let reads = vec![
+        let (compared, invitation) = self.invitation(source, address.name(), &prepared, owner.as_ref()).await?;
+        let turned = match &prepared.answers {
+            Some(after) => self.answered(source, address.name(), after, &[], None).await?,
+            None => Vec::new(),
+        };
+        let zone = owner.and_then(|owner| owner.timezone);
+        let beside = Beside { turned, compared, invitation, ..Beside::default() };
+        self.write_object(user, address.name(), source, zone, prepared, precondition.clone(), beside).await
+    }
+
+    /// The commit of one object. `None` where something changed since it was prepared: the zones of the calendar and of its owner, which
+    /// was `zone`, or what stands there.
+    #[expect(clippy::too_many_arguments, reason = "one each of what a write rests on")]
+    pub(crate) async fn write_object(
+        &self,
+        user: &UserName,
+        name: &str,
+        source: &Collection,
+        zone: Option<String>,
+        prepared: Prepared,
+        precondition: Precondition,
+        beside: Beside,
+    ) -> Result<Option<Written>, Refusal> {
+        let mut reads = vec![
             keys::collection(&source.address),
-            keys::object(source.id, address.name()),
+            keys::object(source.id, name),
             keys::uid(source.id, &prepared.uid),
             keys::user(source.address.user()),
         ];
-        let (user, name) = (user.clone(), Arc::<str>::from(address.name()));
-        let (id, precondition) = (source.id, precondition.clone());
-        let zones = (source.timezone.clone(), owner.and_then(|owner| owner.timezone));
-        let (nudge, edge) = (prepared.due, prepared.standing.edge);
+        reads.extend(beside.turned.iter().map(|turned| turned.key()));
+        let (now, user, name) = (prepared.now, user.clone(), Arc::<str>::from(name));
+        let (id, zones) = (source.id, (source.timezone.clone(), zone));
+        let (nudge, edge, turned) = (prepared.due, prepared.standing.edge, beside.turned.clone());
         let (_, written) = self
             .commit(reads, move |seen, stamp| {
                 let mut head = standing(seen.first(), id)?;
@@ -123,23 +177,42 @@ impl Service {
                     return Err(Refusal::Forbidden);
                 }
                 let before = seen_object(seen.get(1))?;
-                if !precondition.allows(before.as_ref().map(|before| &before.etag)) {
+                if !precondition.allows(before.as_ref()) {
                     return Err(Refusal::Precondition);
                 }
                 check_uid(&head, &prepared.uid, &name, before.as_ref(), seen.get(2))?;
                 check_component(&head, prepared.component)?;
-                let owner = seen.get(3).and_then(Option::as_ref).map(|row| record::principal(row)).transpose()?;
-                if (head.timezone.clone(), owner.and_then(|owner| owner.timezone)) != zones {
+                let stands = beside.stands.as_ref().is_none_or(|stands| before.as_ref() == Some(stands));
+                if !stands || zones != zones_of(&head, seen.get(3))? {
+                    return Ok((Vec::new(), None));
+                }
+                // What is new about an invitation was found beside a text that stands no more.
+                if prepared.invitations.matters()
+                    && before.as_ref().map(|before| &before.etag) != beside.compared.as_ref()
+                {
                     return Ok((Vec::new(), None));
                 }
                 let mut writes = Vec::new();
                 let created = before.is_none();
-                let turns = lay(&mut writes, &mut head, before, &prepared, &name, now, stamp, 0);
-                let token = seal(&mut writes, head, now, stamp);
-                Ok((writes, Some((Written { created, etag: prepared.etag.clone(), token }, turns))))
+                let (mut laid, turns) =
+                    lay(&mut writes, &mut head, before, &prepared, &beside.kept, &name, now, stamp, 0);
+                if let Some(stands) = &beside.stands
+                    && laid.schedule_tag.is_some()
+                {
+                    // RFC 6638 3.2.10: an answer to an alarm is nothing that those who were invited need to know.
+                    laid.schedule_tag.clone_from(&stands.schedule_tag);
+                    objects::write_record(&mut writes, id, &laid);
+                }
+                let Record { etag, schedule_tag, .. } = laid;
+                let mut pen = Pen::new(now, stamp.0);
+                answers::turn(&mut writes, &mut pen, &beside.turned, seen.get(4..).unwrap_or_default())?;
+                let change = ObjectChange { invitation: beside.invitation, ..prepared.change(&name, created) };
+                let token = seal(&mut pen, &mut writes, head, [change].into(), stamp);
+                Ok((writes, Some((Written { created, etag, schedule_tag, token }, turns))))
             })
             .await?;
         let Some((written, turns)) = written else { return Ok(None) };
+        self.clear_turned(&turned).await;
         if let Some(at) = nudge {
             self.nudge_due(at);
         }
@@ -170,18 +243,42 @@ impl Service {
                     return Err(Refusal::Forbidden);
                 }
                 let before = seen_object(seen.get(1))?;
-                if !precondition.allows(before.as_ref().map(|before| &before.etag)) {
+                if !precondition.allows(before.as_ref()) {
                     return Err(if before.is_some() { Refusal::Precondition } else { Refusal::NotFound });
                 }
                 let before = before.ok_or(Refusal::NotFound)?;
                 let mut writes = Vec::new();
+                dead::remove(&mut writes, &Holder::Object(head.id, before.name.clone()), before.dead);
                 unlay(&mut writes, &mut head, &before, now, stamp, 0);
-                let token = seal(&mut writes, head, now, stamp);
+                let token = seal(&mut Pen::new(now, stamp.0), &mut writes, head, [gone(&before)].into(), stamp);
                 Ok((writes, token))
             })
             .await?;
         self.nudge_edge(now);
         Ok(token)
+    }
+
+    /// What a text means for the owner that the one before it did not, and the tag of that one.
+    async fn invitation(
+        &self,
+        source: &Collection,
+        name: &str,
+        prepared: &Prepared,
+        owner: Option<&Principal>,
+    ) -> Result<(Option<Etag>, Option<Invitation>), Refusal> {
+        if !prepared.invitations.matters() {
+            return Ok((None, None));
+        }
+        let found = self.store.object_with_body(source.id, name).await?;
+        let before = found.as_ref().and_then(|(_, bytes)| CalendarObject::read(bytes, &self.line_limits()).ok());
+        let email = owner.map(|owner| owner.email.as_str()).unwrap_or_default();
+        let stood = before.map(|object| Invitations::of(&object, email));
+        let invitation = match &stood {
+            None => prepared.invitations.asked.then_some(Invitation::Received),
+            Some(stood) if prepared.invitations.asked && !stood.asked => Some(Invitation::Received),
+            Some(stood) => prepared.invitations.answered_since(stood).then_some(Invitation::Replied),
+        };
+        Ok((found.map(|(record, _)| record.etag), invitation))
     }
 
     /// Reads what came and derives what is kept beside it. Alarms are planned from `now` on.
@@ -240,17 +337,92 @@ fn prepare(
                 return Err(Fault::whole("the object has no UID").into());
             };
             let span = object.span(ringing.zone);
+            let private = object.components().any(is_private);
+            let summary = cut(object.summary());
+            let invitations = Invitations::of(&object, &ringing.policy.user_email);
+            let scheduled = object.components().any(|block| block.value("ORGANIZER").is_some());
             let standing = ringing.standing(&object, now);
-            Ok(Prepared { uid, component, etag, span, due, standing, bytes })
+            let answers = acknowledge::acknowledges(&object).then(|| Arc::new(object));
+            Ok(Prepared {
+                uid,
+                component,
+                etag,
+                span,
+                now,
+                due,
+                summary,
+                private,
+                invitations,
+                scheduled,
+                bytes,
+                answers,
+                standing,
+            })
         }
         Kind::AddressBook => {
             let card = Card::read(&bytes, limits)?;
             card.storable()?;
             let uid = card.uid().ok_or_else(|| Fault::whole("the card has no UID"))?;
-            let (component, standing) = (Component::Card, Standing::default());
-            Ok(Prepared { uid, component, etag, span: None, due: None, standing, bytes })
+            Ok(Prepared {
+                uid,
+                component: Component::Card,
+                etag,
+                span: None,
+                now,
+                due: None,
+                summary: cut(&card.name()),
+                private: is_private(card.root()),
+                invitations: Invitations::default(),
+                scheduled: false,
+                bytes,
+                answers: None,
+                standing: Standing::default(),
+            })
         }
     }
+}
+
+impl Prepared {
+    /// What listeners are told of its write.
+    pub(crate) fn change(&self, name: &Arc<str>, created: bool) -> ObjectChange {
+        ObjectChange {
+            name: name.clone(),
+            uid: cut(&self.uid),
+            deed: if created { Deed::Created } else { Deed::Updated },
+            summary: self.summary.clone(),
+            span: self.span,
+            private: self.private,
+            invitation: None,
+        }
+    }
+}
+
+/// What listeners are told of an object that is no more.
+pub(crate) fn gone(record: &Record) -> ObjectChange {
+    ObjectChange {
+        name: record.name.clone(),
+        uid: cut(&record.uid),
+        deed: Deed::Deleted,
+        summary: String::new(),
+        span: record.span,
+        private: false,
+        invitation: None,
+    }
+}
+
+/// RFC 5545 3.8.1.3. What is neither public nor private in words that are known counts as private there, too; here it is what somebody
+/// meant to hide that is hidden.
+fn is_private(block: &Block) -> bool {
+    block.is("CLASS", "PRIVATE") || block.is("CLASS", "CONFIDENTIAL")
+}
+
+/// As much of a text as a notice carries.
+fn cut(text: &str) -> String {
+    let mut end = text.len().min(ObjectChange::TEXT_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_owned()
 }
 
 /// The first half of the bytes' SHA-256: equal bytes have equal tags, on every node and after every restore.
@@ -258,6 +430,15 @@ pub fn etag(bytes: &[u8]) -> Etag {
     let digest = Sha256::digest(bytes);
     let hex: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
     Etag(Arc::from(format!("\"{hex}\"")))
+}
+
+/// The zones that alarms of a collection are planned in: its own, and its owner's, out of the row of theirs that a decision was handed.
+pub(crate) fn zones_of(
+    head: &Collection,
+    owner: Option<&Option<Bytes>>,
+) -> Result<(Option<String>, Option<String>), Refusal> {
+    let owner = owner.and_then(Option::as_ref).map(|row| record::principal(row)).transpose()?;
+    Ok((head.timezone.clone(), owner.and_then(|owner| owner.timezone)))
 }
 
 /// Reads an object row that a decision was handed.
@@ -307,25 +488,27 @@ pub(crate) fn unlay(
     }
 }
 
-/// Writes one object's rows in place of what stood there: bytes, record, UID, change, due row and rows of presence. Answers whether the
-/// presence of its owner is to be derived anew now, which is noted too.
+/// Writes one object's rows in place of what stood there: bytes, record, UID, change, due row and rows of presence. Answers the record, and
+/// whether the presence of its owner is to be derived anew now, which is noted too.
 #[expect(clippy::too_many_arguments, reason = "one row each of what a write rests on")]
 pub(crate) fn lay(
     writes: &mut Writes,
     head: &mut Collection,
     before: Option<Record>,
     prepared: &Prepared,
+    kept: &[Armed],
     name: &Arc<str>,
     now: DateTime<Utc>,
     stamp: Stamp,
     part: u32,
-) -> bool {
+) -> (Record, bool) {
     // What was to ring up to now belonged to the text that stood until now: it rings, and what is overdue is looked at from there on.
     let (mut armed, mut due, mut stands) = (Vec::new(), prepared.due, Stands::default());
+    let (mut created, mut dead) = (now, 0);
     match before {
         Some(mut before) => {
-            stands = before.stands;
-            armed = before.armed.extract_if(.., |armed| armed.at <= now).collect();
+            (created, dead, stands) = (before.created, before.dead, before.stands);
+            armed = before.armed.extract_if(.., |armed| armed.at <= now || kept.contains(armed)).collect();
             due = before.due.filter(|at| *at <= now).or(due);
             objects::remove(writes, head.id, &before);
         }
@@ -342,6 +525,9 @@ pub(crate) fn lay(
         body: BodyId { stamp: stamp.0, part },
         due,
         armed,
+        created,
+        schedule_tag: prepared.scheduled.then(|| Arc::from(format!("\"{:x}-{part:x}\"", stamp.0))),
+        dead,
         stands,
     };
     presence::stand(writes, head.id, &mut object, &prepared.standing, now);
@@ -354,14 +540,21 @@ pub(crate) fn lay(
         due::write(writes, at, head.id, name);
     }
     changes::write(writes, head.id, stamp.0, part, Change::Written, name);
-    turns
+    (object, turns)
 }
 
-/// Ends a change of a collection's content: the head gets its new token, the journal its line.
-pub(crate) fn seal(writes: &mut Writes, mut head: Collection, now: DateTime<Utc>, stamp: Stamp) -> Token {
+/// Ends a change of a collection's content: the head gets its new token, the journal its line. Where one commit changes several
+/// collections, their lines are numbered by one pen.
+pub(crate) fn seal(
+    pen: &mut Pen,
+    writes: &mut Writes,
+    mut head: Collection,
+    objects: Arc<[ObjectChange]>,
+    stamp: Stamp,
+) -> Token {
     head.token = Token(stamp.0);
     collections::write(writes, &head);
-    let changed = Event::Changed { collection: head.id, address: head.address.clone(), token: head.token };
-    Pen::new(now, stamp.0).tell(writes, changed);
+    let (collection, address, token) = (head.id, head.address.clone(), head.token);
+    pen.tell(writes, Event::Changed { collection, address, token, objects });
     head.token
 }

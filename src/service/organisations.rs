@@ -72,7 +72,7 @@ impl Service {
 
     /// The id of this installation, made up once.
     pub async fn origin_uuid(&self) -> Result<Uuid, Refusal> {
-        let (key, fresh) = (keys::instance(ORIGIN), random::uuid(&*self.random));
+        let (key, fresh) = (keys::made_up(ORIGIN), random::uuid(&*self.random));
         if let Some(kept) = self.store.get(key.clone()).await?.and_then(|bytes| Uuid::from_slice(&bytes).ok()) {
             return Ok(kept);
         }
@@ -158,7 +158,7 @@ impl Service {
         name: Option<String>,
     ) -> Result<Organisation, Refusal> {
         check_text("a name", name.as_deref().unwrap_or_default(), NAME_MAX)?;
-        let last = keys::instance(LAST_NUMBER);
+        let last = keys::made_up(LAST_NUMBER);
         for _ in 0..TRIES {
             let counted = |row: Option<&Bytes>| {
                 row.and_then(|bytes| bytes.as_ref().try_into().ok()).map_or(0, u64::from_be_bytes)

@@ -3,12 +3,14 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::address::{Address, Kind, UserName};
+use crate::domain::alarm::Firing;
 use crate::domain::collection::{Collection, Source};
-use crate::domain::delivery::RECIPIENTS_MAX;
 use crate::domain::event::Rang;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::ical::object::CalendarObject;
 use crate::service::Service;
+use crate::service::answers;
+use crate::service::arming::rang;
 
 /// The longest window of one question, in days.
 const WINDOW_DAYS_MAX: i64 = 366;
@@ -64,16 +66,15 @@ impl Service {
                 let Some(bytes) = self.store.body(source.id, object.body, object.size).await? else { continue };
                 let Ok(parsed) = CalendarObject::read(&bytes, &self.line_limits()) else { continue };
                 let Some(place) = seen_at.object(&object.name) else { continue };
-                planned.extend(ringing.between(&parsed, from, to).into_iter().map(|firing| Rang {
-                    at: firing.at,
-                    object: place.clone(),
-                    action: firing.action,
-                    summary: firing.summary,
-                    start: firing.start_at,
-                    end: firing.end_at,
-                    id: firing.id,
-                    attendees: firing.attendees.iter().take(RECIPIENTS_MAX).cloned().collect(),
-                }));
+                let firings = ringing.between(&parsed, from, to);
+                // What was put off in the text stands on the list of what rang, as long as that is kept.
+                let known = match firings.iter().any(|firing| firing.repeats) {
+                    true => self.store.rung(seen_at.user()).await?,
+                    false => Vec::new(),
+                };
+                let listed =
+                    |firing: &&Firing| !firing.repeats || answers::before(&known, &rang(firing, &place)).is_none();
+                planned.extend(firings.iter().filter(listed).map(|firing| rang(firing, &place)));
             }
         }
     }

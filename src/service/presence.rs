@@ -296,7 +296,7 @@ impl Service {
         }
         after.manual = after.manual.filter(|manual| manual.until.is_none_or(|until| until > now));
         after.call = after.call.filter(|call| call.until > now);
-        let grounds = self.grounds(user, now).await?;
+        let grounds = self.presence_grounds(user, now).await?;
         after.active = self.attendance.active(user).or(before.active);
         let derived = derive(
             &Inputs {
@@ -383,7 +383,7 @@ impl Service {
     }
 
     /// What calendars and alarms say of somebody now.
-    async fn grounds(&self, user: &UserName, now: DateTime<Utc>) -> Result<Grounds, Refusal> {
+    async fn presence_grounds(&self, user: &UserName, now: DateTime<Utc>) -> Result<Grounds, Refusal> {
         let mut grounds = Grounds { engagement: None, availabilities: Vec::new(), ringing: None };
         for head in self.store.home(Kind::Calendar, user).await? {
             if head.source != Source::Own || head.transparent {

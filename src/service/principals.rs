@@ -191,7 +191,7 @@ impl Service {
     async fn clear_traces(&self, name: &UserName) -> Result<(), Refusal> {
         let mut gone = Vec::new();
         for (key, bytes) in self.store.all(&keys::bearers()).await? {
-            if record::bearer(&bytes)?.0 == *name {
+            if record::bearer(&bytes)?.user == *name {
                 gone.push(key);
             }
         }
@@ -206,6 +206,9 @@ impl Service {
         self.remove_all(&keys::deads(Some(name))).await?;
         self.remove_all(&keys::devices(name)).await?;
         self.remove(vec![keys::channels(name)]).await?;
+        for prefix in keys::dead_of_person(name) {
+            self.remove_all(&prefix).await?;
+        }
         self.forget_presence(name).await?;
         for upload in self.store.uploads(Some(name)).await? {
             self.remove_upload(&upload).await?;

@@ -32,8 +32,17 @@ impl Rate {
         Rate { limit, what, hasher: RandomState::new(), window: Mutex::new(window) }
     }
 
+    /// Whether there is room for one more, without counting it.
+    pub fn room(&self, name: &str) -> Result<(), Refusal> {
+        self.try_one(name, 0)
+    }
+
     /// Counts one more for `name`, or says when to try again.
     pub fn admit(&self, name: &str) -> Result<(), Refusal> {
+        self.try_one(name, 1)
+    }
+
+    fn try_one(&self, name: &str, more: u32) -> Result<(), Refusal> {
         let at = self.hasher.hash_one(name) as usize % COUNTS;
         let now = pace::now();
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
@@ -47,7 +56,7 @@ impl Rate {
         if *count >= self.limit {
             return Err(Refusal::TooOften { limit: self.what, retry_seconds: rest.as_secs() + 1 });
         }
-        *count += 1;
+        *count += more;
         Ok(())
     }
 }

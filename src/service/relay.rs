@@ -54,7 +54,7 @@ impl Relay {
     pub(crate) fn publish(&self, event: Event, stamp: u64, part: u32, late: bool) -> Option<Arc<AtomicBool>> {
         self.measure(&event);
         let flight = self.flight.lock().unwrap_or_else(PoisonError::into_inner).0.clone();
-        let notice = Notice::new(event, stamp, part, late, flight);
+        let notice = Notice::dated(event, stamp, part, late, flight, self.clock.now());
         let told = notice.told.clone();
         self.bus.publish(notice);
         told

@@ -1,13 +1,13 @@
 //! Planning again what was planned before: after a zone changed, and after the clock was turned back.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use crate::domain::address::{Kind, UserName};
 use crate::domain::alarm::State;
-use crate::domain::collection::{Collection, Source};
+use crate::domain::collection::{Collection, CollectionId, Source};
 use crate::domain::event::Event;
 use crate::domain::object::{Armed, Record};
 use crate::domain::refusal::Refusal;
@@ -127,14 +127,14 @@ impl Service {
             return Ok(());
         }
         let owner = collection.address.user().clone();
-        let snoozed = self.snoozed(collection, record).await?;
+        let snoozed = self.snoozed(collection.id, record, &object, ringing).await?;
         let (id, etag) = (collection.id, record.etag.clone());
         self.commit(vec![keys::object(id, &record.name)], move |seen, stamp| {
             let Some(mut object) = seen_object(seen.first())?.filter(|object| object.etag == etag) else {
                 return Ok((Vec::new(), ()));
             };
             let mut writes = Vec::new();
-            let taken = |armed: &mut Armed| armed.at > from && !snoozed.contains(armed);
+            let taken = |armed: &mut Armed| armed.at > from && !snoozed.contains_key(armed);
             for armed in object.armed.extract_if(.., taken) {
                 journal::disarm(&mut writes, id, &armed);
             }
@@ -161,15 +161,24 @@ impl Service {
         Ok(())
     }
 
-    /// Which of an object's armed alarms were put off by somebody: no zone moves those.
-    async fn snoozed(&self, collection: &Collection, record: &Record) -> Result<HashSet<Armed>, Refusal> {
-        let mut snoozed = HashSet::new();
+    /// Which of an object's armed alarms were put off by somebody, and for whom which alarm: no zone moves those. What was put off in the
+    /// text is not among them, for it is planned like anything else there.
+    pub(crate) async fn snoozed(
+        &self,
+        of: CollectionId,
+        record: &Record,
+        object: &CalendarObject,
+        ringing: &Ringing,
+    ) -> Result<HashMap<Armed, (UserName, u64)>, Refusal> {
+        let mut snoozed = HashMap::new();
         for armed in &record.armed {
-            let Some((line, _)) = self.store.armed_line(armed, collection.id).await? else { continue };
+            let Some((line, _)) = self.store.armed_line(armed, of).await? else { continue };
             let Event::Rang { user, alarm } = line.event else { continue };
             let put_off = |state: State| state == State::Snoozed(armed.at);
-            if self.store.rung(&user).await?.iter().any(|rung| rung.alarm.id == alarm.id && put_off(rung.state)) {
-                snoozed.insert(*armed);
+            if self.store.rung(&user).await?.iter().any(|rung| rung.alarm.id == alarm.id && put_off(rung.state))
+                && !ringing.at(object, armed.at).iter().any(|firing| firing.id == alarm.id)
+            {
+                snoozed.insert(*armed, (user, alarm.id));
             }
         }
         Ok(snoozed)

@@ -8,6 +8,7 @@ use crate::domain::event::{Event, Rang};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::service::Service;
+use crate::service::answers::Answered;
 use crate::service::belfry::Bell;
 use crate::service::objects::seen_object;
 use crate::store::journal::{self, Pen};
@@ -49,6 +50,7 @@ impl Service {
         let (rings, now) = (self.settings.presence.ringing_on_alarm, self.now());
         self.commit(rows, move |seen, stamp| {
             let mut writes = Vec::new();
+            let mut pen = Pen::new(now, stamp.0);
             for row in seen.iter().flatten() {
                 let mut found = record::rung(row)?;
                 let after = change(found.state);
@@ -57,6 +59,10 @@ impl Service {
                     rung::write(&mut writes, &found);
                     if rings {
                         presence::remind(&mut writes, now, &found.user, stamp.0);
+                    }
+                    if after == State::Acknowledged {
+                        let Rung { user, alarm, state } = found;
+                        pen.tell(&mut writes, Event::Answered { user, alarm, state });
                     }
                 }
             }
@@ -77,24 +83,44 @@ impl Service {
     }
 
     /// Nobody of this person needs to hear it any more, on any device.
-    pub async fn acknowledge(&self, caller: &Principal, id: u64) -> Result<Rung, Refusal> {
+    pub async fn acknowledge(&self, caller: &Principal, id: u64) -> Result<Answered, Refusal> {
         let found = self.find_rung(caller, id).await?;
-        let key = (found.user.clone(), found.alarm.at, found.alarm.id);
-        if let State::Snoozed(until) = found.state {
-            self.cancel_snooze(&found, until).await?;
+        let (done, written) = self.write_back(caller, &found, None).await?;
+        if done.is_none() {
+            if let State::Snoozed(until) = found.state {
+                self.cancel_snooze(&found, until).await?;
+            }
+            let key = (found.user.clone(), found.alarm.at, found.alarm.id);
+            self.change_state(vec![key], |_| State::Acknowledged).await?;
         }
-        self.change_state(vec![key], |_| State::Acknowledged).await?;
         self.clear_screens(&found).await?;
-        Ok(Rung { state: State::Acknowledged, ..found })
+        Ok(Answered { rung: Rung { state: State::Acknowledged, ..found }, written })
     }
 
     /// It rings again at `until`, on every device.
-    pub async fn snooze(&self, caller: &Principal, id: u64, until: DateTime<Utc>) -> Result<Rung, Refusal> {
+    pub async fn snooze(&self, caller: &Principal, id: u64, until: DateTime<Utc>) -> Result<Answered, Refusal> {
         let now = self.now();
         if until <= now || until - now > TimeDelta::days(SNOOZE_DAYS_MAX) {
             return Err(Fault::whole(format!("until must lie ahead, by at most {SNOOZE_DAYS_MAX} days")).into());
         }
         let found = self.find_rung(caller, id).await?;
+        let (done, written) = self.write_back(caller, &found, Some(until)).await?;
+        let rung = match done {
+            Some(rung) => rung,
+            None => self.put_off(caller, found, until, now).await?,
+        };
+        self.clear_screens(&rung).await?;
+        Ok(Answered { rung, written })
+    }
+
+    /// Arms an alarm again for one person, without a word in its event.
+    async fn put_off(
+        &self,
+        caller: &Principal,
+        found: Rung,
+        until: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<Rung, Refusal> {
         if let State::Snoozed(until) = found.state {
             self.cancel_snooze(&found, until).await?;
         }
@@ -111,18 +137,22 @@ impl Service {
                 let mut object = seen_object(seen.get(1))?.ok_or(Refusal::NotFound)?;
                 let mut writes = Vec::new();
                 let event = Event::Rang { user: user.clone(), alarm: again.clone() };
-                let armed = Pen::new(now, stamp.0).arm(&mut writes, of, until, event);
+                let mut pen = Pen::new(now, stamp.0);
+                let armed = pen.arm(&mut writes, of, until, event);
                 // A write to the event takes what is armed away, the snooze among it.
                 object.armed.push(armed);
                 objects::write_record(&mut writes, of, &object);
                 rung.state = State::Snoozed(until);
                 rung::write(&mut writes, &rung);
+                pen.tell(
+                    &mut writes,
+                    Event::Answered { user: user.clone(), alarm: rung.alarm.clone(), state: rung.state },
+                );
                 let bell = Bell { armed, of, user: user.clone(), alarm: again.clone() };
                 Ok((writes, (rung, bell)))
             })
             .await?;
         self.hang_up(bell);
-        self.clear_screens(&rung).await?;
         Ok(rung)
     }
 

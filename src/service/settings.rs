@@ -92,8 +92,15 @@ pub struct Limits {
     pub collections_per_home: usize,
     /// Delegates of one collection; one more is answered 403.
     pub shares_per_collection: usize,
+    /// Dead properties of one resource, and bytes of them; one more is answered 507.
+    pub properties: usize,
+    pub property_bytes: usize,
     /// Tickets that one person may draw in a minute; 0 means no limit; one more is answered 429.
     pub tickets_per_minute: u32,
+    /// Times that one person's tokens may be looked at for sockets in a minute; 0 means no limit; one more closes the socket with 1013.
+    pub token_checks_per_minute: u32,
+    /// Times that one token may fail in a minute; 0 means no limit; one more try is answered 429.
+    pub token_failures_per_minute: u32,
     /// Passwords that may be tried for one login name in a minute; 0 means no limit; one more is answered 429.
     pub logins_per_minute: u32,
     /// App passwords of one person; 0 means no limit; one more is answered 403.
@@ -217,7 +224,11 @@ impl Default for Settings {
                 object_bytes: 1_048_576,
                 collections_per_home: 1_000,
                 shares_per_collection: 200,
+                properties: 100,
+                property_bytes: 65_536,
                 tickets_per_minute: 120,
+                token_checks_per_minute: 20_000,
+                token_failures_per_minute: 60,
                 logins_per_minute: 60,
                 app_passwords_per_user: 100,
                 logins_at_once: 2,

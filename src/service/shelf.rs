@@ -181,7 +181,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// A way through the records of a collection, page by page.
 pub enum Walk {
     Shelved { records: Records, at: usize },
-    Stored { collection: Collection, after: Option<Arc<str>>, ended: bool },
+    Stored { collection: Box<Collection>, after: Option<Arc<str>>, ended: bool },
 }
 
 impl Walk {
@@ -227,7 +227,7 @@ impl Service {
     pub(crate) async fn walk(&self, source: &Collection, after: Option<&str>) -> Result<Walk, Refusal> {
         if source.objects > self.shelves.index_objects as u64 {
             let after = after.map(Arc::from);
-            return Ok(Walk::Stored { collection: source.clone(), after, ended: false });
+            return Ok(Walk::Stored { collection: Box::new(source.clone()), after, ended: false });
         }
         let records = self.records(source).await?;
         let at = after.map_or(0, |after| records.partition_point(|record| &*record.name <= after));

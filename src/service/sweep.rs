@@ -35,7 +35,7 @@ impl Service {
         let now = self.now();
         let mut gone = Vec::new();
         for (key, bytes) in self.store.all(&keys::bearers()).await? {
-            if record::bearer(&bytes)?.1.is_some_and(|until| until <= now) {
+            if record::bearer(&bytes)?.until.is_some_and(|until| until <= now) {
                 gone.push(key);
             }
         }

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use lettre::address::Address;
 use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MultiPart};
+use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
@@ -80,17 +80,20 @@ impl Mail {
         let odd = |error: &dyn std::fmt::Display| Failure::lasting(format!("{address}: {error}"));
         let to: Address = address.parse().map_err(|error| odd(&error))?;
         let id = parcel.delivery.id;
-        let title = words::title(parcel);
-        let start = words::start(parcel);
-        let link = words::link(parcel, &self.public_url);
+        let said = Said {
+            words: words::text(parcel),
+            title: words::title(parcel),
+            start: words::start(parcel),
+            link: words::link(parcel, &self.public_url),
+        };
         let boundary = format!("campanile-{id}");
         let parts = MultiPart::alternative().boundary(boundary);
-        let parts = parts.singlepart(lettre::message::SinglePart::plain(text(&title, &start, link.as_deref())));
-        let parts = parts.singlepart(lettre::message::SinglePart::html(html(&title, &start, link.as_deref())));
+        let parts = parts.singlepart(SinglePart::plain(said.text()));
+        let parts = parts.singlepart(SinglePart::html(said.html()));
         Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, to))
-            .subject(title)
+            .subject(words::subject(parcel))
             .date(SystemTime::from(parcel.delivery.planned))
             .message_id(Some(format!("<{id}@{}>", self.from.email.domain())))
             // RFC 3834 5.1: vacation programs leave such a mail unanswered.
@@ -121,19 +124,39 @@ impl Sink for Mail {
     }
 }
 
-fn text(title: &str, start: &str, link: Option<&str>) -> String {
-    let link = link.map(|link| format!("{link}\r\n")).unwrap_or_default();
-    format!("{title}\r\n{start}\r\n{link}\r\nAn alarm of Campanile.\r\n")
+/// What a mail says, in lines.
+struct Said {
+    /// What the alarm's author wrote: the text of the mail, before the event's own data.
+    words: Vec<String>,
+    title: String,
+    start: String,
+    link: Option<String>,
 }
 
-fn html(title: &str, start: &str, link: Option<&str>) -> String {
-    let link = link.map(|link| format!("<p><a href=\"{0}\">{0}</a></p>\r\n", escaped(link))).unwrap_or_default();
-    format!(
-        "<!DOCTYPE html>\r\n<html><body>\r\n<h1>{}</h1>\r\n<p>{}</p>\r\n{link}\
-         <p><small>An alarm of Campanile.</small></p>\r\n</body></html>\r\n",
-        escaped(title),
-        escaped(start)
-    )
+impl Said {
+    fn text(&self) -> String {
+        let mut lines: Vec<&str> = self.words.iter().map(String::as_str).collect();
+        if !lines.is_empty() {
+            lines.push("");
+        }
+        lines.extend([self.title.as_str(), self.start.as_str()]);
+        lines.extend(self.link.as_deref());
+        lines.extend(["", "An alarm of Campanile.", ""]);
+        lines.join("\r\n")
+    }
+
+    fn html(&self) -> String {
+        let words: Vec<String> = self.words.iter().map(|line| escaped(line)).collect();
+        let words = if words.is_empty() { String::new() } else { format!("<p>{}</p>\r\n", words.join("<br>\r\n")) };
+        let link = self.link.as_deref().map(|link| format!("<p><a href=\"{0}\">{0}</a></p>\r\n", escaped(link)));
+        format!(
+            "<!DOCTYPE html>\r\n<html><body>\r\n{words}<h1>{}</h1>\r\n<p>{}</p>\r\n{}\
+             <p><small>An alarm of Campanile.</small></p>\r\n</body></html>\r\n",
+            escaped(&self.title),
+            escaped(&self.start),
+            link.unwrap_or_default()
+        )
+    }
 }
 
 fn escaped(text: &str) -> String {

@@ -73,16 +73,16 @@ pub fn write_new(writes: &mut Writes, collection: &Collection) {
     }
 }
 
-/// Removes a collection's rows, and leaves a tomb for the sweep where it held objects of its own.
+/// Removes a collection's rows, and leaves a tomb: the sweep purges what hung on its number.
 pub fn remove(writes: &mut Writes, collection: &Collection) {
     writes.push((keys::collection(&collection.address), None));
     writes.push((keys::collection_at(collection.id), None));
+    writes.push((keys::tomb(collection.id), Some(Bytes::new())));
     if collection.alarms {
         writes.push((keys::hearer(collection.origin().1, &collection.address), None));
     }
     match &collection.source {
         Source::Own => {
-            writes.push((keys::tomb(collection.id), Some(Bytes::new())));
             collection.grants.iter().for_each(|grant| write_granted(writes, &grant.user, collection.id, false));
         }
         Source::Subscribed(_, source) => writes.push((keys::subscriber(*source, &collection.address), None)),

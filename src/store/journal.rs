@@ -62,9 +62,13 @@ pub fn shard_of(event: &Event) -> u8 {
         Event::Changed { collection, .. }
         | Event::RightsChanged { collection, .. }
         | Event::Imported { collection, .. } => keys::shard_of_collection(*collection),
-        Event::ListChanged { user, .. } | Event::Rang { user, .. } | Event::SignedOut { user, .. } => {
-            keys::shard_of_user(user)
-        }
+        Event::ListChanged { user, .. }
+        | Event::Rang { user, .. }
+        | Event::SignedOut { user, .. }
+        | Event::Answered { user, .. }
+        | Event::TokenEnded { user, .. } => keys::shard_of_user(user),
+        // What is published is told in the order in which it came, whoever it is for.
+        Event::Published(_) => 0,
         Event::PresenceChanged { news } | Event::MemberChanged { news, .. } => keys::shard_of_user(&news.member.user),
         Event::GroupChanged { group } => keys::shard_of_organisation(&group.organisation),
     }

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::address::{Address, Kind, UserName};
 use crate::domain::collection::CollectionId;
+use crate::domain::dead::Holder;
 use crate::domain::delivery::DeliveryId;
 use crate::domain::object::BodyId;
 use crate::domain::organisation::Id;
@@ -60,6 +61,10 @@ const HOLD: u8 = 0x8C; //            collection id, rank, start, name    → Hol
 const INSTANCE: u8 = 0x8D; //        name                                → what this installation made up once
 const INVITED: u8 = 0x8E; //         collection id, name                 → since when, until when its owner is asked
 const DEVICE: u8 = 0xC0; //          user 0 SHA-256 of the app password  → Device
+const PRINCIPAL_DEAD: u8 = 0xB0; //  user 0 chunk                        → dead properties, at most CHUNK bytes
+const HOME_DEAD: u8 = 0xB1; //       user 0 kind, chunk                  → likewise
+const COLLECTION_DEAD: u8 = 0xB2; // collection id, chunk                → likewise
+const OBJECT_DEAD: u8 = 0xB3; //     collection id, name 0 chunk         → likewise
 
 /// Bodies and uploads lie in rows of this many bytes: sled moves larger leaves into files that it never syncs.
 pub const CHUNK: usize = 4_096;
@@ -74,6 +79,11 @@ fn key(family: u8, parts: &[&[u8]]) -> Bytes {
 /// Says that `--demo` made this store.
 pub fn demo() -> Bytes {
     key(NOTE, &[b"demo"])
+}
+
+/// Names this instance.
+pub fn instance() -> Bytes {
+    key(NOTE, &[b"instance"])
 }
 
 pub fn user(name: &UserName) -> Bytes {
@@ -191,9 +201,39 @@ pub fn tomb_id(key: &[u8]) -> Option<CollectionId> {
 }
 
 /// What hangs on a collection's number, each family a prefix: the sweep removes these.
-pub fn belongings(id: CollectionId) -> [Bytes; 7] {
-    let id = id.0.to_be_bytes();
-    [OBJECT, BODY, UID, CHANGE, HEARER, HOLD, INVITED].map(|family| key(family, &[&id]))
+pub fn belongings(id: CollectionId) -> [Bytes; 9] {
+    [OBJECT, BODY, UID, CHANGE, HEARER, COLLECTION_DEAD, OBJECT_DEAD, HOLD, INVITED]
+        .map(|family| key(family, &[&id.0.to_be_bytes()]))
+}
+
+/// The dead properties of one holder.
+pub fn dead_properties(holder: &Holder) -> Bytes {
+    match holder {
+        Holder::Principal(user) => key(PRINCIPAL_DEAD, &[user.as_str().as_bytes(), &[0]]),
+        Holder::Home(of, user) => key(HOME_DEAD, &[user.as_str().as_bytes(), &[0], &[kind(*of)]]),
+        Holder::Collection(id) => key(COLLECTION_DEAD, &[&id.0.to_be_bytes()]),
+        Holder::Object(id, name) => key(OBJECT_DEAD, &[&id.0.to_be_bytes(), name.as_bytes(), &[0]]),
+    }
+}
+
+pub fn dead_chunk(holder: &Holder, chunk: u8) -> Bytes {
+    let mut row = BytesMut::from(dead_properties(holder));
+    row.put_u8(chunk);
+    row.freeze()
+}
+
+pub fn dead_of_objects(collection: CollectionId) -> Bytes {
+    key(OBJECT_DEAD, &[&collection.0.to_be_bytes()])
+}
+
+/// The object's name in the key of such a row.
+pub fn dead_object(key: &[u8]) -> Option<&str> {
+    std::str::from_utf8(key.get(9..key.len().checked_sub(2)?)?).ok()
+}
+
+/// The dead properties of a person's own places.
+pub fn dead_of_person(user: &UserName) -> [Bytes; 2] {
+    [PRINCIPAL_DEAD, HOME_DEAD].map(|family| key(family, &[user.as_str().as_bytes(), &[0]]))
 }
 
 pub fn object(collection: CollectionId, name: &str) -> Bytes {
@@ -221,9 +261,10 @@ pub fn changes(collection: CollectionId) -> Bytes {
     key(CHANGE, &[&collection.0.to_be_bytes()])
 }
 
-/// The stamp of a change row.
-pub fn change_stamp(key: &[u8]) -> Option<u64> {
-    Some(u64::from_be_bytes(key.get(9..17)?.try_into().ok()?))
+/// The stamp and part of a change row.
+pub fn change_place(key: &[u8]) -> Option<(u64, u32)> {
+    let stamp = u64::from_be_bytes(key.get(9..17)?.try_into().ok()?);
+    Some((stamp, u32::from_be_bytes(key.get(17..21)?.try_into().ok()?)))
 }
 
 /// The shard of everything that concerns one collection.
@@ -532,7 +573,7 @@ pub fn holds_from(collection: CollectionId, rank: u8) -> Range {
 }
 
 /// What this installation made up once, by its name.
-pub fn instance(name: &str) -> Bytes {
+pub fn made_up(name: &str) -> Bytes {
     key(INSTANCE, &[name.as_bytes()])
 }
 

@@ -2,6 +2,7 @@
 
 pub mod changes;
 pub mod collections;
+pub mod dead;
 pub mod deliveries;
 pub mod due;
 pub mod imports;

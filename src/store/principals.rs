@@ -1,8 +1,7 @@
 //! Rows of people and of their bearer tokens.
 
-use chrono::{DateTime, Utc};
-
 use crate::domain::address::UserName;
+use crate::domain::bearer::Bearer;
 use crate::domain::principal::Principal;
 use crate::store::keys;
 use crate::store::record;
@@ -23,7 +22,7 @@ impl Store {
         self.all(&keys::users()).await?.iter().map(|(_, bytes)| record::principal(bytes)).collect()
     }
 
-    pub async fn bearer(&self, token: &str) -> Result<Option<(UserName, Option<DateTime<Utc>>)>, StoreError> {
+    pub async fn bearer(&self, token: &str) -> Result<Option<Bearer>, StoreError> {
         self.get(keys::bearer(token)).await?.map(|bytes| record::bearer(&bytes)).transpose()
     }
 }

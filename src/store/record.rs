@@ -7,15 +7,20 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use crate::domain::access::{Grant, Right};
 use crate::domain::address::{Address, UserName};
 use crate::domain::alarm::{Action, Rung, State};
+use crate::domain::bearer::{Bearer, Purpose, Standing};
 use crate::domain::channel::{CHANNELS, Channels, Ntfy, Webhook};
 use crate::domain::collection::{Collection, CollectionId, Source};
+use crate::domain::dead::DeadProperty;
 use crate::domain::delivery::{Delivery, DeliveryId, Errand};
 use crate::domain::device::{Device, Scope};
-use crate::domain::event::{Event, GroupFace, ListChange, Rang, Sockets};
+use crate::domain::event::{
+    Deed, Demand, Event, GroupFace, Invitation, ListChange, ObjectChange, Published, Rang, Sockets, Words,
+};
 use crate::domain::import::{Counts, Failure, Import, Media, Status, Upload};
 use crate::domain::object::{Armed, BodyId, Component, Etag, Record, Span, Stands};
 use crate::domain::organisation::Id;
@@ -140,14 +145,30 @@ pub fn device(bytes: &[u8]) -> Result<Device, StoreError> {
     })
 }
 
-/// A bearer token's row: whose it is, and until when it is good.
-pub fn pack_bearer(name: &UserName, until: Option<DateTime<Utc>>) -> Bytes {
-    pack((name.as_str(), until.map(micros)))
+const PURPOSES: [Purpose; 3] = [Purpose::User, Purpose::Internal, Purpose::ExternalApi];
+
+pub fn pack_bearer(b: &Bearer) -> Bytes {
+    let standing = (code(&PURPOSES, &b.standing.purpose), b.standing.admin, b.standing.master);
+    pack(((b.user.as_str(), b.until.map(micros)), b.session.into_bytes(), &b.acl, standing, b.trusted))
 }
 
-pub fn bearer(bytes: &[u8]) -> Result<(UserName, Option<DateTime<Utc>>), StoreError> {
-    let (name, until): (String, Option<i64>) = unpack("token", bytes)?;
-    Ok((user("token", &name)?, until.map(|at| time("token", at)).transpose()?))
+pub fn bearer(bytes: &[u8]) -> Result<Bearer, StoreError> {
+    const WHAT: &str = "token";
+    type Head = (String, Option<i64>);
+    type Row = (Head, [u8; 16], Option<Vec<String>>, (u8, bool, bool), bool);
+    let row = unpack::<Row>(WHAT, bytes).or_else(|_| {
+        // Older rows are the head alone: tokens with the usual list, whose session nobody was told.
+        unpack::<Head>(WHAT, bytes).map(|head| (head, [0; 16], None, (0, false, false), false))
+    });
+    let ((name, until), session, acl, (purpose, admin, master), trusted) = row?;
+    Ok(Bearer {
+        user: user(WHAT, &name)?,
+        until: until.map(|at| time(WHAT, at)).transpose()?,
+        session: Uuid::from_bytes(session),
+        acl,
+        standing: Standing { purpose: decode(WHAT, &PURPOSES, purpose)?, admin, master },
+        trusted,
+    })
 }
 
 type CollectionRow = (
@@ -235,15 +256,8 @@ pub(crate) fn decode<T: Copy>(what: &'static str, all: &[T], code: u8) -> Result
     all.get(usize::from(code)).copied().ok_or(StoreError::Unreadable(what))
 }
 
-type ObjectRow = (
-    (String, String, u8, String, u64),
-    Option<(i64, Option<i64>)>,
-    i64,
-    (u64, u32),
-    Option<i64>,
-    Vec<(i64, u64, u32)>,
-    (Option<i64>, Option<(u8, i64)>, Option<i64>),
-);
+type ObjectRow =
+    ((String, String, u8, String, u64), Option<(i64, Option<i64>)>, i64, (u64, u32), Option<i64>, Vec<(i64, u64, u32)>);
 
 pub fn pack_object(r: &Record) -> Bytes {
     let armed: Vec<(i64, u64, u32)> = r.armed.iter().map(|a| (micros(a.at), a.stamp, a.part)).collect();
@@ -254,15 +268,20 @@ pub fn pack_object(r: &Record) -> Bytes {
         (r.body.stamp, r.body.part),
         r.due.map(micros),
         armed,
+        (micros(r.created), r.schedule_tag.as_deref(), r.dead),
         (r.stands.edge.map(micros), r.stands.hold.map(|(rank, at)| (rank, micros(at))), r.stands.invited.map(micros)),
     ))
 }
 
 pub fn object(bytes: &[u8]) -> Result<Record, StoreError> {
     const WHAT: &str = "object";
-    let ((name, uid, component, etag, size), span, modified, (stamp, part), due, armed, stands): ObjectRow =
-        unpack(WHAT, bytes)?;
-    let (edge, hold, invited) = stands;
+    let (row, rest) = unpack_some::<ObjectRow>(WHAT, bytes)?;
+    let ((name, uid, component, etag, size), span, modified, (stamp, part), due, armed) = row;
+    // Rows from before there were such things end here.
+    type Stood = (Option<i64>, Option<(u8, i64)>, Option<i64>);
+    type More = ((i64, Option<String>, u8), Stood);
+    let ((created, schedule_tag, dead), (edge, hold, invited)) =
+        if rest.is_empty() { ((modified, None, 0), (None, None, None)) } else { more::<More>(WHAT, rest)? };
     let span = span
         .map(|(start, end)| {
             Ok::<_, StoreError>(Span { start: time(WHAT, start)?, end: end.map(|end| time(WHAT, end)).transpose()? })
@@ -282,12 +301,29 @@ pub fn object(bytes: &[u8]) -> Result<Record, StoreError> {
             .into_iter()
             .map(|(at, stamp, part)| Ok(Armed { at: time(WHAT, at)?, stamp, part }))
             .collect::<Result<_, StoreError>>()?,
+        created: time(WHAT, created)?,
+        schedule_tag: schedule_tag.map(Arc::from),
+        dead,
         stands: Stands {
             edge: edge.map(|at| time(WHAT, at)).transpose()?,
             hold: hold.map(|(rank, at)| Ok::<_, StoreError>((rank, time(WHAT, at)?))).transpose()?,
             invited: invited.map(|at| time(WHAT, at)).transpose()?,
         },
     })
+}
+
+/// All dead properties of one holder.
+pub fn pack_dead(properties: &[DeadProperty]) -> Bytes {
+    pack(properties.iter().map(|one| (&one.space, &one.local, &one.value)).collect::<Vec<_>>())
+}
+
+/// Reads them; no bytes are no properties.
+pub fn dead(bytes: &[u8]) -> Result<Vec<DeadProperty>, StoreError> {
+    if bytes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<(String, String, String)> = unpack("dead properties", bytes)?;
+    Ok(rows.into_iter().map(|(space, local, value)| DeadProperty { space, local, value }).collect())
 }
 
 pub fn pack_change(change: Change, name: &str) -> Bytes {
@@ -375,8 +411,10 @@ const ACTIONS: [Action; 3] = [Action::Display, Action::Audio, Action::Email];
 pub fn pack_line(line: &Line) -> Bytes {
     let head = (micros(line.written), line.not_before.map(micros));
     match &line.event {
-        Event::Changed { collection, address, token } => {
-            pack((head, 0u8, (collection.0, address.to_string(), token.0)))
+        Event::Changed { collection, address, token, objects } => {
+            // Kind 0 was a change without its objects.
+            let objects: Vec<_> = objects.iter().map(object_change_row).collect();
+            pack((head, 0x20u8, (collection.0, address.to_string(), token.0), objects))
         }
         Event::RightsChanged { collection, address } => pack((head, 1u8, (collection.0, address.to_string()))),
         Event::ListChanged { user, change, address } => {
@@ -385,8 +423,11 @@ pub fn pack_line(line: &Line) -> Bytes {
         Event::Imported { collection, address, import, counts } => {
             pack((head, 3u8, (collection.0, address.to_string(), import, counts)))
         }
-        // Kind 4 was an alarm without attendees.
-        Event::Rang { user, alarm } => pack((head, 6u8, rang_row(user, alarm), &alarm.attendees)),
+        // Kind 4 was an alarm without attendees; kind 6 is one without words.
+        Event::Rang { user, alarm } => match words_row(alarm) {
+            None => pack((head, 6u8, rang_row(user, alarm), &alarm.attendees)),
+            words => pack((head, 8u8, rang_row(user, alarm), &alarm.attendees, words)),
+        },
         // Kind 5 was all sockets of a person.
         Event::SignedOut { user, whose } => {
             let whose = match whose {
@@ -396,12 +437,57 @@ pub fn pack_line(line: &Line) -> Bytes {
             };
             pack((head, 7u8, user.as_str(), whose))
         }
+        Event::TokenEnded { user, session } => pack((head, 0x21u8, (user.as_str(), session.into_bytes()))),
+        Event::Answered { user, alarm, state } => pack((head, 0x22u8, rang_row(user, alarm), state_row(*state))),
+        Event::Published(published) => {
+            let demand = match &published.demand {
+                Demand::Unsaid => (0u8, ""),
+                Demand::Nothing => (1, ""),
+                Demand::Grant(required) => (2, required.as_str()),
+            };
+            let users: Vec<[u8; 16]> = published.users.iter().map(|user| user.into_bytes()).collect();
+            let places = (published.tenant.into_bytes(), published.origin.into_bytes());
+            let whom = (users, published.everybody);
+            pack((head, 0x23u8, (&published.name, demand, places, whom, &published.body)))
+        }
         Event::PresenceChanged { news } => pack((head, 20u8, presence::news_row(news))),
         Event::MemberChanged { group, summary, news } => {
             pack((head, 21u8, group_row(group), organisations::summary_row(summary), presence::news_row(news)))
         }
         Event::GroupChanged { group } => pack((head, 22u8, group_row(group))),
     }
+}
+
+const DEEDS: [Deed; 3] = [Deed::Created, Deed::Updated, Deed::Deleted];
+const INVITATIONS: [Invitation; 2] = [Invitation::Received, Invitation::Replied];
+
+type ObjectChangeRow = ((String, String, String), u8, Option<(i64, Option<i64>)>, bool, Option<u8>);
+
+fn object_change_row(change: &ObjectChange) -> impl Serialize {
+    (
+        (change.name.to_string(), change.uid.clone(), change.summary.clone()),
+        code(&DEEDS, &change.deed),
+        change.span.map(|span| (micros(span.start), span.end.map(micros))),
+        change.private,
+        change.invitation.map(|invitation| code(&INVITATIONS, &invitation)),
+    )
+}
+
+fn object_change(what: &'static str, row: ObjectChangeRow) -> Result<ObjectChange, StoreError> {
+    let ((name, uid, summary), deed, span, private, invitation) = row;
+    Ok(ObjectChange {
+        name: Arc::from(name),
+        uid,
+        deed: decode(what, &DEEDS, deed)?,
+        summary,
+        span: span.map(|span| span_back(what, span)).transpose()?,
+        private,
+        invitation: invitation.map(|code| decode(what, &INVITATIONS, code)).transpose()?,
+    })
+}
+
+fn span_back(what: &'static str, (start, end): (i64, Option<i64>)) -> Result<Span, StoreError> {
+    Ok(Span { start: time(what, start)?, end: end.map(|end| time(what, end)).transpose()? })
 }
 
 fn group_row(group: &GroupFace) -> (&str, &str, u64) {
@@ -427,7 +513,44 @@ pub fn line(bytes: &[u8]) -> Result<Line, StoreError> {
     let event = match kind {
         0 => {
             let (id, at, token): (u64, String, u64) = postcard::from_bytes(rest).map_err(bad)?;
-            Event::Changed { collection: CollectionId(id), address: address(WHAT, &at)?, token: Token(token) }
+            let (collection, address, token) = (CollectionId(id), address(WHAT, &at)?, Token(token));
+            Event::Changed { collection, address, token, objects: Arc::default() }
+        }
+        0x20 => {
+            let ((id, at, token), objects): ((u64, String, u64), Vec<ObjectChangeRow>) =
+                postcard::from_bytes(rest).map_err(bad)?;
+            let objects = objects.into_iter().map(|row| object_change(WHAT, row)).collect::<Result<_, _>>()?;
+            let (collection, address, token) = (CollectionId(id), address(WHAT, &at)?, Token(token));
+            Event::Changed { collection, address, token, objects }
+        }
+        0x21 => {
+            let (name, session): (String, [u8; 16]) = postcard::from_bytes(rest).map_err(bad)?;
+            Event::TokenEnded { user: user(WHAT, &name)?, session: Uuid::from_bytes(session) }
+        }
+        0x22 => {
+            let (row, state): (RangRow, StateRow) = postcard::from_bytes(rest).map_err(bad)?;
+            let (user, alarm) = rang(WHAT, row)?;
+            Event::Answered { user, alarm, state: state_back(WHAT, state)? }
+        }
+        0x23 => {
+            type Row = (String, (u8, String), ([u8; 16], [u8; 16]), (Vec<[u8; 16]>, bool), String);
+            let (name, demand, (tenant, origin), (users, everybody), body): Row =
+                postcard::from_bytes(rest).map_err(bad)?;
+            let demand = match demand {
+                (0, _) => Demand::Unsaid,
+                (1, _) => Demand::Nothing,
+                (2, required) => Demand::Grant(required),
+                _ => return Err(StoreError::Unreadable(WHAT)),
+            };
+            Event::Published(Arc::new(Published {
+                name,
+                demand,
+                tenant: Uuid::from_bytes(tenant),
+                origin: Uuid::from_bytes(origin),
+                users: users.into_iter().map(Uuid::from_bytes).collect(),
+                everybody,
+                body,
+            }))
         }
         1 => {
             let (id, at): (u64, String) = postcard::from_bytes(rest).map_err(bad)?;
@@ -467,6 +590,11 @@ pub fn line(bytes: &[u8]) -> Result<Line, StoreError> {
                 Some(Some(id)) => Sockets::Device(id),
             };
             Event::SignedOut { user: user(WHAT, &name)?, whose }
+        }
+        8 => {
+            let (row, attendees, words): (RangRow, Vec<String>, WordsRow) = postcard::from_bytes(rest).map_err(bad)?;
+            let (user, alarm) = rang(WHAT, row)?;
+            Event::Rang { user, alarm: Rang { attendees, words: words_back(words), ..alarm } }
         }
         20 => {
             let row = postcard::from_bytes(rest).map_err(bad)?;
@@ -509,17 +637,44 @@ fn rang(what: &'static str, row: RangRow) -> Result<(UserName, Rang), StoreError
         end: time(what, end)?,
         id,
         attendees: Vec::new(),
+        words: None,
     };
     Ok((user(what, &name)?, alarm))
 }
 
-pub fn pack_rung(rung: &Rung) -> Bytes {
-    let (state, until) = match rung.state {
-        State::Waiting => (0u8, None),
+type WordsRow = Option<(String, String)>;
+
+fn words_row(alarm: &Rang) -> WordsRow {
+    alarm.words.as_ref().map(|words| (words.subject.clone(), words.text.clone()))
+}
+
+fn words_back(row: WordsRow) -> Option<Box<Words>> {
+    row.map(|(subject, text)| Box::new(Words { subject, text }))
+}
+
+type StateRow = (u8, Option<i64>);
+
+fn state_row(state: State) -> StateRow {
+    match state {
+        State::Waiting => (0, None),
         State::Told => (1, None),
         State::Acknowledged => (2, None),
         State::Snoozed(until) => (3, Some(micros(until))),
-    };
+    }
+}
+
+fn state_back(what: &'static str, row: StateRow) -> Result<State, StoreError> {
+    Ok(match row {
+        (0, _) => State::Waiting,
+        (1, _) => State::Told,
+        (2, _) => State::Acknowledged,
+        (3, Some(until)) => State::Snoozed(time(what, until)?),
+        _ => return Err(StoreError::Unreadable(what)),
+    })
+}
+
+pub fn pack_rung(rung: &Rung) -> Bytes {
+    let (state, until) = state_row(rung.state);
     pack((rang_row(&rung.user, &rung.alarm), state, until))
 }
 
@@ -527,46 +682,45 @@ pub fn rung(bytes: &[u8]) -> Result<Rung, StoreError> {
     const WHAT: &str = "rung alarm";
     let (row, state, until): (RangRow, u8, Option<i64>) = unpack(WHAT, bytes)?;
     let (user, alarm) = rang(WHAT, row)?;
-    let state = match (state, until) {
-        (0, _) => State::Waiting,
-        (1, _) => State::Told,
-        (2, _) => State::Acknowledged,
-        (3, Some(until)) => State::Snoozed(time(WHAT, until)?),
-        _ => return Err(StoreError::Unreadable(WHAT)),
-    };
-    Ok(Rung { user, alarm, state })
+    Ok(Rung { user, alarm, state: state_back(WHAT, (state, until))? })
 }
 
 pub fn pack_channels(c: &Channels) -> Bytes {
     let webhook = c.webhook.as_ref().map(|w| (&w.url, &w.secret, w.stopped.map(micros)));
-    pack((c.email, webhook, c.ntfy.as_ref().map(|ntfy| (&ntfy.url, &ntfy.token))))
+    pack((c.email, webhook, c.ntfy.as_ref().map(|ntfy| (&ntfy.url, &ntfy.token)), c.writes_back))
 }
 
 pub fn channels(bytes: &[u8]) -> Result<Channels, StoreError> {
     const WHAT: &str = "channels";
     type Row = (bool, Option<(String, String, Option<i64>)>, Option<(String, Option<String>)>);
-    let (email, webhook, ntfy): Row = unpack(WHAT, bytes)?;
+    // Rows of before there was a way back end here.
+    let ((email, webhook, ntfy), rest): (Row, &[u8]) = unpack_some(WHAT, bytes)?;
+    let writes_back = if rest.is_empty() { false } else { more(WHAT, rest)? };
     let webhook = webhook
         .map(|(url, secret, stopped)| {
             let stopped = stopped.map(|at| time(WHAT, at)).transpose()?;
             Ok::<_, StoreError>(Webhook { url, secret, stopped })
         })
         .transpose()?;
-    Ok(Channels { email, webhook, ntfy: ntfy.map(|(url, token)| Ntfy { url, token }) })
+    Ok(Channels { email, webhook, ntfy: ntfy.map(|(url, token)| Ntfy { url, token }), writes_back })
 }
 
 const ERRANDS: [Errand; 2] = [Errand::Ring, Errand::Clear];
 
 pub fn pack_delivery(d: &Delivery) -> Bytes {
     let way = (code(&CHANNELS, &d.channel), code(&ERRANDS, &d.errand), &d.recipient);
-    pack((d.id.0, way, rang_row(&d.user, &d.alarm), micros(d.planned), d.attempts, &d.why))
+    pack((d.id.0, way, rang_row(&d.user, &d.alarm), micros(d.planned), d.attempts, &d.why, words_row(&d.alarm)))
 }
 
 pub fn delivery(bytes: &[u8]) -> Result<Delivery, StoreError> {
     const WHAT: &str = "delivery";
     type Row = (u128, (u8, u8, String), RangRow, i64, u32, String);
-    let (id, (channel, errand, recipient), row, planned, attempts, why): Row = unpack(WHAT, bytes)?;
+    // Rows of before mails had words end here.
+    let ((id, (channel, errand, recipient), row, planned, attempts, why), rest): (Row, &[u8]) =
+        unpack_some(WHAT, bytes)?;
+    let words = if rest.is_empty() { None } else { words_back(more(WHAT, rest)?) };
     let (user, alarm) = rang(WHAT, row)?;
+    let alarm = Rang { words, ..alarm };
     Ok(Delivery {
         id: DeliveryId(id),
         user,
@@ -593,5 +747,50 @@ mod tests {
         let before = Collection { transparent: false, ..made };
         assert_eq!(collection(&row[..row.len() - 1]).expect("an older row"), before);
         assert!(collection(&row[..row.len() - 2]).is_err());
+    }
+
+    fn alarm(words: Option<Box<Words>>) -> Rang {
+        let object = Address::parse("/calendars/alice/default").and_then(|at| at.object("a.ics")).expect("a name");
+        let at = DateTime::UNIX_EPOCH;
+        let attendees = vec!["a@example.org".to_owned()];
+        Rang {
+            at,
+            object,
+            action: Action::Email,
+            summary: "Tea".to_owned(),
+            start: at,
+            end: at,
+            id: 7,
+            attendees,
+            words,
+        }
+    }
+
+    #[test]
+    fn what_an_alarm_says_comes_back() {
+        let user = UserName::new("alice").expect("a name");
+        for words in [None, Words::new("Subject", ""), Words::new("Subject", "Text")] {
+            let event = Event::Rang { user: user.clone(), alarm: alarm(words) };
+            let kept = Line { written: DateTime::UNIX_EPOCH, not_before: Some(DateTime::UNIX_EPOCH), event };
+            assert_eq!(line(&pack_line(&kept)).ok(), Some(kept));
+        }
+    }
+
+    #[test]
+    fn rows_that_have_grown_are_still_read() {
+        let webhook: Option<(String, String, Option<i64>)> = None;
+        let old = pack((true, webhook, Some(("https://ntfy.sh/t", None::<String>))));
+        let read = channels(&old).expect("an old row");
+        assert!(read.email && read.ntfy.is_some() && !read.writes_back);
+        let new = Channels { writes_back: true, ..read };
+        assert!(channels(&pack_channels(&new)).is_ok_and(|again| again == new));
+
+        let user = UserName::new("alice").expect("a name");
+        let bare = alarm(None);
+        let old = pack((7u128, (0u8, 0u8, "a@example.org"), rang_row(&user, &bare), 0i64, 2u32, "why"));
+        let read = delivery(&old).expect("an old row");
+        assert_eq!((read.attempts, &read.alarm.words), (2, &None));
+        let said = Delivery { alarm: Rang { words: Words::new("s", "t"), ..read.alarm.clone() }, ..read };
+        assert_eq!(delivery(&pack_delivery(&said)).ok(), Some(said));
     }
 }

@@ -9,6 +9,7 @@ use campanile::gateway::hub::{Hub, Limits};
 use campanile::gateway::session;
 use campanile::gateway::side::conversation::{PATHS_DEFAULT, Side};
 use campanile::gateway::upgrade::{Door, Handshake, NoHandshake};
+use campanile::gateway::wazo::conversation::Manners;
 use campanile::http::accept::{self, Peer, Settings};
 use campanile::system::clock::SystemClock;
 use campanile::system::pace::{self, RealPace};
@@ -35,9 +36,12 @@ struct Service {
 
 async fn start(settings: Settings, limits: Limits) -> Service {
     let hub = Hub::new(limits);
+    let world = World::new();
     let door = Arc::new(Door {
         hub: Arc::clone(&hub),
-        desk: World::new(),
+        desk: world.clone(),
+        directory: world,
+        manners: Manners::default(),
         clock: Arc::new(SystemClock),
         pace: Arc::new(RealPace),
         settings: session::Settings::default(),

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use campanile::bus::{Flight, Listener, Notice};
 use campanile::domain::address::{Address, UserName};
+use campanile::domain::bearer::Bearing;
+use campanile::domain::collection::CollectionId;
 use campanile::domain::event::{Event, GroupFace, Rang, Sockets, Topic};
 use campanile::domain::organisation::{Id, Member, Summary};
 use campanile::domain::presence::{Call, Direction, Line, News, Readers, Shown, Status, Title};
@@ -24,6 +26,7 @@ use campanile::gateway::hub::{Hub, Limits};
 use campanile::gateway::session::Settings;
 use campanile::gateway::sight::{Seen, Sight, Target, Unseen};
 use campanile::gateway::upgrade::{Door, Handshake};
+use campanile::gateway::wazo::conversation::Manners;
 use campanile::http::accept;
 use campanile::service::groups::{GroupPortrait, Portrait, Waiting};
 use campanile::service::login::Credentials;
@@ -39,6 +42,8 @@ use tokio::sync::watch;
 use tokio_tungstenite::WebSocketStream;
 use tungstenite::Message;
 use warp::Filter;
+
+use crate::desk::World;
 
 /// Far more than any answer takes; reached only when one is missing.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -263,6 +268,14 @@ impl Desk for Town {
         })
     }
 
+    fn bear<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Bearing, Refusal>> {
+        panic!("CTI asks for no tokens")
+    }
+
+    fn see<'a>(&'a self, _: &'a UserName) -> BoxFuture<'a, Result<Vec<(CollectionId, Address)>, Refusal>> {
+        panic!("CTI asks for no lists")
+    }
+
     fn told<'a>(&'a self, _: &'a UserName, _: Vec<(DateTime<Utc>, u64)>) -> BoxFuture<'a, Result<(), Refusal>> {
         panic!("CTI tells of no alarms")
     }
@@ -387,7 +400,7 @@ impl Pure {
                 }
                 Ask::Look(sight) => match self.town.see(&sight) {
                     None => return,
-                    Some(Ok(seen)) => Outcome::Seen(Box::new(seen)),
+                    Some(Ok(seen)) => Outcome::Sighted(Box::new(seen)),
                     Some(Err(unseen)) => Outcome::Unseen(unseen),
                 },
                 other => panic!("CTI does not ask {other:?}"),
@@ -482,6 +495,8 @@ impl Live {
         let door = Arc::new(Door {
             hub: Arc::clone(&hub),
             desk: town,
+            directory: World::new(),
+            manners: Manners::default(),
             clock: Arc::new(ManualClock::at(nine())),
             pace: Arc::new(pace.clone()),
             settings: Settings::default(),

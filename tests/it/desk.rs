@@ -5,16 +5,18 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use campanile::domain::address::{Address, UserName};
+use campanile::domain::bearer::Bearing;
 use campanile::domain::collection::CollectionId;
 use campanile::domain::event::Rang;
 use campanile::domain::refusal::Refusal;
 use campanile::domain::sync::Token;
-use campanile::gateway::dialect::{Desk, Readable};
+use campanile::gateway::dialect::{Desk, Directory, Readable};
 use campanile::gateway::sight::{Seen, Sight, Unseen};
 use campanile::service::login::Credentials;
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
+use uuid::Uuid;
 
 pub type Answer = Result<Readable, Refusal>;
 
@@ -26,6 +28,10 @@ pub struct World {
     released: watch::Sender<u64>,
     /// Alarms that rang while nobody heard them.
     pub waiting: Mutex<Vec<Rang>>,
+    /// Who stands behind which bearer token. Any other is unknown.
+    pub tokens: Mutex<HashMap<String, Bearing>>,
+    /// What everybody sees.
+    pub seen: Mutex<Vec<(CollectionId, Address)>>,
 }
 
 impl World {
@@ -35,6 +41,8 @@ impl World {
             left: Mutex::new(None),
             released: watch::Sender::new(0),
             waiting: Mutex::default(),
+            tokens: Mutex::default(),
+            seen: Mutex::default(),
         })
     }
 
@@ -55,13 +63,38 @@ impl World {
         self.released.send_modify(|times| *times += 1);
     }
 
-    /// The answer, unless answers are held back.
-    pub fn look(&self, address: &Address) -> Option<Answer> {
+    pub fn token(&self, token: &str) -> Result<Bearing, Refusal> {
+        self.tokens.lock().unwrap().get(token).cloned().ok_or(Refusal::Unauthenticated)
+    }
+
+    /// Takes one of the answers that are left; `false` where they are held back.
+    pub fn may_answer(&self) -> bool {
         let mut left = self.left.lock().unwrap();
         match &mut *left {
-            Some(0) => return None,
+            Some(0) => return false,
             Some(left) => *left -= 1,
             None => {}
+        }
+        true
+    }
+
+    pub fn holds(&self) -> bool {
+        self.left.lock().unwrap().is_some()
+    }
+
+    /// Waits until answers are not held back.
+    async fn held(&self) -> &World {
+        let mut released = self.released.subscribe();
+        while !self.may_answer() {
+            released.changed().await.unwrap();
+        }
+        self
+    }
+
+    /// The answer, unless answers are held back.
+    pub fn look(&self, address: &Address) -> Option<Answer> {
+        if !self.may_answer() {
+            return None;
         }
         let places = self.places.lock().unwrap();
         Some(places.get(&address.to_string()).cloned().unwrap_or(Err(Refusal::NotFound)))
@@ -85,6 +118,14 @@ impl Desk for World {
         Box::pin(async { Ok(self.waiting.lock().unwrap().clone()) })
     }
 
+    fn bear<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Bearing, Refusal>> {
+        Box::pin(async move { self.held().await.token(token) })
+    }
+
+    fn see<'a>(&'a self, _: &'a UserName) -> BoxFuture<'a, Result<Vec<(CollectionId, Address)>, Refusal>> {
+        Box::pin(async { Ok(self.held().await.seen.lock().unwrap().clone()) })
+    }
+
     fn sign_in<'a>(&'a self, credentials: &'a Credentials, _: IpAddr) -> BoxFuture<'a, Result<UserName, Refusal>> {
         // Whoever knows the password "secret", or brings a token that is called like themselves.
         let name = match credentials {
@@ -103,5 +144,20 @@ impl Desk for World {
     fn told<'a>(&'a self, _: &'a UserName, alarms: Vec<(DateTime<Utc>, u64)>) -> BoxFuture<'a, Result<(), Refusal>> {
         self.waiting.lock().unwrap().retain(|alarm| !alarms.contains(&(alarm.at, alarm.id)));
         Box::pin(async { Ok(()) })
+    }
+}
+
+/// People by the first letter of their name; everybody is of one tenant, but those who begin with an `x`.
+impl Directory for World {
+    fn origin(&self) -> Uuid {
+        Uuid::from_u128(0xF00)
+    }
+
+    fn person(&self, user: &UserName) -> Uuid {
+        Uuid::from_u128(u128::from(user.as_str().as_bytes()[0]))
+    }
+
+    fn tenant(&self, user: &UserName) -> Uuid {
+        Uuid::from_u128(if user.as_str().starts_with('x') { 0xE02 } else { 0xE01 })
     }
 }

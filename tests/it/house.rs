@@ -58,7 +58,8 @@ const PLACES: &[(&str, &[&str])] = &[
     ("clap::", &["cli/"]),
     ("serde_json::", &["api/", "gateway/", "http/", "cli/", "sinks/webhook.rs"]),
     ("lettre::", &["sinks/mail.rs"]),
-    ("tokio_rustls::", &["sinks/"]),
+    ("tokio_rustls::", &["sinks/", "http/tls.rs"]),
+    ("rcgen::", &["http/tls.rs"]),
     ("rustls_native_certs::", &["sinks/tls.rs"]),
     ("SystemRandom", &["system/", "app.rs", "service/mod.rs"]),
 ];

@@ -41,7 +41,7 @@ fn address(name: &str) -> Address {
 
 fn changed(collection: u64, token: u64) -> Event {
     let address = address(&format!("c{collection}"));
-    Event::Changed { collection: CollectionId(collection), address, token: Token(token) }
+    Event::Changed { collection: CollectionId(collection), address, token: Token(token), objects: Arc::default() }
 }
 
 fn rights(collection: u64) -> Event {

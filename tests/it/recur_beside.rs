@@ -3,10 +3,11 @@
 use campanile::ical::lines::Limits;
 use campanile::ical::object::CalendarObject;
 use campanile::ical::recur::budget::{Budget, Exhausted};
+use campanile::ical::recur::recurrence::Recurrence;
 use campanile::ical::recur::rule::Rule;
 use campanile::ical::recur::stream::Stream;
 use campanile::ical::recur::window;
-use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 use rrule::{Frequency, NWeekday};
 
@@ -334,4 +335,69 @@ fn counts_are_kept() {
         kept += 1;
     }
     assert!(kept > 900, "{kept}");
+}
+
+/// A rule of days or of the clock whose parts only limit it, and its lists: weekdays from Monday, hours, minutes, seconds.
+fn limited(dice: &mut Dice) -> (String, i64, [Vec<u32>; 4]) {
+    let (freq, unit) = [("DAILY", 86_400), ("HOURLY", 3600), ("MINUTELY", 60), ("SECONDLY", 1)][dice.below(4)];
+    // Long ones share more with the day and the week, and so miss more.
+    let interval = [1, 2, 6, 7, 12, 24, 60, 84, 90, 168, 900][dice.below(11)] * (1 + dice.below(9) as i64);
+    let mut rule = format!("FREQ={freq};INTERVAL={interval}");
+    let mut lists: [Vec<u32>; 4] = Default::default();
+    let names = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"];
+    for (place, (name, below, longest)) in
+        [("BYDAY", 7, 86_400), ("BYHOUR", 24, 3600), ("BYMINUTE", 60, 60), ("BYSECOND", 60, 1)].into_iter().enumerate()
+    {
+        if unit > longest || dice.one_in(2) {
+            continue;
+        }
+        lists[place] = (0..=dice.below(3)).map(|_| dice.below(below) as u32).collect();
+        let text = |value: &u32| if place == 0 { names[*value as usize].to_owned() } else { value.to_string() };
+        rule.push_str(&format!(";{name}={}", lists[place].iter().map(text).collect::<Vec<_>>().join(",")));
+    }
+    (rule, interval * unit, lists)
+}
+
+#[test]
+fn rules_that_never_match_are_known_without_a_walk() {
+    let mut dice = Dice(0xA076_1D64_78BD_642F);
+    let (mut never, mut found) = (0, 0);
+    for round in 0..2500 {
+        let (rule, stride, lists) = limited(&mut dice);
+        let zone = ZONES[round % ZONES.len()];
+        let start = dice.start() + TimeDelta::seconds(dice.below(60) as i64);
+        let taken = |at: NaiveDateTime| {
+            let values = [at.weekday().num_days_from_monday(), at.hour(), at.minute(), at.second()];
+            lists.iter().zip(values).all(|(list, value)| list.is_empty() || list.contains(&value))
+        };
+        // One way round: whatever comes later fell into these places already.
+        let week = 7 * 86_400;
+        let round_trip = (1..).find(|times| stride * times % week == 0).expect("some day");
+        let wanted = (1..=round_trip).map(|times| start + TimeDelta::seconds(stride * times)).find(|at| taken(*at));
+        let known = Recurrence::new(Rule::parse(&rule).expect("a rule"), start).never;
+        assert_eq!(known, wanted.is_none(), "{rule} from {start}");
+        let endless = object(start, zone, &rule, "");
+        match wanted {
+            Some(wanted) => {
+                found += 1;
+                let utc = object(start, Tz::UTC, &rule, "");
+                let Ok(next) = first(&utc, start.and_utc() + TimeDelta::seconds(1), 1) else { continue };
+                assert_eq!(next, [wanted.and_utc()], "{rule} from {start}");
+            }
+            None => {
+                never += 1;
+                // DTSTART, whatever the rule and the count say, and hardly any work; a clock change moves nothing into place.
+                let counted = object(start, zone, &format!("{rule};COUNT=5"), "");
+                for object in [&endless, &counted] {
+                    let mut budget = Budget::new(20);
+                    let window = (start.and_utc().timestamp() - week, i64::MAX);
+                    let mut stream = Stream::new(&object.series()[0], window, zone, &mut budget).expect("no work");
+                    assert!(stream.next(&mut budget).expect("no work").is_some(), "{rule} from {start}");
+                    assert!(stream.next(&mut budget).expect("no work").is_none(), "{rule} from {start}");
+                }
+            }
+        }
+    }
+    println!("{never} never, {found} found");
+    assert!(never > 300 && found > 300, "{never} never, {found} found");
 }

@@ -1,6 +1,7 @@
 //! The Side state machine under random orders of changes, revocations, requests and late answers: no change is lost, no right outlived.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::sync::Arc;
 
 use campanile::bus::{Flight, Notice};
 use campanile::domain::address::{Address, UserName};
@@ -104,7 +105,7 @@ impl Run {
 
     fn happen(&mut self, event: Event) {
         let notice = Notice::new(event, 1, 0, false, Flight::unwatched());
-        if notice.event.topics().any(|topic| self.topics.contains(&topic)) {
+        if notice.event.topics().iter().any(|topic| self.topics.contains(topic)) {
             self.act(|side, steps| side.happened(&notice, steps));
         }
     }
@@ -149,7 +150,8 @@ impl Run {
             0..3 => {
                 self.stamp += 1;
                 self.places[at].token = self.stamp;
-                self.happen(Event::Changed { collection, address, token: Token(self.stamp) });
+                let (token, objects) = (Token(self.stamp), Arc::default());
+                self.happen(Event::Changed { collection, address, token, objects });
             }
             3 => self.rights(at, below(random, 2) == 0),
             4 => {

@@ -22,6 +22,7 @@ use campanile::gateway::hub::{BEATS, Hub, Limits};
 use campanile::gateway::session::Settings;
 use campanile::gateway::side::conversation::{PATHS_DEFAULT, Side};
 use campanile::gateway::upgrade::{Door, Handshake};
+use campanile::gateway::wazo::conversation::Manners;
 use campanile::http::accept;
 use campanile::system::clock::ManualClock;
 use campanile::system::pace::{self, RealPace};
@@ -37,9 +38,9 @@ use warp::Filter;
 use crate::desk::World;
 
 /// Far more than any answer takes; reached only when one is missing.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
-fn start() -> DateTime<Utc> {
+pub fn start() -> DateTime<Utc> {
     "2025-01-01T00:00:00Z".parse().unwrap()
 }
 
@@ -115,7 +116,7 @@ async fn run(stage: &mut impl Stage, world: &World, name: &str, text: &str) {
     }
 }
 
-fn event(text: &str) -> Option<Event> {
+pub fn event(text: &str) -> Option<Event> {
     let words: Vec<&str> = text.split(' ').collect();
     let collection = |text: &str| text.parse().ok().map(CollectionId);
     Some(match words[..] {
@@ -123,6 +124,7 @@ fn event(text: &str) -> Option<Event> {
             collection: collection(id)?,
             address: Address::parse(path)?,
             token: Token(token.parse().ok()?),
+            objects: Arc::default(),
         },
         ["rights", path, id] => Event::RightsChanged { collection: collection(id)?, address: Address::parse(path)? },
         ["list", user, change, path] => Event::ListChanged {
@@ -163,6 +165,7 @@ fn event(text: &str) -> Option<Event> {
                 // The same words are the same ringing.
                 id: text.bytes().fold(7, |id: u64, byte| id.wrapping_mul(31).wrapping_add(byte.into())),
                 attendees: Vec::new(),
+                words: None,
             };
             Event::Rang { user: UserName::new(user)?, alarm }
         }
@@ -225,7 +228,7 @@ impl Pure {
                     self.world.told(&user, alarms).now_or_never().unwrap().unwrap();
                     Outcome::Noted
                 }
-                Ask::SignIn(..) | Ask::Look(_) => panic!("Side signs in before, and asks for no presence"),
+                Ask::SignIn(..) | Ask::Bear(_) | Ask::See | Ask::Look(_) => panic!("Side does not ask that"),
             };
             let it = &mut self.sockets[socket];
             it.asks.pop_front();
@@ -257,7 +260,7 @@ impl Stage for Pure {
     async fn happen(&mut self, event: Event) {
         let notice = Notice::new(event, 1, 0, false, Flight::unwatched());
         for socket in 0..self.sockets.len() {
-            if notice.event.topics().any(|topic| self.sockets[socket].topics.contains(&topic)) {
+            if notice.event.topics().iter().any(|topic| self.sockets[socket].topics.contains(topic)) {
                 self.act(socket, |side, steps| side.happened(&notice, steps));
             }
         }
@@ -290,7 +293,7 @@ impl Stage for Pure {
 }
 
 /// The text in a frame of the server.
-fn payload(frame: &[u8]) -> String {
+pub fn payload(frame: &[u8]) -> String {
     assert_eq!(frame[0], 0x81, "a whole text frame");
     let head = match frame[1] {
         126 => 4,
@@ -313,7 +316,7 @@ impl Live {
     async fn start(world: Arc<World>) -> Live {
         let hub = Hub::new(Limits::default());
         let clock = ManualClock::at(start());
-        let desk: Arc<dyn Desk> = world;
+        let desk: Arc<dyn Desk> = world.clone();
         let door = Arc::new(Door {
             hub: Arc::clone(&hub),
             desk,
@@ -321,6 +324,8 @@ impl Live {
             pace: Arc::new(RealPace),
             settings: Settings::default(),
             paths_max: PATHS_DEFAULT,
+            directory: world,
+            manners: Manners::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use campanile::domain::address::{Address, Kind};
 use campanile::domain::principal::Principal;
 use campanile::service::Service;
+use campanile::service::channels::Change;
 use campanile::service::clock::Aim;
 use campanile::service::collections::Face;
 use campanile::service::principals::Newcomer;
@@ -44,6 +45,8 @@ struct Year {
     life: usize,
     made: usize,
     cuts: usize,
+    /// Answers that were written into texts.
+    written: usize,
 }
 
 impl Year {
@@ -55,7 +58,10 @@ impl Year {
         for number in 0..USERS {
             let name = format!("user{number}");
             let zone = ZONES[number % ZONES.len()];
-            people.push(person(&service, &name, zone).await);
+            let one = person(&service, &name, zone).await;
+            let change = Change { writes_back: Some(number % 2 == 0), ..Change::default() };
+            service.set_channels(&one.name, change).await.expect("it is set");
+            people.push(one);
             model.user_zones.insert(name.clone(), zone.parse().expect("a zone"));
         }
         for number in 0..CALENDARS {
@@ -66,7 +72,8 @@ impl Year {
         }
         let (dice, served) = (Dice::new(seed), (new_year(), 0));
         let service = Some(service);
-        let mut year = Year { town, service, people, calendars, model, dice, seed, served, life: 0, made: 0, cuts: 0 };
+        let mut year =
+            Year { town, service, people, calendars, model, dice, seed, served, life: 0, made: 0, cuts: 0, written: 0 };
         for number in 0..CALENDARS {
             year.put_new(number).await;
         }
@@ -183,10 +190,20 @@ impl Year {
             all.next().map_or_else(String::new, |key| self.model.story(key))
         };
         let total: usize = heard.values().sum();
-        println!("seed {}: {} alarms, {total} heard, {} cuts", self.seed, expected.len(), self.cuts);
+        println!(
+            "seed {}: {} alarms, {total} heard, {} cuts, {} written",
+            self.seed,
+            expected.len(),
+            self.cuts,
+            self.written
+        );
         let such = wrong[..wrong.len().min(8)].join("\n");
         assert!(wrong.is_empty(), "seed {}: {} wrong, such as\n{such}\n{}", self.seed, wrong.len(), of_first(&wrong));
-        assert!(expected.len() > 1_000 && self.cuts > 5, "seed {}: a year in which little happened", self.seed);
+        assert!(
+            expected.len() > 1_000 && self.cuts > 5 && self.written > 5,
+            "seed {}: a year in which little happened",
+            self.seed
+        );
     }
 }
 

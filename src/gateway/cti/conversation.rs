@@ -226,7 +226,10 @@ impl Cti {
             | Event::ListChanged { .. }
             | Event::Imported { .. }
             | Event::Rang { .. }
-            | Event::SignedOut { .. } => {}
+            | Event::SignedOut { .. }
+            | Event::Answered { .. }
+            | Event::TokenEnded { .. }
+            | Event::Published(_) => {}
         }
     }
 }
@@ -319,10 +322,10 @@ impl Dialect for Cti {
                 // Who is let in learns at once whether there is anything to see.
                 self.ask(Ask::Look(self.sight.clone()), steps);
             }
-            Outcome::Seen(seen) => self.seen(number, &seen, steps),
+            Outcome::Sighted(seen) => self.seen(number, &seen, steps),
             Outcome::Unseen(unseen) => steps.push(Step::Close(self.unseen(&unseen))),
             Outcome::Refused(refusal) => steps.push(Step::Close(trouble(&refusal))),
-            Outcome::Readable(_) | Outcome::Waiting(_) | Outcome::Noted => {}
+            Outcome::Readable(_) | Outcome::Waiting(_) | Outcome::Noted | Outcome::Borne(_) | Outcome::Seen(_) => {}
         }
     }
 

@@ -205,7 +205,7 @@ impl CtiEvents {
 
     /// Tells news of what is watched, or holds them until the answer is out.
     fn tell(&mut self, notice: &Arc<Notice>, steps: &mut Vec<Step>) {
-        let topics: Vec<Topic> = notice.event.topics().collect();
+        let topics: Vec<Topic> = notice.event.topics();
         if let Some(Asking::Look { topic, held, again, .. } | Asking::Refresh { topic, held, again, .. }) =
             &mut self.asking
             && topics.contains(topic)
@@ -237,7 +237,10 @@ impl CtiEvents {
             | Event::ListChanged { .. }
             | Event::Imported { .. }
             | Event::Rang { .. }
-            | Event::SignedOut { .. } => {}
+            | Event::SignedOut { .. }
+            | Event::Answered { .. }
+            | Event::TokenEnded { .. }
+            | Event::Published(_) => {}
         }
     }
 
@@ -311,7 +314,7 @@ impl Dialect for CtiEvents {
                 self.asking = None;
                 self.signed_in(user, steps);
             }
-            Outcome::Seen(seen) => self.seen(&seen, steps),
+            Outcome::Sighted(seen) => self.seen(&seen, steps),
             Outcome::Unseen(unseen) => self.unseen(&unseen, steps),
             Outcome::Refused(refusal) => {
                 let why = match refusal {
@@ -320,7 +323,7 @@ impl Dialect for CtiEvents {
                 };
                 self.refuse(why, steps);
             }
-            Outcome::Readable(_) | Outcome::Waiting(_) | Outcome::Noted => {}
+            Outcome::Readable(_) | Outcome::Waiting(_) | Outcome::Noted | Outcome::Borne(_) | Outcome::Seen(_) => {}
         }
     }
 

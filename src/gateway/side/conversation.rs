@@ -396,7 +396,12 @@ impl Dialect for Side {
                 }
             }
             // This wire has no word for them.
-            Event::PresenceChanged { .. } | Event::MemberChanged { .. } | Event::GroupChanged { .. } => {}
+            Event::Answered { .. }
+            | Event::TokenEnded { .. }
+            | Event::Published(_)
+            | Event::PresenceChanged { .. }
+            | Event::MemberChanged { .. }
+            | Event::GroupChanged { .. } => {}
         }
     }
 
@@ -420,8 +425,12 @@ fn resolved(outcome: Outcome) -> Result<Readable, Refusal> {
     match outcome {
         Outcome::Readable(readable) => Ok(readable),
         Outcome::Refused(refusal) => Err(refusal),
-        Outcome::Waiting(_) | Outcome::Noted | Outcome::SignedIn(_) | Outcome::Seen(_) | Outcome::Unseen(_) => {
-            Err(Refusal::Fault { id: String::new() })
-        }
+        Outcome::Waiting(_)
+        | Outcome::Noted
+        | Outcome::SignedIn(_)
+        | Outcome::Borne(_)
+        | Outcome::Seen(_)
+        | Outcome::Sighted(_)
+        | Outcome::Unseen(_) => Err(Refusal::Fault { id: String::new() }),
     }
 }

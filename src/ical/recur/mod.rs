@@ -10,6 +10,7 @@ pub mod lane;
 pub mod mask;
 pub mod originals;
 pub mod page;
+pub mod phase;
 pub mod reading;
 pub mod recurrence;
 pub mod rule;

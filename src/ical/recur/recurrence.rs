@@ -6,6 +6,7 @@ use rrule::Frequency;
 use crate::ical::recur::civil::{DAY, is_leap, month_of, weekday, year_of};
 use crate::ical::recur::count::Marks;
 use crate::ical::recur::days::Days;
+use crate::ical::recur::phase;
 use crate::ical::recur::rule::Rule;
 
 /// A rule that begins somewhere. All clocks are seconds since 1970 on the wall.
@@ -21,6 +22,8 @@ pub struct Recurrence {
     pub even: Option<u64>,
     /// Where COUNT was seen to stand.
     pub marks: Marks,
+    /// Whether it gives nothing, ever, beside DTSTART: then nobody need look for it.
+    pub never: bool,
     origin: Origin,
 }
 
@@ -52,9 +55,34 @@ impl Recurrence {
         };
         let days = Days::new(&rule, start.date());
         let clocks = clocks(&rule, start);
-        let mut recurrence = Recurrence { rule, start: at, days, clocks, even: None, marks: Marks::default(), origin };
+        let marks = Marks::default();
+        let mut recurrence = Recurrence { rule, start: at, days, clocks, even: None, marks, never: false, origin };
         recurrence.even = recurrence.each();
+        recurrence.never = recurrence.rule.never() || recurrence.picks_nothing() || phase::misses(&recurrence);
         recurrence
+    }
+
+    /// The wall clock of the period that holds DTSTART, and how far the periods lie apart, in seconds; `None` where these are not all alike.
+    pub fn stride(&self) -> Option<(i64, i64)> {
+        let interval = i64::from(self.rule.interval);
+        match self.rule.freq {
+            Frequency::Yearly | Frequency::Monthly | Frequency::Weekly => None,
+            Frequency::Daily => Some((self.origin.day * DAY, interval * DAY)),
+            freq => Some((self.origin.unit, interval * unit(freq))),
+        }
+    }
+
+    /// Whether BYSETPOS asks for places that no period has.
+    fn picks_nothing(&self) -> bool {
+        let days: usize = match self.rule.freq {
+            Frequency::Yearly => 366,
+            Frequency::Monthly => 31,
+            Frequency::Weekly => 7,
+            _ => 1,
+        };
+        let most = days * self.clocks.len();
+        let beyond = |place: &i32| usize::try_from(place.unsigned_abs()).is_ok_and(|place| place > most);
+        !self.rule.by_set_pos.is_empty() && self.rule.by_set_pos.iter().all(beyond)
     }
 
     /// The number of the last period that begins at or before a clock reading; DTSTART's is 0.

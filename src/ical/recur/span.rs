@@ -48,7 +48,7 @@ fn of_series(series: &Series, default: Tz) -> Option<(i64, Option<i64>)> {
         for rule in &part.rules {
             match last(rule, part, default) {
                 Some(last) => hold(at, last.max(at) + reach + on),
-                None => open |= !rule.rule.never(),
+                None => open |= !rule.never,
             }
         }
     }

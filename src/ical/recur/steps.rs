@@ -28,14 +28,15 @@ pub fn starts<'r>(recurrence: &'r Recurrence, from: i64, to: i64, budget: &mut B
     let mut steps = Steps { start, grid: None, first: None, floor: from.max(start + 1), to, left: None, opened: false };
     let mut period = if from > start { recurrence.period_of(from).max(0) } else { 0 };
     let mut first = true;
-    if let Some(count) = recurrence.rule.count {
+    // What gives nothing has nothing to count but DTSTART.
+    if let Some(count) = recurrence.rule.count.filter(|_| !recurrence.never) {
         let mark = count::count_to(recurrence, period, count, budget)?;
         period = mark.period;
         first = mark.before == 0;
         steps.left = Some(count.saturating_sub(mark.before + u64::from(first)));
     }
     steps.first = (first && from <= start && start < to).then_some(start);
-    if !recurrence.rule.never() {
+    if !recurrence.never {
         steps.grid = Some(Grid::new(recurrence, period, to));
     }
     Ok(steps)
@@ -64,13 +65,13 @@ pub fn exceptions<'r>(
 /// The last start of a rule with COUNT; `None` where time ends before.
 pub fn last(recurrence: &Recurrence, budget: &mut Budget) -> Result<Option<i64>, Exhausted> {
     let Some(count) = recurrence.rule.count else { return Ok(None) };
-    if recurrence.rule.never() {
+    if recurrence.never {
         return Ok(Some(recurrence.start));
     }
     let mark = count::count_to(recurrence, i64::MAX, count, budget)?;
     let mut steps = Steps {
         start: recurrence.start,
-        grid: (!recurrence.rule.never()).then(|| Grid::new(recurrence, mark.period, i64::MAX)),
+        grid: Some(Grid::new(recurrence, mark.period, i64::MAX)),
         first: (mark.before == 0).then_some(recurrence.start),
         floor: recurrence.start + 1,
         to: i64::MAX,

@@ -114,6 +114,29 @@ async fn people_get_lines_too() {
 }
 
 #[tokio::test]
+async fn an_email_alarm_is_simulated_with_whom_it_mails() {
+    let folder = Folder::new();
+    let alarm = |action: &str, minutes: u32| {
+        format!(
+            "BEGIN:VALARM\r\nACTION:{action}\r\nATTENDEE:mailto:a@example.org\r\nATTENDEE:MAILTO:b@example.org\r\n\
+             TRIGGER:-PT{minutes}M\r\nEND:VALARM\r\n"
+        )
+    };
+    let text = plain_event("1", "20250115T090000Z")
+        .replace("SUMMARY", &format!("{}{}SUMMARY", alarm("EMAIL", 5), alarm("DISPLAY", 4)));
+    let ics = folder.file("a.ics", text);
+    let out = run(&[&["alarms", "simulate", &ics][..], &YEAR].concat()).await.fine();
+    let email = "2025-01-15T08:55:00Z  EMAIL    2025-01-15T09:00:00Z  Event 1  to a@example.org, b@example.org";
+    assert_eq!(out, format!("{email}\n2025-01-15T08:56:00Z  DISPLAY  2025-01-15T09:00:00Z  Event 1\n"));
+    let out = run(&[&["alarms", "simulate", &ics, "--json"][..], &YEAR].concat()).await.fine();
+    let to: Vec<serde_json::Value> = out
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["attendees"].clone())
+        .collect();
+    assert_eq!(to, [serde_json::json!(["a@example.org", "b@example.org"]), serde_json::json!([])]);
+}
+
+#[tokio::test]
 async fn the_configuration_tells_what_won() {
     let folder = Folder::new();
     let file =

@@ -3,11 +3,14 @@
 pub mod client;
 
 mod alarms;
+mod answers;
 mod app_passwords;
 mod clock;
 mod cors;
 mod cti;
 mod dav;
+mod dav_report;
+mod dav_report_sync;
 mod first_bell;
 mod hostile;
 mod htpasswd;
@@ -23,6 +26,8 @@ mod program;
 mod proxy;
 mod sharing;
 mod tickets;
+mod wazo;
+mod web;
 
 use std::sync::Arc;
 

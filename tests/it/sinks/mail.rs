@@ -62,6 +62,8 @@ async fn an_email_alarm_is_one_mail_to_the_byte() {
          Content-Type: text/plain; charset=utf-8\r\n\
          Content-Transfer-Encoding: 7bit\r\n\
          \r\n\
+         x\r\n\
+         \r\n\
          Tea <3\r\n\
          Wed 15 January 2025, 11:00 (Europe/Paris)\r\n\
          https://cal.example.org/calendars/alice/default/tea%20time.ics\r\n\
@@ -73,6 +75,7 @@ async fn an_email_alarm_is_one_mail_to_the_byte() {
          Content-Transfer-Encoding: quoted-printable\r\n\
          \r\n\
          <!DOCTYPE html>\r\n<html><body>\r\n\
+         <p>x</p>\r\n\
          <h1>Tea &lt;3</h1>\r\n\
          <p>Wed 15 January 2025, 11:00 (Europe/Paris)</p>\r\n\
          <p><a href=3D\"https://cal.example.org/calendars/alice/default/tea%20time.ic=\r\n\
@@ -104,6 +107,45 @@ async fn a_summary_adds_no_header_and_no_recipient() {
     assert_eq!(header(&evil, "Bcc"), Vec::<&str>::new());
     assert!(!evil.data.contains("<script>\r\n") && evil.data.contains("&lt;script&gt;"), "{}", evil.data);
     assert_eq!(header(&foreign, "Subject"), ["=?utf-8?b?R3LDvMOfZQ==?="]);
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_email_alarm_says_what_its_author_wrote() {
+    let mut server = Receiver::smtp().await;
+    let house = house(&server, &[("sinks.attempts", "3")]).await;
+    choose(&house, "alice", json!({ "email": true })).await;
+    // The alarm's lines; the subject; the beginning of the text and of its twin. On the wire a line that begins with a dot has two.
+    let event = "Tea\r\nWed 15 January 2025, 10:00 (UTC)\r\n";
+    let own = "ACTION:EMAIL\r\nSUMMARY:Bring\\, please\\nBcc: eve@example.com\r\nDESCRIPTION:Two lines\\nof <text>\\n\\n.\\n& \u{202E}more\\n";
+    let rows = [
+        (
+            own,
+            "Bring, please Bcc: eve@example.com",
+            format!("Two lines\r\nof <text>\r\n\r\n..\r\n&  more\r\n\r\n{event}"),
+            "<p>Two lines<br>\r\nof &lt;text&gt;<br>\r\n<br>\r\n..<br>\r\n&amp;  more</p>\r\n<h1>Tea</h1>",
+        ),
+        ("ACTION:EMAIL\r\nSUMMARY:Only a subject", "Only a subject", event.to_owned(), "<body>\r\n<h1>Tea</h1>"),
+        ("ACTION:EMAIL\r\nDESCRIPTION: \\n", "Tea", event.to_owned(), "<body>\r\n<h1>Tea</h1>"),
+        // A display alarm that comes by mail: DESCRIPTION is what a screen shows, mostly some program's placeholder.
+        ("ACTION:DISPLAY\r\nSUMMARY:no\r\nDESCRIPTION:Reminder", "Tea", event.to_owned(), "<body>\r\n<h1>Tea</h1>"),
+    ];
+    for (number, (lines, ..)) in rows.iter().enumerate() {
+        let object = alarm(&number.to_string(), "Tea", lines).replace("DESCRIPTION:x\r\n", "");
+        put(&house, "alice", &format!("/calendars/alice/default/{number}.ics"), &object).await;
+    }
+    house.turn(RINGS).await;
+    let heard = server.heard();
+    assert_eq!(heard.len(), rows.len());
+    for (lines, subject, text, twin) in &rows {
+        let matching = |mail: &&Mail| {
+            header(mail, "Subject") == [*subject]
+                && mail.data.contains(&format!("\r\n\r\n{text}\r\nAn alarm"))
+                && mail.data.contains(twin)
+        };
+        assert!(heard.iter().any(|mail| matching(&mail)), "{lines}: {heard:?}");
+        assert!(heard.iter().all(|mail| header(mail, "Bcc").is_empty()));
+    }
     house.stop().await;
 }
 

@@ -148,25 +148,42 @@ impl Year {
                     self.act(Deed::Delete(place)).await;
                 }
             }
-            10 => self.snooze().await,
+            10 => self.answer(true).await,
+            11 => self.answer(false).await,
             _ => self.act(Deed::Strike).await,
         }
     }
 
-    /// Puts off one of the alarms that rang and whose object still stands.
-    async fn snooze(&mut self) {
+    /// Puts off one of the alarms that rang and whose object still stands, or acknowledges it. Every other person wants that in the text.
+    async fn answer(&mut self, put_off: bool) {
         self.town.fuse.douse();
+        let now = self.now();
         let person = self.people[self.dice.below(USERS)].clone();
-        let until = self.now() + TimeDelta::minutes(1 + self.dice.below(3_000) as i64);
+        let until = now + TimeDelta::minutes(1 + self.dice.below(3_000) as i64);
         let rung = self.service().rung_alarms(&person.name).await.expect("what rang");
-        let rung: Vec<_> = rung.into_iter().filter(|rung| !matches!(rung.state, State::Snoozed(_))).collect();
+        let waits = |state: State| matches!(state, State::Snoozed(until) if until > now);
+        let waiting: Vec<u64> = rung.iter().filter(|rung| waits(rung.state)).map(|rung| rung.alarm.id).collect();
+        let rung: Vec<_> = rung.into_iter().filter(|rung| !waiting.contains(&rung.alarm.id)).collect();
         if rung.is_empty() {
             return;
         }
         let alarm = &rung[self.dice.below(rung.len())].alarm;
-        if self.service().snooze(&person, alarm.id, until).await.is_ok() {
-            let key = (alarm.object.to_string(), until, alarm.id);
-            self.model.snoozes.push(Snooze { key, end: alarm.end, cancelled: false });
+        let answered = match put_off {
+            true => self.service().snooze(&person, alarm.id, until).await,
+            false => self.service().acknowledge(&person, alarm.id).await,
+        };
+        match answered {
+            Ok(answered) if answered.written == Some(Ok(())) => {
+                self.written += 1;
+                self.model.ends.insert(alarm.id, alarm.end);
+                let found = self.service().object(&person, &alarm.object).await.expect("it is there");
+                self.model.rewrite(&alarm.object, std::str::from_utf8(&found.bytes).expect("UTF-8"), now);
+            }
+            Ok(_) if put_off => {
+                let key = (alarm.object.to_string(), until, alarm.id);
+                self.model.snoozes.push(Snooze { key, end: alarm.end, cancelled: false });
+            }
+            _ => {}
         }
     }
 }

@@ -61,6 +61,8 @@ pub struct Model {
     pub user_zones: BTreeMap<String, Tz>,
     pub calendar_zones: BTreeMap<Address, Tz>,
     pub snoozes: Vec<Snooze>,
+    /// When the instances end whose alarms were put off in a text: what rings again tells of the same instance.
+    pub ends: BTreeMap<u64, DateTime<Utc>>,
     pub downtimes: Vec<Downtime>,
 }
 
@@ -96,6 +98,16 @@ impl Model {
         }
     }
 
+    /// An answer was written into what stands at `place`: whatever was put off without the text stays put off.
+    pub fn rewrite(&mut self, place: &ObjectAddress, text: &str, now: DateTime<Utc>) {
+        let zone = self.zone(place.collection());
+        let kept = self.objects.iter_mut().find(|kept| kept.place == *place).expect("it stands");
+        if let Some((last, _)) = kept.versions.last_mut().filter(|(last, _)| last.until.is_none()) {
+            last.until = Some(now);
+            kept.versions.push((Version { text: text.to_owned(), from: now, until: None }, zone));
+        }
+    }
+
     /// Zones changed: every text in a calendar of another zone rings by it from `now` on.
     pub fn rezone(&mut self, now: DateTime<Utc>) {
         for at in 0..self.objects.len() {
@@ -124,7 +136,8 @@ impl Model {
                 let rung = firings(&object, from, to, *zone, &policy, &mut Budget::new(STEPS)).expect("a cheap rule");
                 for firing in rung {
                     let key = (kept.place.to_string(), firing.at, firing.id);
-                    all.insert(key.clone(), self.times(&key, firing.end_at));
+                    let end = self.ends.get(&firing.id).copied().filter(|_| firing.repeats).unwrap_or(firing.end_at);
+                    all.insert(key.clone(), self.times(&key, end));
                 }
             }
         }

@@ -169,9 +169,9 @@ async fn each_has_its_answer_and_hurts_nobody() {
         let (status, says) = match put {
             Put::Kept => (201, String::new()),
             Put::TooLarge => {
-                (403, "<C:max-resource-size/><D:responsedescription>larger than the limit of 1048576 bytes<".to_owned())
+                (403, "<C:max-resource-size/><responsedescription>larger than the limit of 1048576 bytes<".to_owned())
             }
-            Put::Unreadable(why) => (403, format!("<C:valid-calendar-data/><D:responsedescription>{why}<")),
+            Put::Unreadable(why) => (403, format!("<C:valid-calendar-data/><responsedescription>{why}<")),
         };
         assert_eq!(answer.status, status, "{name}: {}", answer.text());
         assert!(answer.text().contains(&says), "{name}: {}", answer.text());

@@ -1,0 +1,324 @@
+//! Access control lists: who may do what with a place, as RFC 3744 says it, and the ACL method. Grants come from elsewhere: every entry
+//! is protected, and ACL changes none.
+
+use http::StatusCode;
+use warp::reply::Response;
+
+use crate::dav::fault::{Condition, Fault};
+use crate::dav::href::Hrefs;
+use crate::dav::path::{Path, Place};
+use crate::dav::question;
+use crate::dav::request::Request;
+use crate::dav::values::Subject;
+use crate::dav::writer::Xml;
+use crate::dav::xml::{Element, Space};
+use crate::domain::access::Right;
+use crate::domain::address::{Kind, UserName};
+use crate::domain::refusal::Refusal;
+use crate::http::problem;
+use crate::service::collections::View;
+
+/// Entries that one ACL request may name; one more is answered `limited-number-of-aces`.
+const ENTRIES_MAX: usize = 500;
+
+/// The privileges that there are, each with the one that holds it and what it allows.
+const PRIVILEGES: [(&str, &str, &str); 11] = [
+    ("D:all", "", "everything"),
+    ("D:read", "D:all", "to read"),
+    ("D:read-current-user-privilege-set", "D:read", "to read one's own privileges"),
+    ("C:read-free-busy", "D:read", "to read when somebody is busy"),
+    ("D:write", "D:all", "to write"),
+    ("D:write-properties", "D:write", "to set properties"),
+    ("D:write-content", "D:write", "to replace content"),
+    ("D:bind", "D:write", "to add members"),
+    ("D:unbind", "D:write", "to remove members"),
+    ("D:read-acl", "D:all", "to read who may do what"),
+    ("D:write-acl", "D:all", "to change who may do what"),
+];
+
+const READS: [&str; 2] = ["D:read", "D:read-current-user-privilege-set"];
+const MEMBERS: [&str; 3] = ["D:write-content", "D:bind", "D:unbind"];
+
+/// What an owner holds: everything, aggregates listed with their parts. Clients look for the one that they know.
+pub fn all(kind: Option<Kind>) -> Vec<&'static str> {
+    let busy = |name: &&str| *name != "C:read-free-busy" || kind == Some(Kind::Calendar);
+    PRIVILEGES.iter().map(|(name, _, _)| *name).filter(busy).collect()
+}
+
+/// What somebody holds of a collection or of what is in it, by what they may do with its objects and whether its face is theirs to set.
+pub fn held(view: &View, dresses: bool) -> Vec<&'static str> {
+    let kind = view.shown.address.kind();
+    if view.right == Right::Owner {
+        return all(Some(kind));
+    }
+    let writes = view.right >= Right::ReadWrite;
+    let mut held = READS.to_vec();
+    if writes && dresses {
+        held.push("D:write");
+    }
+    if dresses {
+        held.push("D:write-properties");
+    }
+    if writes {
+        held.extend(MEMBERS);
+    }
+    if view.right >= Right::Administration {
+        held.push("D:read-acl");
+    }
+    if kind == Kind::Calendar {
+        held.push("C:read-free-busy");
+    }
+    held
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Who {
+    Owner,
+    User(UserName),
+    Authenticated,
+}
+
+/// One entry: what it grants, in the order of `PRIVILEGES`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    who: Who,
+    grants: Vec<&'static str>,
+}
+
+fn entries(subject: Subject<'_>) -> Vec<Entry> {
+    let owner = Entry { who: Who::Owner, grants: vec!["D:all"] };
+    let granted = |right: Right| match right {
+        Right::None => Vec::new(),
+        Right::Read => vec!["D:read"],
+        Right::ReadWrite => [&["D:read"], &MEMBERS[..]].concat(),
+        Right::Administration => [&["D:read", "D:write-properties"], &MEMBERS[..], &["D:read-acl"]].concat(),
+        Right::Owner => vec!["D:all"],
+    };
+    match subject {
+        Subject::Root | Subject::Principals | Subject::Homes(_) => {
+            vec![Entry { who: Who::Authenticated, grants: vec!["D:read"] }]
+        }
+        Subject::Principal | Subject::Home(_) => vec![owner],
+        Subject::Collection(view) | Subject::Object(view, _) => {
+            let shares = view.source.grants.iter();
+            let shares = shares.map(|grant| Entry { who: Who::User(grant.user.clone()), grants: granted(grant.right) });
+            let public = view.source.public.map(|right| Entry { who: Who::Authenticated, grants: granted(right) });
+            std::iter::once(owner).chain(shares).chain(public).collect()
+        }
+    }
+}
+
+/// The people that a list names, each once, the owner first.
+pub fn people(subject: Subject<'_>, caller: &UserName) -> Vec<UserName> {
+    let owner = match subject {
+        Subject::Collection(view) | Subject::Object(view, _) => view.source.address.user(),
+        _ => caller,
+    };
+    let named = entries(subject).into_iter().filter_map(|entry| match entry.who {
+        Who::Owner => Some(owner.clone()),
+        Who::User(user) => Some(user),
+        Who::Authenticated => None,
+    });
+    named.collect()
+}
+
+/// RFC 3744 5.5. `from` is the collection that an object has its list from.
+pub fn write(xml: &mut Xml, tag: &str, subject: Subject<'_>, hrefs: Hrefs, from: Option<&str>) {
+    xml.open(tag);
+    for entry in entries(subject) {
+        xml.open("D:ace");
+        xml.open("D:principal");
+        match &entry.who {
+            Who::Owner => {
+                xml.open("D:property");
+                xml.empty("D:owner");
+                xml.close("D:property");
+            }
+            Who::User(user) => xml.text("D:href", &hrefs.principal(user)),
+            Who::Authenticated => xml.empty("D:authenticated"),
+        }
+        xml.close("D:principal");
+        xml.open("D:grant");
+        privileges(xml, &entry.grants);
+        xml.close("D:grant");
+        xml.empty("D:protected");
+        if let Some(from) = from {
+            xml.href_in("D:inherited", from);
+        }
+        xml.close("D:ace");
+    }
+    xml.close(tag);
+}
+
+pub fn privileges(xml: &mut Xml, names: &[&str]) {
+    for name in names {
+        xml.open("D:privilege");
+        xml.empty(name);
+        xml.close("D:privilege");
+    }
+}
+
+/// RFC 3744 5.3: the tree of all privileges. None is abstract.
+pub fn supported(xml: &mut Xml, tag: &str) {
+    xml.open(tag);
+    below(xml, "");
+    xml.close(tag);
+}
+
+/// Those that one privilege holds; the tree is three deep.
+fn below(xml: &mut Xml, holder: &str) {
+    for (name, _, text) in PRIVILEGES.iter().filter(|(_, held_by, _)| *held_by == holder) {
+        xml.open("D:supported-privilege");
+        privileges(xml, &[name]);
+        xml.text("D:description", text);
+        below(xml, name);
+        xml.close("D:supported-privilege");
+    }
+}
+
+/// RFC 3744 5.6.
+pub fn restrictions(xml: &mut Xml, tag: &str) {
+    xml.open(tag);
+    xml.empty("D:grant-only");
+    xml.empty("D:no-invert");
+    xml.close(tag);
+}
+
+/// RFC 3744 8.1. A list that says what is already so is taken; any other breaks one of its preconditions.
+pub async fn answer(request: &Request) -> Result<Response, Fault> {
+    let root = question::body(request.headers(), &request.body, false)?;
+    let root = root.filter(|root| root.name.is(&Space::Dav, "acl"));
+    let root = root.ok_or_else(|| Fault::Malformed("the body must be a DAV:acl".to_owned()))?;
+    let (house, caller) = (&request.house, &request.caller);
+    let (mine, condition) = (&caller.name, request.precondition()?);
+    let (present, allowed) = match request.place() {
+        Place::Collection(at) => {
+            let view = house.view(mine, at).await?;
+            if view.right < Right::Administration {
+                return Err(Refusal::Forbidden.into());
+            }
+            (entries(Subject::Collection(&view)), condition.allows_untagged())
+        }
+        Place::Object(at) => {
+            let view = house.view(mine, at.collection()).await?;
+            let record = house.object(caller, at).await?.record;
+            if view.right < Right::Administration {
+                return Err(Refusal::Forbidden.into());
+            }
+            (entries(Subject::Object(&view, &record)), condition.allows(Some(&record)))
+        }
+        Place::Principal(whose) if whose == mine => (entries(Subject::Principal), condition.allows_untagged()),
+        Place::Home(kind, whose) if whose == mine => (entries(Subject::Home(*kind)), condition.allows_untagged()),
+        _ => return Err(Refusal::Forbidden.into()),
+    };
+    if !allowed {
+        return Err(Refusal::Precondition.into());
+    }
+    let aces: Vec<&Element> = root.children.iter().filter(|ace| ace.name.is(&Space::Dav, "ace")).collect();
+    if aces.len() > ENTRIES_MAX {
+        return Err(condition_of(Condition::LimitedNumberOfAces, "a list has at most 500 entries"));
+    }
+    for ace in aces {
+        let wanted = entry(ace)?;
+        if present.contains(&wanted) {
+            continue;
+        }
+        return Err(match wanted.who {
+            Who::Owner => condition_of(Condition::NoProtectedAceConflict, "what an owner may do cannot be changed"),
+            // Whether there is such a person is not told.
+            Who::User(_) | Who::Authenticated => {
+                condition_of(Condition::AllowedPrincipal, "shares and the public right are set over the JSON API")
+            }
+        });
+    }
+    Ok(problem::empty(StatusCode::OK))
+}
+
+fn condition_of(condition: Condition, text: &str) -> Fault {
+    Fault::Condition(condition, text.to_owned())
+}
+
+fn entry(ace: &Element) -> Result<Entry, Fault> {
+    let child = |name| ace.child(&Space::Dav, name);
+    if child("invert").is_some() {
+        return Err(condition_of(Condition::NoInvert, "an entry cannot be for all but somebody"));
+    }
+    if child("deny").is_some() {
+        return Err(condition_of(Condition::GrantOnly, "entries grant, they do not deny"));
+    }
+    let unread = || Fault::Malformed("an ace has a principal and a grant".to_owned());
+    let (principal, grant) = child("principal").zip(child("grant")).ok_or_else(unread)?;
+    let mut named = Vec::new();
+    for privilege in grant.children.iter().filter(|one| one.name.is(&Space::Dav, "privilege")) {
+        let name = privilege.children.first().map(|first| &first.name).ok_or_else(unread)?;
+        let known = name.space.prefix().and_then(|prefix| {
+            let is = |tag: &str| tag.split_once(':') == Some((prefix, &name.local));
+            PRIVILEGES.iter().position(|(tag, _, _)| is(tag))
+        });
+        let text = format!("there is no privilege {:?}", name.local);
+        named.push(known.ok_or(Fault::Condition(Condition::NotSupportedPrivilege, text))?);
+    }
+    named.sort_unstable();
+    named.dedup();
+    let grants = named.into_iter().filter_map(|at| PRIVILEGES.get(at)).map(|(name, _, _)| *name).collect();
+    Ok(Entry { who: who(principal)?, grants })
+}
+
+fn who(principal: &Element) -> Result<Who, Fault> {
+    let child = |name| principal.child(&Space::Dav, name);
+    if let Some(href) = child("href") {
+        let path = href.text.trim();
+        let path = path.split_once("://").map_or(path, |(_, rest)| rest.find('/').map_or("/", |at| &rest[at..]));
+        return match Path::parse(path) {
+            Ok(Path { place: Place::Principal(user), .. }) => Ok(Who::User(user)),
+            _ => Err(condition_of(Condition::RecognizedPrincipal, "the href is no principal")),
+        };
+    }
+    if child("property").is_some_and(|property| property.child(&Space::Dav, "owner").is_some()) {
+        return Ok(Who::Owner);
+    }
+    if child("authenticated").is_some() {
+        return Ok(Who::Authenticated);
+    }
+    Err(condition_of(Condition::AllowedPrincipal, "entries are for an href, the owner, or whoever signs in"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dav::reader;
+
+    #[test]
+    fn entries_are_read_or_refused() {
+        let read = |body: &str| {
+            let body = format!("<D:ace xmlns:D='DAV:' xmlns:C='urn:ietf:params:xml:ns:caldav'>{body}</D:ace>");
+            entry(&reader::read(body.as_bytes()).unwrap().unwrap())
+        };
+        let grants = |names: &[&str]| {
+            let names: String = names.iter().map(|name| format!("<D:privilege><{name}/></D:privilege>")).collect();
+            format!("<D:grant>{names}</D:grant>")
+        };
+        let bob = "<D:principal><D:href>http://x/dav/principals/bob/</D:href></D:principal>";
+        let found = read(&format!("{bob}{}", grants(&["D:bind", "D:read", "D:read"]))).unwrap();
+        let want = Entry { who: Who::User(UserName::new("bob").unwrap()), grants: vec!["D:read", "D:bind"] };
+        assert_eq!(found, want);
+        let of = |principal: &str| format!("<D:principal>{principal}</D:principal>{}", grants(&["D:read"]));
+        assert_eq!(read(&of("<D:property><D:owner/></D:property>")).unwrap().who, Who::Owner);
+        assert_eq!(read(&of("<D:authenticated/>")).unwrap().who, Who::Authenticated);
+        let refused = [
+            (of("<D:all/>"), Condition::AllowedPrincipal),
+            (of("<D:property><D:group/></D:property>"), Condition::AllowedPrincipal),
+            (of("<D:href>/calendars/bob/</D:href>"), Condition::RecognizedPrincipal),
+            (of("<D:href>mailto:bob@example.org</D:href>"), Condition::RecognizedPrincipal),
+            (format!("<D:invert>{bob}</D:invert>{}", grants(&["D:read"])), Condition::NoInvert),
+            (format!("{bob}<D:deny><D:privilege><D:read/></D:privilege></D:deny>"), Condition::GrantOnly),
+            (format!("{bob}{}", grants(&["D:unlock"])), Condition::NotSupportedPrivilege),
+            (format!("{bob}{}", grants(&["C:schedule"])), Condition::NotSupportedPrivilege),
+        ];
+        for (body, want) in refused {
+            let found = read(&body);
+            assert!(matches!(&found, Err(Fault::Condition(found, _)) if *found == want), "{body}: {found:?}");
+        }
+        assert!(matches!(read(bob), Err(Fault::Malformed(_))));
+    }
+}
