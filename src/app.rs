@@ -23,6 +23,7 @@ use crate::gateway::desk::ServiceDesk;
 use crate::gateway::dialect::Leave;
 use crate::gateway::hub::{self, Hub};
 use crate::gateway::session;
+use crate::gateway::stomp;
 use crate::gateway::upgrade::Door;
 use crate::gateway::wazo::conversation::Manners;
 use crate::http::accept;
@@ -218,6 +219,12 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
             ..session::Settings::default()
         },
         paths_max: config.websocket.registrations,
+        stomp: stomp::machine::Limits {
+            subscriptions: config.stomp.subscriptions,
+            unacknowledged: config.stomp.unacknowledged,
+            connect_within: Duration::from_secs(config.stomp.connect_seconds),
+            heart_beat: Duration::from_secs(config.stomp.heart_beat_seconds),
+        },
     });
     let house = House { service: service.clone(), door };
     let process = u32::from_be_bytes(random::bytes(&SystemRandom));

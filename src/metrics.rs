@@ -23,9 +23,9 @@ const REQUEST: [f64; 13] = [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
 
 /// Series that are there from the start at zero, so that an alert on one of them does not wait for its first count. A name that is missing
 /// here shows when it is first told.
-const DIALECTS: [&str; 2] = ["side", "wazo"];
+const DIALECTS: [&str; 4] = ["cti_messages", "side", "stomp", "wazo"];
 const REASONS: [&str; 6] = ["broken", "lost", "refused", "silent", "slow", "stalled"];
-const EVENTS: [&str; 12] = [
+const EVENTS: [&str; 13] = [
     "alarm",
     "alarm_answered",
     "changed",
@@ -33,6 +33,7 @@ const EVENTS: [&str; 12] = [
     "import",
     "list",
     "member",
+    "notification",
     "presence",
     "published",
     "rights",

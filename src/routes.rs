@@ -11,8 +11,8 @@ use warp::{Filter, Rejection, Reply};
 
 use crate::api::metrics::Board;
 use crate::api::{
-    addressbooks, alarms, app_passwords, bus, calendars, clock, contacts, deliveries, events, files, health, imports,
-    me, metrics, shares, tickets, tokens, users,
+    addressbooks, airy, alarms, app_passwords, bus, calendars, clock, contacts, conversations, deliveries, events,
+    files, health, imports, me, metrics, shares, tickets, tokens, users,
 };
 use crate::dav::dispatch;
 use crate::domain::refusal::Refusal;
@@ -48,7 +48,12 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
     let health = warp::path!("healthz").and(get).then(health::live)
         .or(warp::path!("readyz").and(get).and(with()).then(health::ready)).unify().boxed();
 
-    let side = warp::path!("ws").and(get).and(with()).and(door).and(call()).and(warp::ext::optional()).then(ws::side)
+    let upgrade = || with().and(door.clone()).and(call()).and(warp::ext::optional());
+    let sockets = warp::path!("ws").and(get).and(upgrade()).then(ws::socket)
+        .or(warp::path!("ws.communication").and(get).and(upgrade()).then(ws::stomp)).unify()
+        .or(warp::path!("ws.chatplugin").and(get).and(upgrade()).then(ws::stomp)).unify()
+        .or(warp::path!("stomp").and(get).and(upgrade()).then(ws::stomp)).unify()
+        .or(warp::path!("v1" / "subscribe").and(get).and(upgrade()).then(ws::cti_messages)).unify()
         .or(warp::path!("ws" / "ticket").and(post).and(ask()).then(tickets::draw)).unify()
         .or(warp::path!("ws" / "ticket").and(delete).and(ask()).then(tickets::revoke_by_query)).unify()
         .or(warp::path!("ws" / "ticket" / String).and(delete).and(ask()).then(tickets::revoke)).unify().boxed();
@@ -83,6 +88,16 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
         .or(warp::path!("api" / "deliveries").and(get).and(ask()).then(deliveries::list)).unify()
         .or(warp::path!("api" / "deliveries" / String / "retry").and(post).and(ask()).then(deliveries::retry)).unify().boxed();
 
+    let conversations = warp::path!("api" / "conversations").and(get).and(ask()).then(conversations::list)
+        .or(warp::path!("api" / "conversations" / String / "messages").and(get).and(ask()).then(conversations::messages)).unify()
+        .or(warp::path!("api" / "conversations" / String / "read").and(post).and(ask()).then(conversations::read)).unify()
+        .or(warp::path!("api" / "channels").and(get).and(ask()).then(conversations::channels)).unify()
+        .or(warp::path!("conversations.list").and(post).and(send()).then(airy::conversations)).unify()
+        .or(warp::path!("conversations.info").and(post).and(send()).then(airy::conversation)).unify()
+        .or(warp::path!("conversations.mark-read").and(post).and(send()).then(airy::mark_read)).unify()
+        .or(warp::path!("messages.list").and(post).and(send()).then(airy::messages)).unify()
+        .or(warp::path!("channels.list").and(post).and(send()).then(airy::channels)).unify().boxed();
+
     let clock = warp::path!("api" / "clock").and(get).and(ask()).then(clock::show)
         .or(warp::path!("api" / "clock").and(patch).and(send()).then(clock::turn)).unify().boxed();
 
@@ -102,8 +117,8 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
     // Everything else is DAV, below `/dav` too.
     let dav = send().then(dispatch::answer).boxed();
 
-    health.or(side).unify().or(wazo).unify().or(imports).unify().or(calendars).unify().or(books).unify().or(sharing).unify()
-        .or(alarms).unify().or(clock).unify().or(people).unify().or(unknown).unify().or(dav).unify()
+    health.or(sockets).unify().or(wazo).unify().or(imports).unify().or(calendars).unify().or(books).unify().or(sharing).unify()
+        .or(alarms).unify().or(conversations).unify().or(clock).unify().or(people).unify().or(unknown).unify().or(dav).unify()
         .recover(broken)
 }
 

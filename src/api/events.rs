@@ -65,6 +65,10 @@ fn edge(call: &Call, name: &str, zone: Tz) -> Result<DateTime<Utc>, Refusal> {
 fn instant(text: &str, zone: Tz) -> Option<DateTime<Utc>> {
     // The plus of an offset that was not encoded arrives as a space.
     let text = text.trim().replace(' ', "+");
+    // Years have four digits: further out an offset may leave what a calendar can count.
+    if text.starts_with(['+', '-']) {
+        return None;
+    }
     if let Ok(at) = DateTime::parse_from_rfc3339(&text) {
         return Some(at.to_utc());
     }

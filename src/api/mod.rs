@@ -1,6 +1,7 @@
 //! The JSON face: every handler reads a call, asks the service, and answers. Knows no other face.
 
 pub mod addressbooks;
+pub mod airy;
 pub mod alarms;
 pub mod app_passwords;
 pub mod bus;
@@ -8,6 +9,7 @@ pub mod calendars;
 pub mod clock;
 pub mod collections;
 pub mod contacts;
+pub mod conversations;
 pub mod deliveries;
 pub mod events;
 pub mod files;

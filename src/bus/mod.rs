@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
 use crate::domain::event::Event;
+use crate::domain::notification::Message;
 
 /// Who encodes events in a form of their own. Two spellings of one protocol are two faces, because their bytes differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,11 +21,15 @@ pub enum Face {
     CtiTitled,
     CtiEvents,
     CtiMessages,
-    Stomp,
+    /// One event says several things there: a message and how many are unread, each in two spellings.
+    StompMessage,
+    StompCount,
+    StompEvent,
+    StompState,
     Stream,
 }
 
-const FACES: usize = 7;
+const FACES: usize = 10;
 
 /// What a weight counts for a notice beside its texts: braces, keys, numbers, a frame head.
 const WEIGHT_FIXED: usize = 96;
@@ -127,6 +132,11 @@ impl Notice {
                 Event::Rang { alarm, .. } | Event::Answered { alarm, .. } => {
                     let a = alarm.object.collection();
                     address(a.user().as_str(), a.name()) + alarm.object.name().len() + alarm.summary.len()
+                }
+                Event::Notified { news, .. } => {
+                    let texts = |message: &Message| message.text.len() + message.sender.len();
+                    let message = news.message.as_ref().map_or(0, |(message, _)| texts(message));
+                    address(news.channel.user().as_str(), news.channel.name()) + news.title.len() + 2 * message
                 }
                 Event::SignedOut { .. } | Event::TokenEnded { .. } => 0,
                 Event::Published(published) => published.name.len() + published.body.len(),

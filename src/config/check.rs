@@ -45,7 +45,8 @@ pub fn check(key: &str, value: &Value) -> Result<(), String> {
             | "sinks.timeout_seconds"
             | "sinks.attempts"
             | "sinks.at_once"
-            | "auth.wazo_seconds",
+            | "auth.wazo_seconds"
+            | "stomp.connect_seconds",
             Value::Integer(0),
         ) => Err("must be at least 1".to_owned()),
         ("limits.property_bytes", Value::Integer(bytes)) if *bytes > PROPERTY_BYTES_MAX => {

@@ -13,10 +13,12 @@ pub mod limits;
 pub mod log;
 pub mod mail;
 pub mod metrics;
+pub mod notifications;
 pub mod presence;
 pub mod reports;
 pub mod settings;
 pub mod sinks;
+pub mod stomp;
 pub mod store;
 pub mod wazo;
 pub mod websocket;
@@ -41,9 +43,11 @@ use crate::config::limits::LimitKeys;
 use crate::config::log::Log;
 use crate::config::mail::Mail;
 use crate::config::metrics::Metrics;
+use crate::config::notifications::NotificationKeys;
 use crate::config::presence::{OrganisationKeys, PresenceKeys};
 use crate::config::reports::ReportKeys;
 use crate::config::sinks::SinkKeys;
+use crate::config::stomp::StompKeys;
 use crate::config::store::Store;
 use crate::config::wazo::Wazo;
 use crate::config::websocket::WebSocket;
@@ -106,6 +110,8 @@ pub struct Config {
     pub journal: JournalKeys,
     pub mail: Mail,
     pub sinks: SinkKeys,
+    pub notifications: NotificationKeys,
+    pub stomp: StompKeys,
     pub sweep: Sweep,
     pub clock: ClockKeys,
     pub metrics: Metrics,

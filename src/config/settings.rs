@@ -5,7 +5,9 @@ use chrono_tz::Tz;
 use crate::config::Config;
 use crate::domain::delivery::Offered;
 use crate::domain::organisation::Id;
-use crate::service::settings::{Alarms, Auth, Clock, Journal, Limits, Presence, Reports, Settings, Sinks, Uploads};
+use crate::service::settings::{
+    Alarms, Auth, Clock, Journal, Limits, Notifications, Presence, Reports, Settings, Sinks, Uploads,
+};
 
 impl Config {
     /// What the use cases go by.
@@ -69,6 +71,10 @@ impl Config {
                 dead_per_user: self.sinks.dead_per_user,
                 keep_seconds: seconds(self.sinks.keep_seconds),
                 mails_per_minute: self.mail.per_user_per_minute,
+            },
+            notifications: Notifications {
+                keep_seconds: seconds(self.notifications.keep_seconds),
+                per_user: self.notifications.per_user,
             },
             presence: Presence {
                 organisation: Id::new(&self.organisation.default).unwrap_or_else(Id::unnamed),

@@ -108,6 +108,20 @@ fn entries(subject: Subject<'_>) -> Vec<Entry> {
     }
 }
 
+/// The people that a list names, each once, the owner first.
+pub fn people(subject: Subject<'_>, caller: &UserName) -> Vec<UserName> {
+    let owner = match subject {
+        Subject::Collection(view) | Subject::Object(view, _) => view.source.address.user(),
+        _ => caller,
+    };
+    let named = entries(subject).into_iter().filter_map(|entry| match entry.who {
+        Who::Owner => Some(owner.clone()),
+        Who::User(user) => Some(user),
+        Who::Authenticated => None,
+    });
+    named.collect()
+}
+
 /// RFC 3744 5.5. `from` is the collection that an object has its list from.
 pub fn write(xml: &mut Xml, tag: &str, subject: Subject<'_>, hrefs: Hrefs, from: Option<&str>) {
     xml.open(tag);

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::domain::address::{Address, ObjectAddress, UserName};
 use crate::domain::alarm::{Action, State};
 use crate::domain::collection::CollectionId;
+use crate::domain::notification;
 use crate::domain::object::Span;
 use crate::domain::organisation::{Id, Summary};
 use crate::domain::presence::News;
@@ -46,6 +47,8 @@ pub enum Event {
     Imported { collection: CollectionId, address: Address, import: String, counts: Option<(u64, u64)> },
     /// An alarm rings for a person.
     Rang { user: UserName, alarm: Rang },
+    /// A person has a message, or less to read than before.
+    Notified { user: UserName, news: Box<notification::News> },
     /// A person was removed, changed their password or took back a device's: sockets of theirs close.
     SignedOut { user: UserName, whose: Sockets },
     /// A person acknowledged an alarm that rang, or put it off.
@@ -221,6 +224,7 @@ impl Event {
             Event::ListChanged { .. } => "list",
             Event::Imported { .. } => "import",
             Event::Rang { .. } => "alarm",
+            Event::Notified { .. } => "notification",
             Event::SignedOut { .. } => "signed_out",
             Event::Answered { .. } => "alarm_answered",
             Event::TokenEnded { .. } => "token_ended",
@@ -239,6 +243,7 @@ impl Event {
             | Event::Imported { collection, .. } => vec![Topic::Collection(*collection)],
             Event::ListChanged { user, .. }
             | Event::Rang { user, .. }
+            | Event::Notified { user, .. }
             | Event::SignedOut { user, .. }
             | Event::Answered { user, .. }
             | Event::TokenEnded { user, .. } => {

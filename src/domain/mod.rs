@@ -14,6 +14,7 @@ pub mod event;
 pub mod home_sync;
 pub mod import;
 pub mod net;
+pub mod notification;
 pub mod object;
 pub mod occurrence;
 pub mod organisation;

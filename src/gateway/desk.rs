@@ -10,9 +10,11 @@ use uuid::Uuid;
 use crate::domain::address::{Address, UserName};
 use crate::domain::bearer::Bearing;
 use crate::domain::collection::CollectionId;
+use crate::domain::device::Purpose;
 use crate::domain::event::Rang;
+use crate::domain::notification::{ConversationId, MessageId};
 use crate::domain::refusal::Refusal;
-use crate::gateway::dialect::{Desk, Directory, Readable};
+use crate::gateway::dialect::{Desk, Directory, Readable, Visitor};
 use crate::gateway::hub::Comings;
 use crate::service::Service;
 use crate::service::login::Credentials;
@@ -57,8 +59,33 @@ impl Desk for ServiceDesk {
         Box::pin(self.service.sources(user))
     }
 
-    fn sign_in<'a>(&'a self, credentials: &'a Credentials, from: IpAddr) -> BoxFuture<'a, Result<UserName, Refusal>> {
-        Box::pin(async move { Ok(self.service.authenticate(credentials, from).await?.name) })
+    fn sign_in<'a>(&'a self, credentials: &'a Credentials, from: IpAddr) -> BoxFuture<'a, Result<Visitor, Refusal>> {
+        Box::pin(async move {
+            let signed_in = self.service.sign_in(credentials, from).await?;
+            let device = signed_in.device.as_ref().map(|device| Arc::from(device.id.as_str()));
+            Ok(Visitor { user: signed_in.allowed(Purpose::Push)?.name, device })
+        })
+    }
+
+    fn taken<'a>(
+        &'a self,
+        user: &'a UserName,
+        messages: Vec<(ConversationId, MessageId)>,
+    ) -> BoxFuture<'a, Result<(), Refusal>> {
+        Box::pin(async move { self.service.note_taken(user, &messages).await })
+    }
+
+    fn channel<'a>(&'a self, user: &'a UserName, address: &'a Address) -> BoxFuture<'a, Result<String, Refusal>> {
+        Box::pin(async move { Ok(self.service.view(user, address).await?.shown.display_name) })
+    }
+
+    fn unread<'a>(
+        &'a self,
+        caller: &'a UserName,
+        organisation: &'a str,
+        user: &'a str,
+    ) -> BoxFuture<'a, Result<(UserName, u64), Refusal>> {
+        Box::pin(self.service.unread_of(caller, organisation, user))
     }
 
     fn told<'a>(&'a self, user: &'a UserName, alarms: Vec<(DateTime<Utc>, u64)>) -> BoxFuture<'a, Result<(), Refusal>> {

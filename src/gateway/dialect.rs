@@ -14,6 +14,7 @@ use crate::domain::address::{Address, UserName};
 use crate::domain::bearer::Bearing;
 use crate::domain::collection::CollectionId;
 use crate::domain::event::{Rang, Topic};
+use crate::domain::notification::{ConversationId, MessageId};
 use crate::domain::refusal::Refusal;
 use crate::domain::sync::Token;
 use crate::service::login::Credentials;
@@ -50,6 +51,11 @@ pub trait Dialect: Send {
     /// Whether it wants each change of a collection rather than the newest.
     fn keeps_all(&self) -> bool {
         false
+    }
+
+    /// What it says before a close that is not its own: the service stops, the client is too slow, or broke the WebSocket protocol.
+    fn last_words(&self, _leave: Leave) -> Option<Bytes> {
+        None
     }
 }
 
@@ -97,6 +103,12 @@ pub enum Ask {
     See,
     /// Who brings these credentials? The socket is theirs from the answer on; the other questions need that it is somebody's.
     SignIn(Credentials, IpAddr),
+    /// A client has these messages now. Only noted.
+    Taken(Vec<(ConversationId, MessageId)>),
+    /// Under which name does the user of this socket see what stands there?
+    Channel(Address),
+    /// Who in that organisation is that, and how much of them is unread? Each is named by an id or a number.
+    Unread { organisation: String, user: String },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +121,21 @@ pub enum Outcome {
     Seen(Vec<(CollectionId, Address)>),
     /// Whose socket it is now.
     SignedIn(UserName),
+    /// A channel's name.
+    Channel(String),
+    /// Who that is, and how much of them is unread.
+    Unread {
+        user: UserName,
+        unread: u64,
+    },
     Refused(Refusal),
+}
+
+/// Who signed in on a socket that was nobody's, and with which device, if its app password did so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Visitor {
+    pub user: UserName,
+    pub device: Option<Arc<str>>,
 }
 
 /// A collection that may be read, seen from the address that was asked for.
@@ -125,18 +151,25 @@ pub struct Readable {
 #[derive(Clone, Debug)]
 pub struct Outgoing {
     pub frame: Bytes,
+    /// The rest of the same frame, which others share; mostly nothing.
+    pub tail: Bytes,
     pub flight: Flight,
 }
 
 impl Outgoing {
     /// An answer: nobody waits for it to be written.
     pub fn answer(frame: Bytes) -> Outgoing {
-        Outgoing { frame, flight: Flight::unwatched() }
+        Outgoing { frame, tail: Bytes::new(), flight: Flight::unwatched() }
     }
 
     /// News: its notice is settled when this is written.
     pub fn news(frame: Bytes, notice: &Notice) -> Outgoing {
-        Outgoing { frame, flight: notice.flight.clone() }
+        Outgoing { frame, tail: Bytes::new(), flight: notice.flight.clone() }
+    }
+
+    /// One frame of which the first part is this client's and the rest is everybody's; news, if a notice stands behind it.
+    pub fn shared(frame: Bytes, tail: Bytes, notice: Option<&Notice>) -> Outgoing {
+        Outgoing { frame, tail, flight: notice.map_or_else(Flight::unwatched, |notice| notice.flight.clone()) }
     }
 }
 
@@ -162,7 +195,25 @@ pub trait Desk: Send + Sync {
     fn see<'a>(&'a self, user: &'a UserName) -> BoxFuture<'a, Result<Vec<(CollectionId, Address)>, Refusal>>;
 
     /// Who brings these credentials.
-    fn sign_in<'a>(&'a self, credentials: &'a Credentials, from: IpAddr) -> BoxFuture<'a, Result<UserName, Refusal>>;
+    fn sign_in<'a>(&'a self, credentials: &'a Credentials, from: IpAddr) -> BoxFuture<'a, Result<Visitor, Refusal>>;
+
+    /// A client of this person's has these messages.
+    fn taken<'a>(
+        &'a self,
+        user: &'a UserName,
+        messages: Vec<(ConversationId, MessageId)>,
+    ) -> BoxFuture<'a, Result<(), Refusal>>;
+
+    /// The name under which a person sees a channel.
+    fn channel<'a>(&'a self, user: &'a UserName, address: &'a Address) -> BoxFuture<'a, Result<String, Refusal>>;
+
+    /// Who that is, and how much of them is unread; `Forbidden` or `NotFound` where the caller may not know.
+    fn unread<'a>(
+        &'a self,
+        caller: &'a UserName,
+        organisation: &'a str,
+        user: &'a str,
+    ) -> BoxFuture<'a, Result<(UserName, u64), Refusal>>;
 
     /// They need not wait any longer.
     fn told<'a>(&'a self, user: &'a UserName, alarms: Vec<(DateTime<Utc>, u64)>) -> BoxFuture<'a, Result<(), Refusal>>;

@@ -34,6 +34,14 @@ pub fn text(text: &str) -> Bytes {
     build(TEXT, text.as_bytes())
 }
 
+/// The beginning of a text message whose last `rest` bytes are sent behind it: what is one client's, before what all share.
+pub fn text_before(beginning: &str, rest: usize) -> Bytes {
+    let mut frame = BytesMut::with_capacity(beginning.len() + 10);
+    head(TEXT, beginning.len() + rest, &mut frame);
+    frame.put_slice(beginning.as_bytes());
+    frame.freeze()
+}
+
 /// A close with a code and a reason.
 pub fn close(leave: Leave) -> Bytes {
     let mut end = leave.reason.len().min(REASON_MAX);
@@ -47,8 +55,14 @@ pub fn close(leave: Leave) -> Bytes {
 
 fn build(opcode: u8, payload: &[u8]) -> Bytes {
     let mut frame = BytesMut::with_capacity(payload.len() + 10);
+    head(opcode, payload.len(), &mut frame);
+    frame.put_slice(payload);
+    frame.freeze()
+}
+
+fn head(opcode: u8, length: usize, frame: &mut BytesMut) {
     frame.put_u8(FINAL | opcode);
-    match payload.len() {
+    match length {
         short @ 0..126 => frame.put_u8(short as u8),
         middle @ 126..=0xFFFF => {
             frame.put_u8(126);
@@ -59,25 +73,38 @@ fn build(opcode: u8, payload: &[u8]) -> Bytes {
             frame.put_u64(long as u64);
         }
     }
-    frame.put_slice(payload);
-    frame.freeze()
 }
 
 /// Frames on their way to the socket. Unbounded by itself: the session fills it only while it is empty, with one batch of news or the
 /// answers to one read.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    frames: VecDeque<(Bytes, Flight)>,
+    frames: VecDeque<Part>,
     /// Some of the first frame is written.
     begun: bool,
     /// Of the frame that was last taken whole: TLS may still hold its end until the flush.
     last: Flight,
 }
 
+/// A frame, or one of the two parts of one.
+#[derive(Debug)]
+struct Part {
+    bytes: Bytes,
+    /// Lands when it is written; held for the sake of its drop.
+    flight: Flight,
+    /// The next part belongs to the same frame.
+    more: bool,
+}
+
 impl Outbox {
     pub fn push(&mut self, outgoing: Outgoing) {
-        if !outgoing.frame.is_empty() {
-            self.frames.push_back((outgoing.frame, outgoing.flight));
+        let Outgoing { frame, tail, flight } = outgoing;
+        if !frame.is_empty() {
+            let more = !tail.is_empty();
+            self.frames.push_back(Part { bytes: frame, flight: flight.clone(), more });
+            if more {
+                self.frames.push_back(Part { bytes: tail, flight, more: false });
+            }
         }
     }
 
@@ -87,7 +114,8 @@ impl Outbox {
 
     /// Drops everything but a frame that is half-written, which the client needs to the end to read any other.
     pub fn cut(&mut self) {
-        self.frames.truncate(usize::from(self.begun));
+        let parts = self.frames.iter().position(|part| !part.more).map_or(0, |last| last + 1);
+        self.frames.truncate(if self.begun { parts } else { 0 });
     }
 
     /// Writes once, as much as the socket takes. A frame's flight lands when its last byte is with the kernel.
@@ -102,8 +130,8 @@ impl Outbox {
         // The array is built here, not in an async function: held over an await it would live in every socket's task.
         let mut slices = [IoSlice::new(&[]); BATCH_MAX];
         let mut filled = 0;
-        for ((bytes, _), slice) in self.frames.iter().zip(&mut slices) {
-            *slice = IoSlice::new(bytes);
+        for (part, slice) in self.frames.iter().zip(&mut slices) {
+            *slice = IoSlice::new(&part.bytes);
             filled += 1;
         }
         let written = ready!(stream.as_mut().poll_write_vectored(context, &slices[..filled]))?;
@@ -142,17 +170,19 @@ impl Outbox {
     }
 
     fn take_off(&mut self, mut written: usize) {
-        while let Some((bytes, _)) = self.frames.front_mut() {
-            if bytes.len() > written {
-                bytes.advance(written);
+        while let Some(part) = self.frames.front_mut() {
+            if part.bytes.len() > written {
+                part.bytes.advance(written);
                 self.begun |= written > 0;
                 return;
             }
-            written -= bytes.len();
-            if let Some((_, flight)) = self.frames.pop_front() {
-                self.last = flight;
+            written -= part.bytes.len();
+            self.begun = part.more;
+            if let Some(part) = self.frames.pop_front()
+                && !part.more
+            {
+                self.last = part.flight;
             }
-            self.begun = false;
         }
     }
 }
@@ -182,5 +212,27 @@ mod tests {
         let frame = close(Leave { code: 1013, reason });
         assert_eq!(frame[1], 2 + 122);
         assert!(std::str::from_utf8(&frame[4..]).is_ok());
+    }
+
+    #[test]
+    fn a_frame_in_two_parts_is_cut_as_one() {
+        let whole = text("head and tail");
+        let (head, tail) = (text_before("head ", 8), Bytes::from_static(b"and tail"));
+        assert_eq!([&head[..], &tail[..]].concat(), whole);
+        for written in 0..=whole.len() + 3 {
+            let mut outbox = Outbox::default();
+            outbox.push(Outgoing { tail: tail.clone(), ..Outgoing::answer(head.clone()) });
+            outbox.push(Outgoing::answer(text("later")));
+            outbox.take_off(written);
+            outbox.cut();
+            let left: Vec<u8> = outbox.frames.iter().flat_map(|part| part.bytes.to_vec()).collect();
+            let want = match written {
+                0 => &[][..],
+                some if some < whole.len() => &whole[some..],
+                some if some == whole.len() => &[][..],
+                some => &text("later")[some - whole.len()..],
+            };
+            assert_eq!(left, want, "{written}");
+        }
     }
 }

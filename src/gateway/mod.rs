@@ -1,6 +1,7 @@
 //! The real-time face: who listens on this node, one task per socket, and one pure state machine per dialect. Speaks to the rest through `Desk`.
 
 pub mod codec;
+pub mod cti_messages;
 pub mod desk;
 pub mod dialect;
 pub mod frame;
@@ -8,6 +9,7 @@ pub mod hub;
 pub mod queue;
 pub mod session;
 pub mod side;
+pub mod stomp;
 pub mod talk;
 pub mod upgrade;
 pub mod wazo;

@@ -103,6 +103,7 @@ impl Queue {
             | Event::ListChanged { .. }
             | Event::Imported { .. }
             | Event::Rang { .. }
+            | Event::Notified { .. }
             | Event::SignedOut { .. }
             | Event::Answered { .. }
             | Event::TokenEnded { .. }

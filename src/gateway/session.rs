@@ -161,6 +161,7 @@ impl Session {
     async fn give_up<S: AsyncRead + AsyncWrite + Unpin>(&mut self, stream: &mut S, leave: Leave) {
         self.dropped("slow");
         self.talk.outbox.cut();
+        self.talk.last_words(leave);
         self.talk.counted.add(Message::Close);
         self.talk.outbox.push(Outgoing::answer(frame::close(leave)));
         self.talk.quiet();
@@ -210,9 +211,9 @@ impl Session {
             Turn::End(End::Slow) => {
                 self.dropped("slow");
                 let leave = self.talk.dialect.slow();
-                self.talk.say_leave(leave);
+                self.talk.dismiss(leave);
             }
-            Turn::End(End::Leave(leave)) => self.talk.say_leave(leave),
+            Turn::End(End::Leave(leave)) => self.talk.dismiss(leave),
         }
         Next::Done
     }
@@ -256,6 +257,7 @@ impl Session {
             Held::End(ended) => {
                 if let Ended::Broken(leave) = ended {
                     self.dropped("broken");
+                    self.talk.last_words(leave);
                     self.talk.counted.add(Message::Close);
                     self.talk.outbox.push(Outgoing::answer(frame::close(leave)));
                 }

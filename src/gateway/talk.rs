@@ -7,9 +7,10 @@ use std::task::{Context, Poll};
 use futures_util::future::BoxFuture;
 
 use crate::bus::Notice;
+use crate::domain::address::UserName;
 use crate::domain::event::Event;
 use crate::domain::refusal::Refusal;
-use crate::gateway::dialect::{Ask, Desk, Dialect, Frame, Leave, Outcome, Outgoing, Step};
+use crate::gateway::dialect::{Ask, Desk, Dialect, Frame, Leave, Outcome, Outgoing, Step, Visitor};
 use crate::gateway::frame::{self, Outbox};
 use crate::gateway::hub::{RETRY_SECONDS, Seat};
 use crate::system::clock::Clock;
@@ -26,7 +27,7 @@ pub struct Talk {
     pub outbox: Outbox,
     /// Bounded by the dialect: while it is busy nothing more is read.
     asks: VecDeque<(u64, Ask)>,
-    asking: Option<(u64, BoxFuture<'static, Outcome>)>,
+    asking: Option<(u64, BoxFuture<'static, Answer>)>,
     wake: Option<BoxFuture<'static, ()>>,
     /// One for each timer that runs: as many as the dialect has.
     rests: Vec<(u8, BoxFuture<'static, ()>)>,
@@ -136,6 +137,22 @@ impl Talk {
         }
     }
 
+    /// Takes leave of a client whose dialect did not ask for it.
+    pub fn dismiss(&mut self, leave: Leave) {
+        if self.left.is_none() {
+            self.last_words(leave);
+            self.say_leave(leave);
+        }
+    }
+
+    /// What the dialect has to say before a close that is not its own.
+    pub fn last_words(&mut self, leave: Leave) {
+        if let Some(words) = self.dialect.last_words(leave) {
+            self.counted.add(Message::Answer);
+            self.outbox.push(Outgoing::answer(words));
+        }
+    }
+
     pub fn say_leave(&mut self, leave: Leave) {
         if self.left.is_none() {
             self.counted.add(Message::Close);
@@ -155,7 +172,7 @@ impl Talk {
         }
         let Some((number, answer)) = &mut self.asking else { return Poll::Pending };
         let number = *number;
-        let Poll::Ready(mut outcome) = answer.as_mut().poll(context) else { return Poll::Pending };
+        let Poll::Ready(Answer { mut outcome, device }) = answer.as_mut().poll(context) else { return Poll::Pending };
         self.asking = None;
         let whose = match &outcome {
             Outcome::SignedIn(user) => Some(user),
@@ -163,12 +180,15 @@ impl Talk {
             Outcome::Borne(bearing) if self.seat.user().is_none() => bearing.user.as_ref(),
             _ => None,
         };
-        if let Some(user) = whose
-            && let Err(full) = self.seat.sign_in(user)
-        {
-            tracing::info!(why = %full, "socket refused");
-            let limit = "too many sockets of one user";
-            outcome = Outcome::Refused(Refusal::Busy { limit, retry_seconds: RETRY_SECONDS });
+        if let Some(user) = whose {
+            match self.seat.sign_in(user) {
+                Ok(()) => self.device = device,
+                Err(full) => {
+                    tracing::info!(why = %full, "socket refused");
+                    let limit = "too many sockets of one user";
+                    outcome = Outcome::Refused(Refusal::Busy { limit, retry_seconds: RETRY_SECONDS });
+                }
+            }
         }
         let mut steps = Vec::new();
         self.dialect.answered(number, outcome, self.clock.now(), &mut steps);
@@ -176,28 +196,22 @@ impl Talk {
         Poll::Ready(())
     }
 
-    fn question(&self, ask: Ask) -> BoxFuture<'static, Outcome> {
+    fn question(&self, ask: Ask) -> BoxFuture<'static, Answer> {
         let desk = Arc::clone(&self.desk);
         let user = self.seat.user().cloned();
         Box::pin(async move {
             if let Ask::Bear(token) = &ask {
                 let borne = desk.bear(token).await;
-                return borne.map_or_else(Outcome::Refused, |bearing| Outcome::Borne(Box::new(bearing)));
+                return borne.map_or_else(Outcome::Refused, |bearing| Outcome::Borne(Box::new(bearing))).into();
             }
             if let Ask::SignIn(credentials, from) = &ask {
-                return desk.sign_in(credentials, *from).await.map_or_else(Outcome::Refused, Outcome::SignedIn);
+                return match desk.sign_in(credentials, *from).await {
+                    Ok(Visitor { user, device }) => Answer { outcome: Outcome::SignedIn(user), device },
+                    Err(refusal) => Outcome::Refused(refusal).into(),
+                };
             }
-            let Some(user) = user else { return Outcome::Refused(Refusal::Unauthenticated) };
-            match ask {
-                Ask::Resolve(address) => match desk.resolve(&user, &address).await {
-                    Ok(readable) => Outcome::Readable(readable),
-                    Err(refusal) => Outcome::Refused(refusal),
-                },
-                Ask::Waiting => desk.waiting(&user).await.map_or_else(Outcome::Refused, Outcome::Waiting),
-                Ask::Told(alarms) => desk.told(&user, alarms).await.map_or_else(Outcome::Refused, |()| Outcome::Noted),
-                Ask::See => desk.see(&user).await.map_or_else(Outcome::Refused, Outcome::Seen),
-                Ask::SignIn(..) | Ask::Bear(_) => Outcome::Refused(Refusal::Unauthenticated),
-            }
+            let Some(user) = user else { return Outcome::Refused(Refusal::Unauthenticated).into() };
+            put(&*desk, &user, ask).await.into()
         })
     }
 
@@ -228,5 +242,34 @@ impl Talk {
         self.asking = None;
         self.wake = None;
         self.rests = Vec::new();
+    }
+}
+
+/// What the desk said, and with which device somebody signed in by it.
+struct Answer {
+    outcome: Outcome,
+    device: Option<Arc<str>>,
+}
+
+impl From<Outcome> for Answer {
+    fn from(outcome: Outcome) -> Answer {
+        Answer { outcome, device: None }
+    }
+}
+
+/// Puts somebody's question to the desk.
+async fn put(desk: &dyn Desk, user: &UserName, ask: Ask) -> Outcome {
+    match ask {
+        Ask::Resolve(address) => desk.resolve(user, &address).await.map_or_else(Outcome::Refused, Outcome::Readable),
+        Ask::Waiting => desk.waiting(user).await.map_or_else(Outcome::Refused, Outcome::Waiting),
+        Ask::Told(alarms) => desk.told(user, alarms).await.map_or_else(Outcome::Refused, |()| Outcome::Noted),
+        Ask::Taken(messages) => desk.taken(user, messages).await.map_or_else(Outcome::Refused, |()| Outcome::Noted),
+        Ask::Channel(address) => desk.channel(user, &address).await.map_or_else(Outcome::Refused, Outcome::Channel),
+        Ask::Unread { organisation, user: whose } => match desk.unread(user, &organisation, &whose).await {
+            Ok((user, unread)) => Outcome::Unread { user, unread },
+            Err(refusal) => Outcome::Refused(refusal),
+        },
+        Ask::See => desk.see(user).await.map_or_else(Outcome::Refused, Outcome::Seen),
+        Ask::SignIn(..) | Ask::Bear(_) => Outcome::Refused(Refusal::Unauthenticated),
     }
 }

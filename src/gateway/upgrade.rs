@@ -19,6 +19,7 @@ use crate::domain::device::Device;
 use crate::gateway::dialect::{Desk, Dialect, Directory};
 use crate::gateway::hub::{Hub, RETRY_SECONDS};
 use crate::gateway::session::{Ending, Session, Settings};
+use crate::gateway::stomp;
 use crate::gateway::wazo::conversation::Manners;
 use crate::http::tls::Secured;
 use crate::system::clock::Clock;
@@ -39,6 +40,7 @@ pub struct Door {
     pub directory: Arc<dyn Directory>,
     /// Of Wazo sockets.
     pub manners: Manners,
+    pub stomp: stomp::machine::Limits,
 }
 
 /// A request that asks for a WebSocket, and asks rightly.

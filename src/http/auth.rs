@@ -20,25 +20,27 @@ pub fn credentials(call: &Call) -> Credentials {
     let mut values = call.headers.get_all(AUTHORIZATION).iter();
     match (values.next(), values.next()) {
         (None, _) => call.parameter("ticket").map_or(Credentials::None, Credentials::Ticket),
-        (Some(value), None) => {
-            // The scheme's name has no case, the reader of headers wants it so.
-            let text = value.to_str().unwrap_or_default();
-            let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
-            let spelled = |name: &str| http::HeaderValue::from_str(&format!("{name} {}", rest.trim())).ok();
-            if scheme.eq_ignore_ascii_case("basic") {
-                let basic = spelled("Basic").and_then(|value| Basic::decode(&value));
-                basic.map_or(Credentials::None, |basic| Credentials::Basic {
-                    login: basic.username().to_owned(),
-                    password: basic.password().to_owned(),
-                })
-            } else if scheme.eq_ignore_ascii_case("bearer") {
-                let bearer = spelled("Bearer").and_then(|value| Bearer::decode(&value));
-                bearer.map_or(Credentials::None, |bearer| Credentials::Bearer(bearer.token().to_owned()))
-            } else {
-                Credentials::None
-            }
-        }
+        (Some(value), None) => of_header(value.to_str().unwrap_or_default()),
         _ => Credentials::None,
+    }
+}
+
+/// What the text of an `Authorization` header proves; one that cannot be read proves nothing.
+pub fn of_header(text: &str) -> Credentials {
+    // The scheme's name has no case, the reader of headers wants it so.
+    let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let spelled = |name: &str| http::HeaderValue::from_str(&format!("{name} {}", rest.trim())).ok();
+    if scheme.eq_ignore_ascii_case("basic") {
+        let basic = spelled("Basic").and_then(|value| Basic::decode(&value));
+        basic.map_or(Credentials::None, |basic| Credentials::Basic {
+            login: basic.username().to_owned(),
+            password: basic.password().to_owned(),
+        })
+    } else if scheme.eq_ignore_ascii_case("bearer") {
+        let bearer = spelled("Bearer").and_then(|value| Bearer::decode(&value));
+        bearer.map_or(Credentials::None, |bearer| Credentials::Bearer(bearer.token().to_owned()))
+    } else {
+        Credentials::None
     }
 }
 
@@ -73,6 +75,10 @@ pub async fn upgrader(service: &Service, call: &Call) -> Result<Option<SignedIn>
     signed_in(service, call, Purpose::Push).await.map(Some)
 }
 
+/// The names of Airy's API, which stand at the root; the last of them writes.
+const AIRY: [&str; 5] =
+    ["/conversations.list", "/conversations.info", "/messages.list", "/channels.list", "/conversations.mark-read"];
+
 /// Behind these lie the keys of accounts.
 const KEYS: [&str; 3] = ["/api/app-passwords", "/api/tokens", "/api/users"];
 
@@ -83,6 +89,8 @@ fn purpose(call: &Call) -> Purpose {
     let below = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     if KEYS.iter().any(|root| below(root)) {
         Purpose::Keys
+    } else if AIRY.contains(&path) {
+        Purpose::Api { reads: !path.ends_with("mark-read") }
     } else if below("/ws") || below("/events") {
         Purpose::Push
     } else if below("/api") {

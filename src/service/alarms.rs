@@ -14,6 +14,7 @@ use crate::domain::address::{Address, UserName};
 use crate::domain::alarm::{Firing, Rung, State};
 use crate::domain::collection::{Collection, CollectionId};
 use crate::domain::event::Event;
+use crate::domain::notification::{Draft, MessageId};
 use crate::domain::object::Armed;
 use crate::domain::presence::{Engagement, Standing};
 use crate::domain::principal::Principal;
@@ -25,6 +26,8 @@ use crate::ical::stance::{self, Eye};
 use crate::service::Service;
 use crate::service::belfry::Bell;
 use crate::service::deliveries::{self, Tolled};
+use crate::service::ledger::{Ledger, Place, Wanted};
+use crate::service::notifications::title;
 use crate::service::objects::seen_object;
 use crate::service::rung::on_screen;
 use crate::store::{StoreError, keys, objects, rung};
@@ -340,8 +343,19 @@ impl Service {
         }
         let mut reads: Vec<Bytes> = objects_of.keys().cloned().collect();
         reads.extend(people.keys().flat_map(|user| [keys::user(user), keys::channels(user)]));
+        // A message belongs to its event's UID, which only the object knows.
+        let uids = self.uids(objects_of.keys().cloned().collect()).await?;
+        let (mut wanted, mut places) = (Wanted::default(), Vec::new());
+        for Done { of, tolled: Tolled { rung, .. }, .. } in done.iter().filter(|done| done.rang) {
+            let Some(uid) = uids.get(&keys::object(*of, rung.alarm.object.name())) else { continue };
+            let mut place = Place::of_object(rung.alarm.object.collection(), rung.alarm.object.name(), uid);
+            place.user = rung.user.clone();
+            wanted.message(&place.user, place.conversation, MessageId::of_alarm(place.conversation, rung.alarm.id));
+            places.push((place, rung.alarm.clone()));
+        }
+        reads.extend(wanted.reads());
         let (_, planned) = self
-            .commit(reads, move |seen, _| {
+            .commit(reads, move |seen, stamp| {
                 let (seen, rows) = seen.split_at_checked(objects_of.len()).unwrap_or((seen, &[]));
                 let mark = |done: &Done| {
                     let Armed { at, stamp, part } = done.armed;
@@ -352,6 +366,11 @@ impl Service {
                 for Tolled { rung, .. } in tolled.clone() {
                     rung::write(&mut writes, rung);
                 }
+                let mut ledger = Ledger::open(&wanted, rows.get(people.len() * 2..).unwrap_or_default(), now)?;
+                for (place, alarm) in &places {
+                    ledger.post(place, &title(&alarm.summary), &Draft::alarm(alarm), alarm.at);
+                }
+                ledger.close(&mut writes, stamp.0);
                 let planned = deliveries::plan(&mut writes, &people, rows, offered, tolled, now);
                 for (row, (of, rang)) in seen.iter().zip(objects_of.values()) {
                     if let Some(mut object) = seen_object(Some(row))? {

@@ -9,8 +9,10 @@ use crate::bus::Flight;
 use crate::domain::alarm::State;
 use crate::domain::channel::Channel;
 use crate::domain::delivery::{Delivery, Errand, Failure, Retry};
+use crate::domain::notification::{self, ConversationId, MessageId};
 use crate::domain::refusal::Refusal;
 use crate::service::Service;
+use crate::service::ledger::{Ledger, Wanted};
 use crate::service::post::Letter;
 use crate::service::settings::Sinks;
 use crate::store::{deliveries, keys, record};
@@ -122,6 +124,18 @@ impl Service {
         self.nudges.deliveries.notify_one();
     }
 
+    /// The message that a delivery carries, and the rows that changing it needs.
+    async fn message_in(&self, delivery: &Delivery) -> Result<(Wanted, Option<(ConversationId, MessageId)>), Refusal> {
+        let alarm = &delivery.alarm;
+        let mut wanted = Wanted::default();
+        let place = self.place_of(alarm.object.collection(), alarm.object.name()).await?;
+        let said = place.map(|place| (place.conversation, MessageId::of_alarm(place.conversation, alarm.id)));
+        if let Some((of, id)) = said {
+            wanted.message(&delivery.user, of, id);
+        }
+        Ok((wanted, said))
+    }
+
     /// Answers how long to wait for another attempt, if there is to be one.
     async fn record_attempt(
         &self,
@@ -134,10 +148,17 @@ impl Service {
         {
             self.stop_webhook(&letter.user, url, self.now()).await?;
         }
+        let (wanted, said) = match opened.filter(|_| outcome.is_err()) {
+            Some(parcel) if parcel.delivery.errand == Errand::Ring => self.message_in(&parcel.delivery).await?,
+            _ => (Wanted::default(), None),
+        };
+        let mut reads = vec![keys::delivery(&letter.user, letter.id)];
+        reads.extend(wanted.reads());
+        let (user, now) = (letter.user.clone(), self.now());
         let sinks = self.settings.sinks.clone();
         let roll = u16::from_be_bytes(random::bytes(self.random()));
         let (_, rest) = self
-            .commit(vec![keys::delivery(&letter.user, letter.id)], move |seen, _| {
+            .commit(reads, move |seen, stamp| {
                 let Some(Some(row)) = seen.first() else { return Ok((Vec::new(), None)) };
                 let mut delivery = record::delivery(row)?;
                 let mut writes = Vec::new();
@@ -150,7 +171,19 @@ impl Service {
                 let rest = rest_after(&sinks, delivery.attempts, failure, roll);
                 match rest {
                     Some(_) => deliveries::write(&mut writes, &delivery),
-                    None => deliveries::bury(&mut writes, &delivery),
+                    None => {
+                        deliveries::bury(&mut writes, &delivery);
+                        let mut ledger = Ledger::open(&wanted, seen.get(1..).unwrap_or_default(), now)?;
+                        if let Some((of, id)) = said {
+                            ledger.turn(
+                                (&user, of, id),
+                                notification::State::Pending,
+                                notification::State::Failed,
+                                true,
+                            );
+                        }
+                        ledger.close(&mut writes, stamp.0);
+                    }
                 }
                 Ok((writes, rest))
             })

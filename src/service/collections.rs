@@ -292,8 +292,16 @@ impl Service {
         for _ in 0..TRIES {
             let Some(found) = self.store.collection(address).await? else { return Err(Refusal::NotFound) };
             let subscribers = self.store.subscribers(found.id).await?;
+            let mut gone = vec![address.clone()];
+            gone.extend(found.grants.iter().filter_map(|grant| found.mirror(grant)));
+            gone.extend(subscribers.iter().cloned());
             match self.bury(user, &found, subscribers).await? {
-                Buried::Done => return Ok(()),
+                Buried::Done => {
+                    for channel in &gone {
+                        self.forget_channel(channel).await?;
+                    }
+                    return Ok(());
+                }
                 Buried::Moved => {}
             }
         }

@@ -11,6 +11,7 @@ use crate::domain::address::{Address, Kind};
 use crate::domain::collection::Collection;
 use crate::domain::event::{Event, ObjectChange};
 use crate::domain::import::{Counts, Failure, Import, Media, Status, Upload};
+use crate::domain::notification::{Draft, MessageId};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::ical::split::{self, Split};
@@ -18,6 +19,7 @@ use crate::kv::{Stamp, Writes};
 use crate::service::Service;
 use crate::service::answers::{self, Turned};
 use crate::service::collections::standing;
+use crate::service::ledger::{Ledger, Place, Said, Wanted};
 use crate::service::objects::{Prepared, check_component, check_uid, lay, seal, seen_object, zones_of};
 use crate::service::principals::still_there;
 use crate::store::journal::Pen;
@@ -218,6 +220,12 @@ impl Service {
                 reads.extend(item.turned.iter().map(Turned::key));
             }
         }
+        let mut wanted = Wanted::default();
+        batch.iter().filter_map(|one| one.outcome.as_ref().ok()).for_each(|item| {
+            item.answered().for_each(|said| said.want(&mut wanted));
+        });
+        let messages = reads.len();
+        reads.extend(wanted.reads());
         let source = view.map(|(source, _)| source);
         let (user, asked) = (import.user.clone(), import.clone());
         let turned: Vec<Turned> =
@@ -245,6 +253,7 @@ impl Service {
                 }
                 let allowed = head.as_ref().is_some_and(|head| right_of(&user, head) >= Right::ReadWrite);
                 let mut after = current;
+                let mut ledger = Ledger::open(&wanted, seen.get(messages..).unwrap_or_default(), now)?;
                 let mut rows = seen.get(3..).unwrap_or_default();
                 let mut changes = Vec::new();
                 let mut pen = Pen::new(now, stamp.0);
@@ -253,7 +262,11 @@ impl Service {
                         (Ok(item), Some(head)) if allowed => {
                             let (own, rest) = rows.split_at_checked(2 + item.turned.len()).unwrap_or_default();
                             rows = rest;
-                            lay_item(&mut writes, &mut pen, head, own, item, now, stamp, part)
+                            let laid = lay_item(&mut writes, &mut pen, head, own, item, now, stamp, part);
+                            if matches!(laid, Ok(Laid::Created(_) | Laid::Updated(_))) {
+                                item.answered().for_each(|said| ledger.deal_with(Some(&said)));
+                            }
+                            laid
                         }
                         (Ok(_), _) => Err(Refusal::Forbidden.to_string()),
                         (Err(why), _) => Err(why.clone()),
@@ -281,6 +294,7 @@ impl Service {
                 if let Some(head) = head.filter(|_| !changes.is_empty()) {
                     seal(&mut pen, &mut writes, head, changes.into(), stamp);
                 }
+                ledger.close(&mut writes, stamp.0);
                 imports::write(&mut writes, &after);
                 Ok((writes, after))
             })
@@ -328,7 +342,13 @@ impl Service {
             Err(refusal) => return Err(refusal),
         };
         let now = self.now();
-        self.commit(vec![keys::import(&import.id)], move |seen, stamp| {
+        let place = Place { user: import.user.clone(), ..Place::of_imports(&import.target) };
+        let id = MessageId::of(place.conversation, &Draft::import(&import.id, None).key);
+        let mut wanted = Wanted::default();
+        wanted.message(&place.user, place.conversation, id);
+        let mut reads = vec![keys::import(&import.id)];
+        reads.extend(wanted.reads());
+        self.commit(reads, move |seen, stamp| {
             let mut ended = match seen.first() {
                 Some(Some(bytes)) => record::import(bytes)?,
                 _ => return Err(Refusal::NotFound),
@@ -342,8 +362,11 @@ impl Service {
             if let Some(failure) = &failure {
                 imports::write_failure(&mut writes, &ended.id, ended.counts.failed, failure);
             }
+            let counts = (status == Status::Completed).then(|| (ended.counts.succeeded(), ended.counts.failed));
+            let mut ledger = Ledger::open(&wanted, seen.get(1..).unwrap_or_default(), now)?;
+            ledger.post(&place, "", &Draft::import(&ended.id, counts), now);
+            ledger.close(&mut writes, stamp.0);
             if let Some((collection, address)) = origin.clone() {
-                let counts = (status == Status::Completed).then(|| (ended.counts.succeeded(), ended.counts.failed));
                 let import = ended.id;
                 Pen::new(now, stamp.0).tell(&mut writes, Event::Imported { collection, address, import, counts });
             }
@@ -366,6 +389,13 @@ struct Item {
     name: Arc<str>,
     prepared: Prepared,
     turned: Vec<Turned>,
+}
+
+impl Item {
+    /// The messages of the alarms that it acknowledges.
+    fn answered(&self) -> impl Iterator<Item = Said> {
+        self.turned.iter().map(|turned| Said::of_alarm(&turned.rung, &self.prepared.uid))
+    }
 }
 
 enum Laid {

@@ -13,6 +13,7 @@ use crate::domain::address::{Kind, ObjectAddress, UserName};
 use crate::domain::collection::Collection;
 use crate::domain::dead::Holder;
 use crate::domain::event::{Deed, Event, Invitation, ObjectChange};
+use crate::domain::notification::Invited;
 use crate::domain::object::{Armed, Body, BodyId, Component, Etag, Precondition, Record, Span, Stands};
 use crate::domain::presence::Standing;
 use crate::domain::principal::Principal;
@@ -21,6 +22,7 @@ use crate::domain::sync::{Change, Token};
 use crate::ical::acknowledge;
 use crate::ical::block::Block;
 use crate::ical::invitation::Invitations;
+use crate::ical::invited;
 use crate::ical::lines::Limits;
 use crate::ical::object::CalendarObject;
 use crate::ical::vcard::Card;
@@ -29,8 +31,9 @@ use crate::service::Service;
 use crate::service::alarms::Ringing;
 use crate::service::answers::{self, Turned};
 use crate::service::collections::standing;
+use crate::service::ledger::{Ledger, Wanted};
 use crate::store::journal::Pen;
-use crate::store::{changes, collections, dead, due, keys, objects, presence, record};
+use crate::store::{changes, collections, dead, due, keys, notifications, objects, presence, record};
 
 /// From this size on, text is read on a thread of its own, so that sockets do not wait for it.
 const READ_ASIDE_BYTES: usize = 65_536;
@@ -56,6 +59,8 @@ pub struct Prepared {
     pub invitations: Invitations,
     /// Whether it names an organizer, so that it has a schedule tag.
     pub scheduled: bool,
+    /// Who was invited by whom, seen by the calendar's owner.
+    pub invited: Option<Invited>,
     /// The object as it was read, where it acknowledges alarms: what rang may be among them.
     pub answers: Option<Arc<CalendarObject>>,
     /// What it says of its owner's presence at the moment of the write.
@@ -124,7 +129,7 @@ impl Service {
         Err(Refusal::Busy { limit: "the zone of this calendar keeps changing", retry_seconds: 1 })
     }
 
-    /// `None` where the zone that the alarms were planned in changed meanwhile.
+    /// `None` where the zone that the alarms were planned in changed meanwhile, or what was known of an invitation.
     async fn try_put(
         &self,
         user: &UserName,
@@ -160,13 +165,17 @@ impl Service {
         precondition: Precondition,
         beside: Beside,
     ) -> Result<Option<Written>, Refusal> {
+        let concern = self.concern(source, name, &prepared.uid, prepared.invited.as_ref(), &beside.turned).await?;
         let mut reads = vec![
             keys::collection(&source.address),
             keys::object(source.id, name),
             keys::uid(source.id, &prepared.uid),
             keys::user(source.address.user()),
+            keys::standing(source.id, &prepared.uid),
         ];
         reads.extend(beside.turned.iter().map(|turned| turned.key()));
+        let messages = reads.len();
+        reads.extend(concern.wanted.reads());
         let (now, user, name) = (prepared.now, user.clone(), Arc::<str>::from(name));
         let (id, zones) = (source.id, (source.timezone.clone(), zone));
         let (nudge, edge, turned) = (prepared.due, prepared.standing.edge, beside.turned.clone());
@@ -192,8 +201,15 @@ impl Service {
                 {
                     return Ok((Vec::new(), None));
                 }
+                let standing = seen.get(4).and_then(Option::as_ref).map(|row| record::standing(row)).transpose()?;
+                if prepared.invited.is_some() && standing != concern.standing {
+                    return Ok((Vec::new(), None));
+                }
                 let mut writes = Vec::new();
                 let created = before.is_none();
+                let mut ledger = Ledger::open(&concern.wanted, seen.get(messages..).unwrap_or_default(), now)?;
+                concern.tell(&mut ledger, now);
+                ledger.close(&mut writes, stamp.0);
                 let (mut laid, turns) =
                     lay(&mut writes, &mut head, before, &prepared, &beside.kept, &name, now, stamp, 0);
                 if let Some(stands) = &beside.stands
@@ -205,7 +221,7 @@ impl Service {
                 }
                 let Record { etag, schedule_tag, .. } = laid;
                 let mut pen = Pen::new(now, stamp.0);
-                answers::turn(&mut writes, &mut pen, &beside.turned, seen.get(4..).unwrap_or_default())?;
+                answers::turn(&mut writes, &mut pen, &beside.turned, seen.get(5..).unwrap_or_default())?;
                 let change = ObjectChange { invitation: beside.invitation, ..prepared.change(&name, created) };
                 let token = seal(&mut pen, &mut writes, head, [change].into(), stamp);
                 Ok((writes, Some((Written { created, etag, schedule_tag, token }, turns))))
@@ -234,7 +250,13 @@ impl Service {
             return Err(Refusal::Forbidden);
         }
         let source = view.source;
-        let reads = vec![keys::collection(&source.address), keys::object(source.id, address.name())];
+        let mut wanted = Wanted::default();
+        let concerned = match self.store.object(source.id, address.name()).await? {
+            Some(object) => self.unread_about(&source, &object.uid, &mut wanted).await?,
+            None => Vec::new(),
+        };
+        let mut reads = vec![keys::collection(&source.address), keys::object(source.id, address.name())];
+        reads.extend(wanted.reads());
         let (user, now) = (caller.name.clone(), self.now());
         let (_, token) = self
             .commit(reads, move |seen, stamp| {
@@ -248,6 +270,11 @@ impl Service {
                 }
                 let before = before.ok_or(Refusal::NotFound)?;
                 let mut writes = Vec::new();
+                // What is gone needs no reading any more.
+                let mut ledger = Ledger::open(&wanted, seen.get(2..).unwrap_or_default(), now)?;
+                concerned.iter().for_each(|(user, of)| ledger.read(user, *of, |_| true, false));
+                ledger.close(&mut writes, stamp.0);
+                notifications::write_standing(&mut writes, head.id, &before.uid, None);
                 dead::remove(&mut writes, &Holder::Object(head.id, before.name.clone()), before.dead);
                 unlay(&mut writes, &mut head, &before, now, stamp, 0);
                 let token = seal(&mut Pen::new(now, stamp.0), &mut writes, head, [gone(&before)].into(), stamp);
@@ -341,6 +368,7 @@ fn prepare(
             let summary = cut(object.summary());
             let invitations = Invitations::of(&object, &ringing.policy.user_email);
             let scheduled = object.components().any(|block| block.value("ORGANIZER").is_some());
+            let invited = invited::invited(&object, &ringing.policy.user_email, ringing.zone);
             let standing = ringing.standing(&object, now);
             let answers = acknowledge::acknowledges(&object).then(|| Arc::new(object));
             Ok(Prepared {
@@ -353,6 +381,7 @@ fn prepare(
                 summary,
                 private,
                 invitations,
+                invited,
                 scheduled,
                 bytes,
                 answers,
@@ -373,6 +402,7 @@ fn prepare(
                 summary: cut(&card.name()),
                 private: is_private(card.root()),
                 invitations: Invitations::default(),
+                invited: None,
                 scheduled: false,
                 bytes,
                 answers: None,
@@ -502,6 +532,10 @@ pub(crate) fn lay(
     stamp: Stamp,
     part: u32,
 ) -> (Record, bool) {
+    if prepared.invited.is_some() || before.is_some() {
+        let standing = prepared.invited.as_ref().map(Invited::standing);
+        notifications::write_standing(writes, head.id, &prepared.uid, standing.as_ref());
+    }
     // What was to ring up to now belonged to the text that stood until now: it rings, and what is overdue is looked at from there on.
     let (mut armed, mut due, mut stands) = (Vec::new(), prepared.due, Stands::default());
     let (mut created, mut dead) = (now, 0);

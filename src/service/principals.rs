@@ -204,6 +204,12 @@ impl Service {
         for prefix in keys::dead_of_person(name) {
             self.remove_all(&prefix).await?;
         }
+        let messages = self.store.messages(name, None).await?;
+        let aged = messages.iter().map(|(of, message)| keys::age(message.sent_at, name, *of, message.id));
+        self.remove(aged.collect()).await?;
+        self.remove_all(&keys::messages(name, None)).await?;
+        self.remove_all(&keys::conversations(name)).await?;
+        self.remove(vec![keys::statistics(name)]).await?;
         self.forget_presence(name).await?;
         for upload in self.store.uploads(Some(name)).await? {
             self.remove_upload(&upload).await?;

@@ -10,6 +10,7 @@ use crate::domain::refusal::{Fault, Refusal};
 use crate::service::Service;
 use crate::service::answers::Answered;
 use crate::service::belfry::Bell;
+use crate::service::ledger::{Ledger, Said, Wanted};
 use crate::service::objects::seen_object;
 use crate::store::journal::{self, Pen};
 use crate::store::{keys, objects, record, rung};
@@ -80,15 +81,51 @@ impl Service {
     pub async fn acknowledge(&self, caller: &Principal, id: u64) -> Result<Answered, Refusal> {
         let found = self.find_rung(caller, id).await?;
         let (done, written) = self.write_back(caller, &found, None).await?;
-        if done.is_none() {
-            if let State::Snoozed(until) = found.state {
-                self.cancel_snooze(&found, until).await?;
-            }
-            let key = (found.user.clone(), found.alarm.at, found.alarm.id);
-            self.change_state(vec![key], |_| State::Acknowledged).await?;
+        let rung = match done {
+            Some(rung) => rung,
+            None => self.note_acknowledged(found).await?,
+        };
+        self.clear_screens(&rung).await?;
+        Ok(Answered { rung: Rung { state: State::Acknowledged, ..rung }, written })
+    }
+
+    /// Acknowledges an alarm for one person, without a word in its event.
+    async fn note_acknowledged(&self, found: Rung) -> Result<Rung, Refusal> {
+        if let State::Snoozed(until) = found.state {
+            self.cancel_snooze(&found, until).await?;
         }
-        self.clear_screens(&found).await?;
-        Ok(Answered { rung: Rung { state: State::Acknowledged, ..found }, written })
+        let (wanted, at) = self.message_of(&found).await?;
+        let mut reads = vec![keys::rung(&found.user, found.alarm.at, found.alarm.id)];
+        reads.extend(wanted.reads());
+        let now = self.now();
+        let (_, rung) = self
+            .commit(reads, move |seen, stamp| {
+                let Some(Some(bytes)) = seen.first() else { return Err(Refusal::NotFound) };
+                let before = record::rung(bytes)?;
+                let news = before.state != State::Acknowledged;
+                let rung = Rung { state: State::Acknowledged, ..before };
+                let mut writes = Vec::new();
+                rung::write(&mut writes, &rung);
+                if news {
+                    let Rung { user, alarm, state } = rung.clone();
+                    Pen::new(now, stamp.0).tell(&mut writes, Event::Answered { user, alarm, state });
+                }
+                let mut ledger = Ledger::open(&wanted, seen.get(1..).unwrap_or_default(), now)?;
+                ledger.deal_with(at.as_ref());
+                ledger.close(&mut writes, stamp.0);
+                Ok((writes, rung))
+            })
+            .await?;
+        Ok(rung)
+    }
+
+    /// Where the message of an alarm stands, and the rows that changing it needs; none where its event is gone.
+    async fn message_of(&self, rung: &Rung) -> Result<(Wanted, Option<Said>), Refusal> {
+        let mut wanted = Wanted::default();
+        let place = self.place_of(rung.alarm.object.collection(), rung.alarm.object.name()).await?;
+        let at = place.map(|place| Said::of_alarm(rung, &place.uid));
+        at.iter().for_each(|said| said.want(&mut wanted));
+        Ok((wanted, at))
     }
 
     /// It rings again at `until`, on every device.
@@ -124,8 +161,11 @@ impl Service {
         let place = keys::object(of, found.alarm.object.name());
         let again = Rang { at: until, ..found.alarm.clone() };
         let user = found.user.clone();
+        let (wanted, at) = self.message_of(&found).await?;
+        let mut reads = vec![row, place];
+        reads.extend(wanted.reads());
         let (_, (rung, bell)) = self
-            .commit(vec![row, place], move |seen, stamp| {
+            .commit(reads, move |seen, stamp| {
                 let Some(Some(bytes)) = seen.first() else { return Err(Refusal::NotFound) };
                 let mut rung = record::rung(bytes)?;
                 let mut object = seen_object(seen.get(1))?.ok_or(Refusal::NotFound)?;
@@ -142,6 +182,10 @@ impl Service {
                     &mut writes,
                     Event::Answered { user: user.clone(), alarm: rung.alarm.clone(), state: rung.state },
                 );
+                // It is dealt with until it rings again.
+                let mut ledger = Ledger::open(&wanted, seen.get(2..).unwrap_or_default(), now)?;
+                ledger.deal_with(at.as_ref());
+                ledger.close(&mut writes, stamp.0);
                 let bell = Bell { armed, of, user: user.clone(), alarm: again.clone() };
                 Ok((writes, (rung, bell)))
             })

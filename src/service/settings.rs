@@ -19,7 +19,16 @@ pub struct Settings {
     pub journal: Journal,
     pub clock: Clock,
     pub sinks: Sinks,
+    pub notifications: Notifications,
     pub presence: Presence,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Notifications {
+    /// How long a message is kept, in seconds.
+    pub keep_seconds: i64,
+    /// Messages that one person may have; the sweep takes the oldest of more.
+    pub per_user: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -240,6 +249,7 @@ impl Default for Settings {
             journal: Journal { keep_seconds: 86_400 },
             clock: Clock { patience_seconds: 30 },
             sinks: Sinks::default(),
+            notifications: Notifications { keep_seconds: 2_592_000, per_user: 1_000 },
             presence: Presence::default(),
         }
     }

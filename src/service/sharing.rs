@@ -126,6 +126,7 @@ impl Service {
         let known = mirror_of(&source, whom).ok_or(Refusal::NotFound)?;
         let at = Address::new(source.address.kind(), whom.as_str(), &known).ok_or(Refusal::NotFound)?;
         let reads = vec![keys::collection(&source.address), keys::collection(&at)];
+        let gone = at.clone();
         let (user, whom, now) = (user.clone(), whom.clone(), self.now());
         let (_, done) = self
             .commit(reads, move |seen, stamp| {
@@ -155,6 +156,9 @@ impl Service {
             })
             .await?;
         self.nudge_edge(now);
+        if done {
+            self.forget_channel(&gone).await?;
+        }
         Ok(done)
     }
 
@@ -168,6 +172,7 @@ impl Service {
         for _ in 0..TRIES {
             let source = self.administered(caller, address).await?;
             let subscribers = self.store.subscribers(source.id).await?;
+            let left = subscribers.clone();
             let mirrors: Vec<Address> = source.grants.iter().filter_map(|grant| source.mirror(grant)).collect();
             let mut reads = vec![keys::collection(&source.address)];
             reads.extend(subscribers.iter().chain(&mirrors).map(keys::collection));
@@ -211,6 +216,10 @@ impl Service {
                 .await?;
             if done {
                 self.nudge_edge(now);
+                let gone: &[Address] = if public.is_none() { &left } else { &[] };
+                for channel in gone {
+                    self.forget_channel(channel).await?;
+                }
                 return Ok(());
             }
         }

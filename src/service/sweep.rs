@@ -5,8 +5,10 @@ use chrono::TimeDelta;
 
 use crate::domain::alarm::State;
 use crate::domain::refusal::Refusal;
-use crate::kv::Range;
+use crate::kv::{Range, Writes};
 use crate::service::Service;
+use crate::service::ledger::{Ledger, Wanted};
+use crate::store::notifications::Aged;
 use crate::store::{keys, record};
 
 /// Rows that one commit removes: a slice small enough that nobody waits for it.
@@ -22,6 +24,7 @@ impl Service {
         self.sweep_journal().await?;
         self.sweep_rung().await?;
         self.sweep_dead().await?;
+        self.sweep_messages().await?;
         self.sweep_tombs().await
     }
 
@@ -122,6 +125,51 @@ impl Service {
             gone.extend(theirs.iter().skip(kept).map(|one| keys::dead(&one.user, one.id)));
         }
         self.remove(gone).await
+    }
+
+    /// Messages go when they are old, and the oldest where a person has too many. An unread one is one less to read then.
+    async fn sweep_messages(&self) -> Result<(), Refusal> {
+        let limits = self.settings.notifications;
+        let before = self.now() - TimeDelta::seconds(limits.keep_seconds);
+        loop {
+            let aged = self.store.aged(before, SLICE).await?;
+            if aged.is_empty() {
+                break;
+            }
+            let (rows, aged): (Vec<Bytes>, Vec<Aged>) = aged.into_iter().unzip();
+            self.remove_messages(rows, aged).await?;
+        }
+        for user in self.store.talkative(limits.per_user).await? {
+            let mut messages = self.store.messages(&user, None).await?;
+            messages.sort_by_key(|(_, message)| message.sent_at);
+            let excess = messages.len().saturating_sub(usize::try_from(limits.per_user).unwrap_or(usize::MAX));
+            let aged = messages.iter().take(excess).map(|(of, message)| Aged {
+                at: message.sent_at,
+                user: user.clone(),
+                conversation: *of,
+                id: message.id,
+            });
+            for slice in aged.collect::<Vec<_>>().chunks(SLICE) {
+                self.remove_messages(Vec::new(), slice.to_vec()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One commit of them. `rows` go in any case: one may be left of a message that was said anew since.
+    async fn remove_messages(&self, rows: Vec<Bytes>, aged: Vec<Aged>) -> Result<(), Refusal> {
+        let mut wanted = Wanted::default();
+        aged.iter().for_each(|one| wanted.message(&one.user, one.conversation, one.id));
+        let now = self.now();
+        self.commit(wanted.reads(), move |seen, stamp| {
+            let mut ledger = Ledger::open(&wanted, seen, now)?;
+            aged.iter().for_each(|one| ledger.remove(&one.user, one.conversation, one.id, one.at));
+            let mut writes: Writes = rows.iter().map(|row| (row.clone(), None)).collect();
+            ledger.close(&mut writes, stamp.0);
+            Ok((writes, ()))
+        })
+        .await?;
+        Ok(())
     }
 
     async fn sweep_tombs(&self) -> Result<(), Refusal> {

@@ -27,9 +27,17 @@ pub struct Pen {
     part: u32,
 }
 
+/// Notifications are numbered from here on: a commit has one pen for what happened, and another for whom it concerns.
+const BEHIND: u32 = 1 << 30;
+
 impl Pen {
     pub fn new(written: DateTime<Utc>, stamp: u64) -> Pen {
         Pen { written, stamp, part: 0 }
+    }
+
+    /// A second pen of the same commit, whose lines come behind those of the first.
+    pub fn behind(written: DateTime<Utc>, stamp: u64) -> Pen {
+        Pen { written, stamp, part: BEHIND }
     }
 
     /// Appends a line that may be told at once.
@@ -64,6 +72,7 @@ pub fn shard_of(event: &Event) -> u8 {
         | Event::Imported { collection, .. } => keys::shard_of_collection(*collection),
         Event::ListChanged { user, .. }
         | Event::Rang { user, .. }
+        | Event::Notified { user, .. }
         | Event::SignedOut { user, .. }
         | Event::Answered { user, .. }
         | Event::TokenEnded { user, .. } => keys::shard_of_user(user),

@@ -5,11 +5,13 @@ use std::ops::Bound;
 use bytes::{BufMut, Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use crate::domain::address::{Address, Kind, UserName};
 use crate::domain::collection::CollectionId;
 use crate::domain::dead::Holder;
 use crate::domain::delivery::DeliveryId;
+use crate::domain::notification::{ConversationId, MessageId};
 use crate::domain::object::BodyId;
 use crate::domain::organisation::Id;
 use crate::kv::Range;
@@ -45,6 +47,11 @@ const IMPORT_FAILURE: u8 = 0x71; //  import id, number                   → Fai
 const IMPORT_OPEN: u8 = 0x72; //     id                                  → nothing; not yet ended
 const UPLOAD: u8 = 0x78; //          user 0 id                           → Upload
 const UPLOAD_BYTES: u8 = 0x79; //    upload id 0 chunk                   → at most CHUNK bytes
+const CONVERSATION: u8 = 0xA0; //    user 0 id                           → Conversation
+const MESSAGE: u8 = 0xA1; //         user 0 conversation id, id          → Message
+const STATISTICS: u8 = 0xA2; //      user                                → Statistics
+const MESSAGE_AGE: u8 = 0xA3; //     instant, user 0 conversation id, id → nothing; by what the sweep finds the old ones
+const STANDING: u8 = 0xA4; //        collection id, hash of the UID      → Standing; what was last seen of an invitation
 const ORGANISATION: u8 = 0x80; //    id                                  → Organisation
 const ORGANISATION_NUMBER: u8 = 0x81; // number                          → id
 const MEMBER: u8 = 0x82; //          organisation 0 id                   → Member
@@ -196,8 +203,8 @@ pub fn tomb_id(key: &[u8]) -> Option<CollectionId> {
 }
 
 /// What hangs on a collection's number, each family a prefix: the sweep removes these.
-pub fn belongings(id: CollectionId) -> [Bytes; 9] {
-    [OBJECT, BODY, UID, CHANGE, HEARER, COLLECTION_DEAD, OBJECT_DEAD, HOLD, INVITED]
+pub fn belongings(id: CollectionId) -> [Bytes; 10] {
+    [OBJECT, BODY, UID, CHANGE, HEARER, COLLECTION_DEAD, OBJECT_DEAD, HOLD, INVITED, STANDING]
         .map(|family| key(family, &[&id.0.to_be_bytes()]))
 }
 
@@ -440,6 +447,63 @@ pub fn upload_chunks(id: &str) -> Bytes {
     key(UPLOAD_BYTES, &[id.as_bytes(), &[0]])
 }
 
+pub fn conversation(user: &UserName, id: ConversationId) -> Bytes {
+    key(CONVERSATION, &[user.as_str().as_bytes(), &[0], id.0.as_bytes()])
+}
+
+pub fn conversations(user: &UserName) -> Bytes {
+    key(CONVERSATION, &[user.as_str().as_bytes(), &[0]])
+}
+
+pub fn message(user: &UserName, of: ConversationId, id: MessageId) -> Bytes {
+    key(MESSAGE, &[user.as_str().as_bytes(), &[0], of.0.as_bytes(), id.0.as_bytes()])
+}
+
+/// The messages of one conversation, or of all of a person's.
+pub fn messages(user: &UserName, of: Option<ConversationId>) -> Bytes {
+    let of = of.as_ref().map_or(&[][..], |of| of.0.as_bytes());
+    key(MESSAGE, &[user.as_str().as_bytes(), &[0], of])
+}
+
+/// The conversation that a message's row names.
+pub fn message_conversation(key: &[u8]) -> Option<ConversationId> {
+    let ids = key.get(key.len().checked_sub(32)?..)?;
+    Some(ConversationId(Uuid::from_slice(ids.get(..16)?).ok()?))
+}
+
+pub fn statistics(user: &UserName) -> Bytes {
+    key(STATISTICS, &[user.as_str().as_bytes()])
+}
+
+pub fn all_statistics() -> Bytes {
+    key(STATISTICS, &[])
+}
+
+pub fn statistics_user(key: &[u8]) -> Option<UserName> {
+    std::str::from_utf8(key.get(1..)?).ok().and_then(UserName::new)
+}
+
+pub fn age(at: DateTime<Utc>, user: &UserName, of: ConversationId, id: MessageId) -> Bytes {
+    key(MESSAGE_AGE, &[&instant(at), user.as_str().as_bytes(), &[0], of.0.as_bytes(), id.0.as_bytes()])
+}
+
+pub fn ages() -> Bytes {
+    key(MESSAGE_AGE, &[])
+}
+
+/// The instant, person, conversation and number of a message in the order of ages.
+pub fn age_place(key: &[u8]) -> Option<(DateTime<Utc>, UserName, ConversationId, MessageId)> {
+    let at = instant_back(key.get(1..9)?)?;
+    let ids = key.len().checked_sub(32)?;
+    let user = std::str::from_utf8(key.get(9..ids.checked_sub(1)?)?).ok().and_then(UserName::new)?;
+    let id = |from: usize| key.get(from..from + 16).and_then(|bytes| Uuid::from_slice(bytes).ok());
+    Some((at, user, ConversationId(id(ids)?), MessageId(id(ids + 16)?)))
+}
+
+pub fn standing(of: CollectionId, uid: &str) -> Bytes {
+    key(STANDING, &[&of.0.to_be_bytes(), &Sha256::digest(uid.as_bytes())[..16]])
+}
+
 pub fn organisation(id: &Id) -> Bytes {
     key(ORGANISATION, &[id.as_str().as_bytes()])
 }
@@ -621,5 +685,13 @@ mod tests {
             let (at, id, name) = due_place(key).expect("a due key is read back");
             assert_eq!((at.timestamp_micros(), id, name), (*micros, CollectionId(3), "x.ics"));
         }
+    }
+
+    #[test]
+    fn ages_come_back() {
+        let (user, at) = (UserName::new("alice").expect("a name"), DateTime::from_timestamp_micros(7).expect("a time"));
+        let (of, id) = (ConversationId(Uuid::from_u128(1)), MessageId(Uuid::from_u128(2)));
+        assert_eq!(age_place(&age(at, &user, of, id)), Some((at, user.clone(), of, id)));
+        assert_eq!(message_conversation(&message(&user, of, id)), Some(of));
     }
 }

@@ -8,6 +8,7 @@ pub mod due;
 pub mod imports;
 pub mod journal;
 pub mod keys;
+pub mod notifications;
 pub mod objects;
 pub mod organisations;
 pub mod presence;

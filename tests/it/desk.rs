@@ -8,9 +8,10 @@ use campanile::domain::address::{Address, UserName};
 use campanile::domain::bearer::Bearing;
 use campanile::domain::collection::CollectionId;
 use campanile::domain::event::Rang;
+use campanile::domain::notification::{ConversationId, MessageId};
 use campanile::domain::refusal::Refusal;
 use campanile::domain::sync::Token;
-use campanile::gateway::dialect::{Desk, Directory, Readable};
+use campanile::gateway::dialect::{Desk, Directory, Readable, Visitor};
 use campanile::service::login::Credentials;
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
@@ -31,6 +32,9 @@ pub struct World {
     pub tokens: Mutex<HashMap<String, Bearing>>,
     /// What everybody sees.
     pub seen: Mutex<Vec<(CollectionId, Address)>>,
+    /// Messages that were noted as taken.
+    pub taken: Mutex<Vec<MessageId>>,
+    unread: Mutex<HashMap<String, u64>>,
 }
 
 impl World {
@@ -42,6 +46,8 @@ impl World {
             waiting: Mutex::default(),
             tokens: Mutex::default(),
             seen: Mutex::default(),
+            taken: Mutex::default(),
+            unread: Mutex::default(),
         })
     }
 
@@ -51,6 +57,11 @@ impl World {
 
     pub fn readable(&self, path: &str, collection: u64, token: u64) {
         self.set(path, Ok(Readable { collection: CollectionId(collection), token: Token(token) }));
+    }
+
+    /// How much of somebody is unread; anybody else was never told anything.
+    pub fn set_unread(&self, user: &str, unread: u64) {
+        self.unread.lock().unwrap().insert(user.to_owned(), unread);
     }
 
     pub fn hold_after(&self, asks: usize) {
@@ -125,7 +136,7 @@ impl Desk for World {
         Box::pin(async { Ok(self.held().await.seen.lock().unwrap().clone()) })
     }
 
-    fn sign_in<'a>(&'a self, credentials: &'a Credentials, _: IpAddr) -> BoxFuture<'a, Result<UserName, Refusal>> {
+    fn sign_in<'a>(&'a self, credentials: &'a Credentials, _: IpAddr) -> BoxFuture<'a, Result<Visitor, Refusal>> {
         // Whoever knows the password "secret", or brings a token that is called like themselves.
         let name = match credentials {
             Credentials::Basic { login, password } if password == "secret" => Some(login),
@@ -133,7 +144,37 @@ impl Desk for World {
             Credentials::Basic { .. } | Credentials::None => None,
         };
         let known = name.filter(|name| ["alice", "bob"].contains(&name.as_str())).and_then(|name| UserName::new(name));
-        Box::pin(async { known.ok_or(Refusal::Unauthenticated) })
+        Box::pin(async { known.map(|user| Visitor { user, device: None }).ok_or(Refusal::Unauthenticated) })
+    }
+
+    fn taken<'a>(
+        &'a self,
+        _: &'a UserName,
+        messages: Vec<(ConversationId, MessageId)>,
+    ) -> BoxFuture<'a, Result<(), Refusal>> {
+        self.taken.lock().unwrap().extend(messages.iter().map(|(_, id)| *id));
+        Box::pin(async { Ok(()) })
+    }
+
+    fn channel<'a>(&'a self, _: &'a UserName, address: &'a Address) -> BoxFuture<'a, Result<String, Refusal>> {
+        Box::pin(async { self.look(address).unwrap_or(Err(Refusal::NotFound)).map(|_| address.name().to_owned()) })
+    }
+
+    fn unread<'a>(
+        &'a self,
+        _: &'a UserName,
+        organisation: &'a str,
+        user: &'a str,
+    ) -> BoxFuture<'a, Result<(UserName, u64), Refusal>> {
+        // Organisation 12345 has alice and bob, who may be heard of, and a third, who may not.
+        let found = match (organisation, user) {
+            ("12345", "1") => Ok("alice"),
+            ("12345", "2") => Ok("bob"),
+            ("12345", "3") => Err(Refusal::Forbidden),
+            _ => Err(Refusal::NotFound),
+        };
+        let unread = |name: &str| self.unread.lock().unwrap().get(name).copied().unwrap_or(0);
+        Box::pin(async move { found.map(|name| (UserName::new(name).unwrap(), unread(name))) })
     }
 
     fn told<'a>(&'a self, _: &'a UserName, alarms: Vec<(DateTime<Utc>, u64)>) -> BoxFuture<'a, Result<(), Refusal>> {

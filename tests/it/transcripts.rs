@@ -228,7 +228,9 @@ impl Pure {
                     self.world.told(&user, alarms).now_or_never().unwrap().unwrap();
                     Outcome::Noted
                 }
-                Ask::SignIn(..) | Ask::Bear(_) | Ask::See => panic!("Side does not ask that"),
+                Ask::SignIn(..) | Ask::Bear(_) | Ask::See | Ask::Taken(_) | Ask::Channel(_) | Ask::Unread { .. } => {
+                    panic!("Side never asks this")
+                }
             };
             let it = &mut self.sockets[socket];
             it.asks.pop_front();
@@ -326,6 +328,7 @@ impl Live {
             paths_max: PATHS_DEFAULT,
             directory: world,
             manners: Manners::default(),
+            stomp: Default::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -414,6 +414,7 @@ impl Live {
             paths_max: PATHS_DEFAULT,
             directory: world,
             manners: Manners::default(),
+            stomp: Default::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -51,7 +51,7 @@ pub async fn answer(request: &Request) -> Result<Response, Fault> {
         Report::ExpandProperty => expansion::answer(request, &root).await,
         Report::SearchProperties => principals::properties(request),
         Report::PrincipalSearch => principals::search(request, &root).await,
-        Report::AclPrincipals => principals::in_acl(request, &root).await,
         Report::PrincipalMatch => principals::matching(request, &root).await,
+        Report::AclPrincipals => principals::listed(request, &root).await,
     }
 }

@@ -1,11 +1,10 @@
 //! Who is here: principal-search-property-set, principal-property-search, principal-match and acl-principal-prop-set. RFC 3744 9.2 to 9.5.
 
-use std::collections::BTreeSet;
-
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use warp::reply::Response;
 
+use crate::dav::acl;
 use crate::dav::fault::{Condition, Fault};
 use crate::dav::multistatus::{self, Multistatus};
 use crate::dav::path::Place;
@@ -75,6 +74,25 @@ pub async fn search(request: &Request, root: &Element) -> Result<Response, Fault
     Ok(whole(rows, ask.minimal))
 }
 
+/// RFC 3744 9.2: whom the access control list of a place names. Of others it says that they are there, as the list does, and no more.
+pub async fn listed(request: &Request, root: &Element) -> Result<Response, Fault> {
+    let ask = Ask::read(request, root, Kind::Calendar)?;
+    let stand = Stand::at(request, request.place()).await?;
+    if ask.scene.denies(Property::Acl, stand.subject()) {
+        return Err(Refusal::Forbidden.into());
+    }
+    let (caller, mut rows) = (&request.caller.name, Multistatus::new(ask.minimal));
+    for user in acl::people(stand.subject(), caller) {
+        let href = request.hrefs().principal(&user);
+        if user == *caller {
+            ask.row(&mut rows, &href, Subject::Principal).await?;
+        } else {
+            rows.status(&href, multistatus::FORBIDDEN, Some(Condition::NeedPrivileges));
+        }
+    }
+    Ok(whole(rows, ask.minimal))
+}
+
 /// RFC 3744 9.3: what is the caller, or says in a property that it is theirs.
 pub async fn matching(request: &Request, root: &Element) -> Result<Response, Fault> {
     let ask = Ask::read(request, root, Kind::Calendar)?;
@@ -101,28 +119,6 @@ pub async fn matching(request: &Request, root: &Element) -> Result<Response, Fau
             && hrefs(value.as_str()).any(|href| href == own);
         if is_theirs {
             ask.row(&mut rows, &request.hrefs().of(&place), stand.subject()).await?;
-        }
-    }
-    Ok(whole(rows, ask.minimal))
-}
-
-/// RFC 3744 9.2: the people whom an ACL names. Of others than the caller it is told that they are named, and nothing more.
-pub async fn in_acl(request: &Request, root: &Element) -> Result<Response, Fault> {
-    let ask = Ask::read(request, root, Kind::Calendar)?;
-    let stand = Stand::at(request, request.place()).await?;
-    let mut value = Xml::default();
-    if !ask.scene.write(&mut value, Property::Acl, stand.subject()) {
-        return Err(Refusal::Forbidden.into());
-    }
-    let own = request.hrefs().principal(&request.caller.name);
-    let mut rows = Multistatus::new(ask.minimal);
-    let named = value.as_str().split("<principal>").skip(1).filter_map(|part| part.split_once("</principal>"));
-    let named: BTreeSet<String> = named.flat_map(|(principal, _)| hrefs(principal)).collect();
-    for href in named {
-        if href == own {
-            ask.row(&mut rows, &href, Subject::Principal).await?;
-        } else {
-            rows.status(&href, multistatus::FORBIDDEN, Some(Condition::NeedPrivileges));
         }
     }
     Ok(whole(rows, ask.minimal))

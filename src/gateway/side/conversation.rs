@@ -21,6 +21,7 @@ use crate::gateway::side::push;
 use crate::gateway::side::registrations::{Checking, Registration, Registrations, State};
 use crate::gateway::side::request::{self, Path, Request};
 use crate::gateway::side::requests::{Line, Requests, reason};
+use crate::http::place;
 
 /// How many paths one socket may register when nobody says otherwise. Beyond it a path is answered `InternalError`, the one reason that does not claim anything about
 /// the path itself; what is registered stays.
@@ -199,7 +200,7 @@ impl Side {
                 let path = self.requests.line(index).map(|line| line.path.clone());
                 let Some(Path { label, address: Some(address) }) = path else { return };
                 let registration = Registration {
-                    plain: *label == *push::path(&address),
+                    plain: *label == *place::path(&address),
                     address,
                     collection: readable.collection,
                     told: readable.token,
@@ -395,6 +396,8 @@ impl Dialect for Side {
                     steps.push(Step::Close(SIGNED_OUT));
                 }
             }
+            // This wire tells alarms as they ring, and has no word for the rest.
+            Event::Notified { .. } => {}
             // This wire has no word for them.
             Event::Answered { .. }
             | Event::TokenEnded { .. }
@@ -425,8 +428,12 @@ fn resolved(outcome: Outcome) -> Result<Readable, Refusal> {
     match outcome {
         Outcome::Readable(readable) => Ok(readable),
         Outcome::Refused(refusal) => Err(refusal),
-        Outcome::Waiting(_) | Outcome::Noted | Outcome::SignedIn(_) | Outcome::Borne(_) | Outcome::Seen(_) => {
-            Err(Refusal::Fault { id: String::new() })
-        }
+        Outcome::Waiting(_)
+        | Outcome::Noted
+        | Outcome::SignedIn(_)
+        | Outcome::Borne(_)
+        | Outcome::Seen(_)
+        | Outcome::Channel(_)
+        | Outcome::Unread { .. } => Err(Refusal::Fault { id: String::new() }),
     }
 }

@@ -1,10 +1,6 @@
 //! What the Side dialect says: messages to JSON in ready frames. Decides nothing about who hears them.
 
-use std::borrow::Cow;
-use std::fmt::Write;
-
 use bytes::Bytes;
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
@@ -13,42 +9,13 @@ use crate::domain::event::{ListChange, Rang};
 use crate::domain::occurrence::instant;
 use crate::domain::sync::Token;
 use crate::gateway::frame;
+use crate::http::place;
 
 /// `{}`, already framed: the pong that browsers wait for.
 pub const EMPTY: Bytes = Bytes::from_static(b"\x81\x02{}");
 
 /// Said when the socket stands.
 pub const WELCOME: Bytes = Bytes::from_static(b"\x81\x1f{\"calendarListRegistered\":true}");
-
-/// What cannot stand in a path of a URI; a client can register every path that it was shown.
-const PATH: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'#')
-    .add(b'%')
-    .add(b'<')
-    .add(b'>')
-    .add(b'?')
-    .add(b'[')
-    .add(b'\\')
-    .add(b']')
-    .add(b'^')
-    .add(b'`')
-    .add(b'{')
-    .add(b'|')
-    .add(b'}');
-
-/// An address as a path on this wire.
-pub fn path(address: &Address) -> String {
-    let mut path = String::new();
-    // Writing to a String does not fail.
-    let _ = write!(path, "/{}/{}/{}", address.kind().root(), encoded(address.user().as_str()), encoded(address.name()));
-    path
-}
-
-fn encoded(segment: &str) -> Cow<'_, str> {
-    utf8_percent_encode(segment, PATH).into()
-}
 
 /// The answer to `register` and `unregister`. Empty parts are left out; reasons are `Forbidden`, `NotFound` and `InternalError`.
 #[derive(Debug, Default, Serialize)]
@@ -135,12 +102,12 @@ pub fn imported(label: &str, import: &str, counts: Option<(u64, u64)>) -> Bytes 
 
 /// Always one key and one path: the browser's code expects no more.
 pub fn list_changed(change: ListChange, address: &Address) -> Bytes {
-    framed(&One("calendarList", One(change.as_str(), [path(address)])))
+    framed(&One("calendarList", One(change.as_str(), [place::path(address)])))
 }
 
 /// Always one element.
 pub fn alarm(alarm: &Rang) -> Bytes {
-    let event_url = format!("{}/{}", path(alarm.object.collection()), encoded(alarm.object.name()));
+    let event_url = place::of_object(alarm.object.collection(), alarm.object.name());
     let told = Alarm { event_summary: &alarm.summary, event_url, event_start_time: instant(&alarm.start) };
     framed(&One("alarms", [told]))
 }
@@ -165,7 +132,7 @@ mod tests {
     fn shown_paths_can_be_registered() {
         for name in ["b", "b c", "ü[1]", "50%", "a?b#c"] {
             let address = Address::new(Kind::Calendar, "alice@example.org", name);
-            let shown = address.as_ref().map(path).unwrap_or_default();
+            let shown = address.as_ref().map(place::path).unwrap_or_default();
             assert_eq!(request::path(&shown).map(|read| read.address), Ok(address), "{name}");
         }
     }

@@ -383,6 +383,7 @@ fn collection_of(event: &Event) -> Option<CollectionId> {
         | Event::SignedOut { .. }
         | Event::Answered { .. }
         | Event::TokenEnded { .. }
+        | Event::Notified { .. }
         | Event::PresenceChanged { .. }
         | Event::MemberChanged { .. }
         | Event::GroupChanged { .. }
@@ -400,6 +401,7 @@ fn owner(event: &Event) -> Option<&UserName> {
         | Event::Rang { user, .. }
         | Event::SignedOut { user, .. }
         | Event::Answered { user, .. }
+        | Event::Notified { user, .. }
         | Event::TokenEnded { user, .. } => Some(user),
         Event::PresenceChanged { news } | Event::MemberChanged { news, .. } => Some(&news.member.user),
         Event::GroupChanged { .. } | Event::Published(_) => None,
@@ -522,12 +524,10 @@ impl Dialect for Wazo {
                     Sight::Full => steps.push(Step::Close(SLOW)),
                 }
             }
-            Event::Rang { .. }
-            | Event::Answered { .. }
-            | Event::Published(_)
-            | Event::PresenceChanged { .. }
-            | Event::MemberChanged { .. }
-            | Event::GroupChanged { .. } => self.tell(notice, steps),
+            Event::Rang { .. } | Event::Answered { .. } | Event::Published(_) | Event::PresenceChanged { .. } => {
+                self.tell(notice, steps)
+            }
+            Event::Notified { .. } | Event::MemberChanged { .. } | Event::GroupChanged { .. } => {}
         }
     }
 

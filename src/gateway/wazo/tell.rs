@@ -63,6 +63,7 @@ pub fn tellings(event: &Event, at: DateTime<Utc>, directory: &dyn Directory) -> 
         Event::RightsChanged { .. }
         | Event::SignedOut { .. }
         | Event::TokenEnded { .. }
+        | Event::Notified { .. }
         | Event::MemberChanged { .. }
         | Event::GroupChanged { .. } => Vec::new(),
     }
