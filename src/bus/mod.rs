@@ -59,6 +59,8 @@ pub enum Ears {
     Owner,
     /// All but the owner.
     Others,
+    /// The person whom it is about, and whoever hears all of their tenant.
+    Person,
 }
 
 /// How many spellings of a telling there are.

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::domain::acl::{PATTERN_BYTES_MAX, PATTERNS_MAX};
 use crate::domain::address::UserName;
+use crate::domain::organisation::Id;
 use crate::domain::refusal::Fault;
 
 /// What a token grants when nobody says: to listen, and what concerns its own user. Calendars and books that others share with the user
@@ -114,6 +115,8 @@ pub struct Bearing {
     pub user: Option<UserName>,
     pub uuid: Uuid,
     pub tenant: Uuid,
+    /// What the tenant is here; absent as `user` is.
+    pub organisation: Option<Id>,
     pub session: Uuid,
     pub until: Option<DateTime<Utc>>,
     pub acl: Vec<String>,

@@ -7,6 +7,7 @@ use crate::domain::address::{Address, Kind, UserName};
 use crate::domain::bearer::{self, Bearer, Bearing, PUBLISH, Standing, USUAL};
 use crate::domain::collection::CollectionId;
 use crate::domain::event::Event;
+use crate::domain::organisation::organisation_uuid;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::service::Service;
@@ -132,8 +133,10 @@ impl Service {
         let Bearer { user, until, session, acl, standing, .. } = bearer;
         let usual = acl.is_none();
         let acl = acl.unwrap_or_else(|| USUAL.map(str::to_owned).to_vec());
-        let (uuid, tenant) = (self.directory.person(&user), self.directory.tenant(&user));
-        Ok(Bearing { user: Some(user), uuid, tenant, session, until, acl, usual, standing, foreign: false })
+        let organisation = self.organisation_of(&user).await?;
+        let (uuid, tenant) = (self.directory.person(&user), organisation_uuid(&organisation));
+        let (user, organisation) = (Some(user), Some(organisation));
+        Ok(Bearing { user, uuid, tenant, organisation, session, until, acl, usual, standing, foreign: false })
     }
 
     /// What a token grants, shared collections included, if it grants `scope`: `Forbidden` where it does not.

@@ -1,24 +1,37 @@
-//! How people and this instance are called on wires that know no login names. Answers from memory.
+//! How people, organisations and this instance are called on wires that know no login names. Answers from memory.
 
-use std::sync::OnceLock;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::domain::address::UserName;
+use crate::domain::organisation::{Id, organisation_uuid, user_uuid};
 use crate::domain::refusal::Refusal;
+use crate::kv::Stamp;
 use crate::service::Service;
-use crate::store::{StoreError, keys};
+use crate::store::{keys, organisations};
 use crate::system::random;
 
-/// The root of the identifiers of people. It must never change.
-const NAMESPACE: Uuid = Uuid::from_u128(0x6f1d_3c52_8a0e_4d7b_9c36_41be_70f2_5a88);
+/// Under which name this instance's own id is kept.
+const ORIGIN: &str = "origin";
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Directory {
     origin: OnceLock<Uuid>,
+    /// The organisation of whoever was never put into one.
+    home: Id,
+    /// Where others are, and the stamp of the commit that says so: news can come in another order than their commits. One entry for
+    /// each person who was ever put somewhere.
+    places: RwLock<HashMap<UserName, (u64, Id)>>,
 }
 
 impl Directory {
+    pub fn new(home: Id) -> Directory {
+        Directory { origin: OnceLock::new(), home, places: RwLock::default() }
+    }
+
     /// This instance; nil before the store was asked.
     pub fn origin(&self) -> Uuid {
         self.origin.get().copied().unwrap_or_default()
@@ -26,35 +39,78 @@ impl Directory {
 
     /// A person: the same for ever, on every node.
     pub fn person(&self, user: &UserName) -> Uuid {
-        Uuid::new_v5(&NAMESPACE, format!("user:{user}").as_bytes())
+        user_uuid(user)
     }
 
-    /// The tenant that somebody belongs to: the instance itself.
-    pub fn tenant(&self, _: &UserName) -> Uuid {
-        self.origin()
+    /// The tenant that somebody belongs to: their organisation.
+    pub fn tenant(&self, user: &UserName) -> Uuid {
+        organisation_uuid(&self.organisation(user))
+    }
+
+    pub fn organisation(&self, user: &UserName) -> Id {
+        let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
+        places.get(user).map_or_else(|| self.home.clone(), |(_, organisation)| organisation.clone())
+    }
+
+    /// Somebody is there since that commit; `None` is the default organisation.
+    pub(crate) fn place(&self, user: &UserName, stamp: Stamp, organisation: Option<&Id>) {
+        let organisation = organisation.unwrap_or(&self.home);
+        let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
+        match places.get_mut(user) {
+            Some((known, _)) if *known > stamp.0 => {}
+            Some(known) => *known = (stamp.0, organisation.clone()),
+            None => drop(places.insert(user.clone(), (stamp.0, organisation.clone()))),
+        }
     }
 }
 
 impl Service {
-    pub fn directory(&self) -> &std::sync::Arc<Directory> {
+    pub fn directory(&self) -> &Arc<Directory> {
         &self.directory
     }
 
-    /// Reads the name of this instance, or gives it one: at the first start, once for the life of the store.
+    /// Reads the name of this instance, or gives it one, and where everybody is.
     pub async fn start_directory(&self) -> Result<(), Refusal> {
-        let fresh = random::uuid(&*self.random);
-        let row = keys::instance();
-        let (_, origin) = self
-            .commit(vec![row.clone()], move |seen, _| match seen.first() {
-                Some(Some(known)) => {
-                    let known = Uuid::from_slice(known).map_err(|_| StoreError::Unreadable("instance"))?;
-                    Ok((Vec::new(), known))
-                }
-                _ => Ok((vec![(row.clone(), Some(fresh.into_bytes().to_vec().into()))], fresh)),
-            })
-            .await?;
+        let origin = self.origin_uuid().await?;
         // A second start finds it there.
         let _ = self.directory.origin.set(origin);
+        for organisation in self.store.organisations().await? {
+            for member in self.store.members(&organisation.id).await? {
+                // Whatever is written from now on is later than this.
+                self.directory.place(&member.user, Stamp(0), Some(&organisation.id));
+            }
+        }
         Ok(())
+    }
+
+    /// The organisation that somebody is in, without putting them into one.
+    pub(crate) async fn organisation_of(&self, user: &UserName) -> Result<Id, Refusal> {
+        let found = self.store.member_of(user).await?.map(|member| member.organisation);
+        if found.unwrap_or_else(|| self.directory.home.clone()) != self.directory.organisation(user) {
+            // Whoever moved them went away before that was noted.
+            let (stamp, place) = self
+                .commit(vec![keys::member_of(user)], |seen, _| {
+                    Ok((Vec::new(), organisations::seen_place(seen.first().and_then(Option::as_ref))?))
+                })
+                .await?;
+            self.directory.place(user, stamp, place.as_ref().map(|(organisation, _)| organisation));
+        }
+        Ok(self.directory.organisation(user))
+    }
+
+    /// The id of this installation, made up once for the life of the store.
+    async fn origin_uuid(&self) -> Result<Uuid, Refusal> {
+        let (key, fresh) = (keys::made_up(ORIGIN), random::uuid(&*self.random));
+        let (_, origin) = self
+            .commit(vec![key.clone()], move |seen, _| {
+                let kept = seen.first().and_then(Option::as_ref).and_then(|bytes| Uuid::from_slice(bytes).ok());
+                let writes = match kept {
+                    Some(_) => Vec::new(),
+                    None => vec![(key.clone(), Some(Bytes::copy_from_slice(fresh.as_bytes())))],
+                };
+                Ok((writes, kept.unwrap_or(fresh)))
+            })
+            .await?;
+        Ok(origin)
     }
 }

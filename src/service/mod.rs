@@ -118,6 +118,7 @@ impl Service {
     ) -> Arc<Service> {
         let (post, mails) =
             (Post::new(settings.sinks.at_once), Rate::new(settings.sinks.mails_per_minute, "too many mails"));
+        let directory = Arc::new(Directory::new(settings.presence.organisation.clone()));
         let doorkeeper = Doorkeeper::new(&settings, &*random);
         let shelves = Arc::new(Shelves::new(settings.reports.index_objects, settings.reports.parsed_bytes));
         Arc::new(Service {
@@ -132,7 +133,7 @@ impl Service {
             post,
             mails,
             doorkeeper,
-            directory: Arc::default(),
+            directory,
             elsewhere: OnceLock::new(),
             shelves,
             nudges: Arc::default(),

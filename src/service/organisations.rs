@@ -2,7 +2,6 @@
 //! default organisation. Groups stand in `groups.rs`.
 
 use bytes::Bytes;
-use uuid::Uuid;
 
 use crate::domain::address::UserName;
 use crate::domain::organisation::{self, Id, Member, NUMBER_MAX, Organisation};
@@ -20,8 +19,6 @@ pub(crate) const TRIES: usize = 8;
 const EXTENSION_MAX: usize = 64;
 /// Under which name the last number of an organisation is kept.
 const LAST_NUMBER: &str = "organisations";
-/// Under which name this installation's own id is kept.
-const ORIGIN: &str = "origin";
 
 /// Somebody who is to be in an organisation. What is absent stays as it is, or is taken from the person.
 #[derive(Clone, Debug, Default)]
@@ -58,35 +55,6 @@ impl Service {
             }
         }
         Err(Refusal::Busy { limit: "this person's place keeps changing", retry_seconds: 1 })
-    }
-
-    /// The stable UUID of the organisation that somebody is in.
-    pub async fn tenant_of(&self, user: &UserName) -> Result<Uuid, Refusal> {
-        Ok(organisation::organisation_uuid(&self.member_of(user).await?.organisation))
-    }
-
-    /// The stable UUID of a person.
-    pub fn user_uuid(&self, user: &UserName) -> Uuid {
-        organisation::user_uuid(user)
-    }
-
-    /// The id of this installation, made up once.
-    pub async fn origin_uuid(&self) -> Result<Uuid, Refusal> {
-        let (key, fresh) = (keys::made_up(ORIGIN), random::uuid(&*self.random));
-        if let Some(kept) = self.store.get(key.clone()).await?.and_then(|bytes| Uuid::from_slice(&bytes).ok()) {
-            return Ok(kept);
-        }
-        let (_, origin) = self
-            .commit(vec![key.clone()], move |seen, _| {
-                let kept = seen.first().and_then(Option::as_ref).and_then(|bytes| Uuid::from_slice(bytes).ok());
-                let writes = match kept {
-                    Some(_) => Vec::new(),
-                    None => vec![(key.clone(), Some(Bytes::copy_from_slice(fresh.as_bytes())))],
-                };
-                Ok((writes, kept.unwrap_or(fresh)))
-            })
-            .await?;
-        Ok(origin)
     }
 
     /// The organisation that an id or a number names. The default one is always there.
@@ -289,7 +257,7 @@ impl Service {
             keys::user(&principal.name),
         ];
         let (organisation, id, principal) = (organisation.clone(), id.clone(), principal.clone());
-        let (_, done) = self
+        let (stamp, done) = self
             .commit(reads, move |seen, _| {
                 let row = |at: usize| seen.get(at).and_then(Option::as_ref);
                 let mut head = organisations::organisation(row(0).ok_or(Refusal::NotFound)?)?;
@@ -329,6 +297,9 @@ impl Service {
                 Ok((writes, Some(member)))
             })
             .await?;
+        if let Some(member) = &done {
+            self.directory.place(&member.user, stamp, Some(&member.organisation));
+        }
         Ok(done)
     }
 
@@ -336,13 +307,15 @@ impl Service {
     pub async fn remove_member(&self, member: &Member) -> Result<(), Refusal> {
         self.leave_groups(&member.user).await?;
         let row = keys::member(&member.organisation, &member.id);
-        self.commit(vec![row], move |seen, _| {
-            let Some(Some(bytes)) = seen.first() else { return Err(Refusal::NotFound) };
-            let mut writes: Writes = Vec::new();
-            organisations::remove_member(&mut writes, &organisations::member(bytes)?);
-            Ok((writes, ()))
-        })
-        .await?;
+        let (stamp, ()) = self
+            .commit(vec![row], move |seen, _| {
+                let Some(Some(bytes)) = seen.first() else { return Err(Refusal::NotFound) };
+                let mut writes: Writes = Vec::new();
+                organisations::remove_member(&mut writes, &organisations::member(bytes)?);
+                Ok((writes, ()))
+            })
+            .await?;
+        self.directory.place(&member.user, stamp, None);
         Ok(())
     }
 

@@ -107,9 +107,15 @@ impl Service {
         let (_, rung) = self
             .commit(reads, move |seen, stamp| {
                 let Some(Some(bytes)) = seen.first() else { return Err(Refusal::NotFound) };
-                let rung = Rung { state: State::Acknowledged, ..record::rung(bytes)? };
+                let before = record::rung(bytes)?;
+                let news = before.state != State::Acknowledged;
+                let rung = Rung { state: State::Acknowledged, ..before };
                 let mut writes = Vec::new();
                 rung::write(&mut writes, &rung);
+                if news {
+                    let Rung { user, alarm, state } = rung.clone();
+                    Pen::new(now, stamp.0).tell(&mut writes, Event::Answered { user, alarm, state });
+                }
                 let mut ledger = Ledger::open(&wanted, seen.get(1..).unwrap_or_default(), now)?;
                 ledger.deal_with(at.as_ref());
                 ledger.close(&mut writes, stamp.0);

@@ -148,6 +148,7 @@ fn bearing(body: &[u8]) -> Option<Bearing> {
         user: None,
         uuid: Uuid::try_parse(&metadata.uuid).ok()?,
         tenant: Uuid::try_parse(&metadata.tenant_uuid).ok()?,
+        organisation: None,
         session: session_uuid.and_then(|text| Uuid::try_parse(&text).ok()).unwrap_or_default(),
         until,
         acl,

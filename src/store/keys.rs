@@ -88,11 +88,6 @@ pub fn demo() -> Bytes {
     key(NOTE, &[b"demo"])
 }
 
-/// Names this instance.
-pub fn instance() -> Bytes {
-    key(NOTE, &[b"instance"])
-}
-
 pub fn user(name: &UserName) -> Bytes {
     key(USER, &[name.as_str().as_bytes()])
 }

@@ -18,6 +18,8 @@ use campanile::domain::alarm::State;
 use campanile::domain::bearer::{Bearing, Purpose, Standing};
 use campanile::domain::collection::CollectionId;
 use campanile::domain::event::{Deed, Demand, Event, Invitation, ObjectChange, Published, Topic};
+use campanile::domain::organisation::{Id, Member};
+use campanile::domain::presence::{Call, Direction, Line, News, Readers, Shown, Status, Title};
 use campanile::domain::refusal::Refusal;
 use campanile::domain::sync::Token;
 use campanile::gateway::dialect::{Ask, Dialect, Directory, Frame, Outcome, Step};
@@ -64,7 +66,21 @@ fn worded(said: String) -> String {
     match (body["name"].as_str(), body["required_acl"].as_str()) {
         (Some(name), Some(acl)) if body["data"].is_object() => {
             let summary = body["data"]["summary"].as_str().map(|summary| format!(" {summary:?}")).unwrap_or_default();
-            format!("event {name} {acl}{summary}")
+            let data = &body["data"];
+            let news = match name {
+                "chatd_presence_updated" => {
+                    let dnd = if data["do_not_disturb"] == true { " dnd" } else { "" };
+                    let word = |key: &str| data[key].as_str().unwrap_or("?").to_owned();
+                    assert_eq!(
+                        (&body["user_uuid:*"], &data["lines"][0]["state"]),
+                        (&Value::Bool(true), &data["line_state"])
+                    );
+                    format!(" {} {}{dnd} {}", word("state"), word("line_state"), data["status"])
+                }
+                "users_services_dnd_updated" => format!(" {}", data["enabled"]),
+                _ => String::new(),
+            };
+            format!("event {name} {acl}{summary}{news}")
         }
         _ => said,
     }
@@ -101,6 +117,7 @@ fn know(world: &World, words: &[&str]) {
         user: UserName::new(user),
         uuid: person(user),
         tenant: tenant(place),
+        organisation: Id::new(place),
         session: Uuid::from_u128(name.bytes().fold(1, |sum, byte| sum * 31 + u128::from(byte))),
         until: until.parse().ok(),
         acl: list,
@@ -147,6 +164,37 @@ fn event(world: &World, text: &str) -> Option<Event> {
             let Event::Rang { user, alarm } = transcripts::event(&format!("rang {rest}"))? else { return None };
             let state = if deed == "snoozed" { State::Snoozed(start()) } else { State::Acknowledged };
             Event::Answered { user, alarm, state }
+        }
+        // ! presence alice e01 available>busy - said Lunch; `-` or how far a call has come; a message that was `said`, a title that is `shown`
+        // to strangers, one that is `secret`
+        ["presence", user, organisation, change, line, ref text @ ..] => {
+            let (before, after) = change.split_once('>')?;
+            let (user, status) = (UserName::new(user)?, Status::parse(after)?);
+            let (kind, text) = text.split_first().map_or(("", String::new()), |(kind, words)| (*kind, words.join(" ")));
+            let readers = if kind == "shown" { Readers::Everybody } else { Readers::These(vec![user.clone()]) };
+            let call = Line::parse(line).map(|line| {
+                let direction = Direction::Inbound;
+                Call { channel: "c".to_owned(), line, direction, since: start(), conference: None }
+            });
+            let member = Member {
+                organisation: Id::new(organisation)?,
+                organisation_number: 1,
+                id: Id::new(user.as_str())?,
+                number: 1,
+                user,
+                display_name: String::new(),
+                extension: String::new(),
+            };
+            let shown = Shown {
+                status,
+                // A telephone that rings speaks over somebody who is away.
+                beneath: if call.is_some() { Status::Away } else { status },
+                message: (kind == "said").then(|| text.clone()),
+                title: ["shown", "secret"].contains(&kind).then_some(Title { text, readers }),
+                call,
+            };
+            let (at, before) = (start(), Status::parse(before)?);
+            Event::PresenceChanged { news: Arc::new(News { member, at, before, shown, since: at, last_activity: at }) }
         }
         // ! published NAME tenant origin users acl body; users as letters, `*` for everybody, `-` for nobody
         ["published", name, place, origin, users, acl, ref body @ ..] => Event::Published(Arc::new(Published {

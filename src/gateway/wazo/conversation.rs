@@ -182,6 +182,7 @@ impl Wazo {
                 steps.extend(bearing.user.clone().map(|user| Step::Listen(Topic::User(user))));
                 steps.push(Step::Listen(Topic::Person(bearing.uuid)));
                 steps.push(Step::Listen(Topic::Tenant(bearing.tenant)));
+                steps.extend(bearing.organisation.clone().map(|id| Step::Listen(Topic::Organisation(id))));
             }
             Reach::Tenant | Reach::Everything => steps.push(Step::Listen(Topic::Everything)),
         }
@@ -327,7 +328,13 @@ impl Wazo {
             Ears::Everybody => true,
             Ears::Owner => owns(),
             Ears::Others => !owns(),
+            Ears::Person => owns() || borne.bearing.standing.reach() != Reach::Own,
         }
+    }
+
+    /// Whether the token's user is in the organisation in which they connected: who was moved hears no more of it.
+    fn is_still_there(&self, bearing: &Bearing) -> bool {
+        bearing.user.as_ref().is_none_or(|user| self.directory.tenant(user) == bearing.tenant)
     }
 
     /// The rules of bindings: whose events a token hears at all.
@@ -336,10 +343,16 @@ impl Wazo {
         if let Event::Published(published) = event {
             return published.origin == self.directory.origin() && meant(bearing, published);
         }
+        if let (Event::PresenceChanged { news }, Reach::Own | Reach::Tenant) = (event, bearing.standing.reach()) {
+            return bearing.organisation.as_ref() == Some(&news.member.organisation) && self.is_still_there(bearing);
+        }
         match bearing.standing.reach() {
             // The hub brings what concerns this user, and nothing else.
             Reach::Own | Reach::Everything => true,
-            Reach::Tenant => owner(event).is_some_and(|owner| self.directory.tenant(owner) == bearing.tenant),
+            Reach::Tenant => {
+                let of_tenant = |owner: &UserName| self.directory.tenant(owner) == bearing.tenant;
+                owner(event).is_some_and(of_tenant) && self.is_still_there(bearing)
+            }
         }
     }
 }

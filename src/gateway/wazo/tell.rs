@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use crate::bus::{Ears, Telling};
 use crate::domain::address::{Address, Kind, ObjectAddress, UserName};
@@ -10,6 +11,8 @@ use crate::domain::alarm::{Action, State};
 use crate::domain::bearer::escaped;
 use crate::domain::event::{Deed, Demand, Event, Invitation, ListChange, ObjectChange, Rang};
 use crate::domain::occurrence::instant;
+use crate::domain::organisation::organisation_uuid;
+use crate::domain::presence::{Line, News, Readers, Status, Title};
 use crate::gateway::dialect::Directory;
 
 /// What is told of an event, in its order; nothing where this wire has no word for it.
@@ -49,11 +52,18 @@ pub fn tellings(event: &Event, at: DateTime<Utc>, directory: &dyn Directory) -> 
             };
             vec![telling(published.name.clone(), demand, Ears::Everybody, published.body.clone())]
         }
+        Event::PresenceChanged { news } => {
+            let mut tellings = vec![told.presence(news)];
+            let (before, after) = (news.before == Status::Dnd, news.shown.dnd());
+            if before != after {
+                tellings.push(told.dnd(news, after));
+            }
+            tellings
+        }
         Event::RightsChanged { .. }
         | Event::SignedOut { .. }
         | Event::TokenEnded { .. }
         | Event::Notified { .. }
-        | Event::PresenceChanged { .. }
         | Event::MemberChanged { .. }
         | Event::GroupChanged { .. } => Vec::new(),
     }
@@ -137,21 +147,62 @@ impl Told<'_> {
         self.worded(format!("calendar_alarm_{what}"), &key, user, Ears::Everybody, data)
     }
 
+    /// For everybody of the organisation.
+    fn presence(&self, news: &News) -> Telling {
+        let (shown, user) = (&news.shown, &news.member.user);
+        let (person, tenant) = (self.directory.person(user), organisation_uuid(&news.member.organisation));
+        // A telephone that rings is told as a line's state, and leaves the person as available as before.
+        let (line, status) = match shown.call.as_ref().map(|call| call.line) {
+            Some(Line::Ringing) => ("ringing", shown.beneath),
+            Some(Line::Answered | Line::Bridged) => ("talking", shown.status),
+            None if shown.connected() => ("available", shown.status),
+            None => ("unavailable", shown.status),
+        };
+        // One text for all: a title only where a stranger may read it.
+        let title = shown.title.as_ref().filter(|title| title.readers == Readers::Everybody);
+        let data = json!({
+            "uuid": person.to_string(),
+            "tenant_uuid": tenant.to_string(),
+            "state": state(status),
+            "status": shown.message.as_deref().or(title.map(Title::text)),
+            "last_activity": instant(&news.last_activity),
+            "line_state": line,
+            "mobile": false,
+            "do_not_disturb": shown.dnd(),
+            "connected": shown.connected(),
+            "lines": [{ "id": news.member.number, "state": line }],
+        });
+        let key = format!("chatd.users.{person}.presences.updated");
+        self.enveloped("chatd_presence_updated".to_owned(), &key, tenant, "*", Ears::Everybody, data)
+    }
+
+    fn dnd(&self, news: &News, enabled: bool) -> Telling {
+        let person = self.directory.person(&news.member.user).to_string();
+        let data = json!({ "user_uuid": person, "enabled": enabled });
+        let (key, tenant) =
+            (format!("config.users.{person}.services.dnd.updated"), organisation_uuid(&news.member.organisation));
+        self.enveloped("users_services_dnd_updated".to_owned(), &key, tenant, &person, Ears::Person, data)
+    }
+
     /// The beginning of every routing key of a collection.
     fn place(&self, address: &Address) -> String {
         format!("{}.{}.{}", address.kind().root(), self.directory.person(address.user()), escaped(address.name()))
     }
 
-    /// The envelope of every event: its headers, then its data.
     fn worded(&self, name: String, key: &str, user: &UserName, ears: Ears, data: Value) -> Telling {
+        let person = self.directory.person(user).to_string();
+        self.enveloped(name, key, self.directory.tenant(user), &person, ears, data)
+    }
+
+    /// The envelope of every event: its headers, then its data.
+    fn enveloped(&self, name: String, key: &str, tenant: Uuid, person: &str, ears: Ears, data: Value) -> Telling {
         let mut body = Map::new();
-        let person = self.directory.person(user);
         body.insert("name".to_owned(), json!(name));
         body.insert("origin_uuid".to_owned(), json!(self.directory.origin().to_string()));
         body.insert("timestamp".to_owned(), json!(self.at.format("%Y-%m-%dT%H:%M:%S%.6f").to_string()));
         body.insert("required_acl".to_owned(), json!(format!("events.{key}")));
         body.insert("required_access".to_owned(), json!(format!("event.{name}")));
-        body.insert("tenant_uuid".to_owned(), json!(self.directory.tenant(user).to_string()));
+        body.insert("tenant_uuid".to_owned(), json!(tenant.to_string()));
         body.insert(format!("user_uuid:{person}"), json!(true));
         body.insert("data".to_owned(), data);
         telling(name, Some(format!("events.{key}")), ears, Value::Object(body).to_string())
@@ -160,6 +211,16 @@ impl Told<'_> {
 
 fn telling(name: String, demand: Option<String>, ears: Ears, body: String) -> Telling {
     Telling { name, demand, ears, body, frames: Default::default() }
+}
+
+/// The word of this wire; the telephone's own state and do-not-disturb are told beside it.
+fn state(status: Status) -> &'static str {
+    match status {
+        Status::Available => "available",
+        Status::Away => "away",
+        Status::Busy | Status::OnCall | Status::Dnd => "unavailable",
+        Status::Offline => "invisible",
+    }
 }
 
 /// What a collection and the things in it are called.

@@ -51,6 +51,7 @@ fn person(name: &str) -> Value {
 fn me(name: &str) -> Value {
     let mut me = person(name);
     me["channels"] = json!({ "email": false, "webhook": null, "ntfy": null });
+    me["ackWritesBack"] = json!(false);
     me
 }
 

@@ -6,10 +6,12 @@ mod clients;
 mod elsewhere;
 mod hostile;
 mod listener;
+mod presence;
 mod tokens;
 
 use std::sync::Arc;
 
+use campanile::domain::organisation::{Id, organisation_uuid};
 use campanile::system::pace;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -28,6 +30,11 @@ use crate::live::client::PATIENCE;
 
 pub struct Wazo {
     stream: WebSocketStream<TlsStream<TcpStream>>,
+}
+
+/// What the organisation of that id is called as a tenant.
+pub fn tenant(organisation: &str) -> String {
+    organisation_uuid(&Id::new(organisation).expect("an id")).to_string()
 }
 
 /// Trusts what the service made for itself, and nothing else.
@@ -81,8 +88,11 @@ impl House {
         socket
     }
 
-    /// Publishes an event as the administrator, and waits until it is with everybody.
-    pub async fn publish(&self, headers: Value, body: &str) {
+    /// Publishes an event as the administrator, for the tenant of the demo's people, and waits until it is with everybody.
+    pub async fn publish(&self, mut headers: Value, body: &str) {
+        if headers["tenant_uuid"].is_null() {
+            headers["tenant_uuid"] = json!(tenant("demo"));
+        }
         let event = format!(r#"{{"headers":{headers},"body":{body}}}"#);
         let taken = self.http("admin").post("/api/bus/events", &event).await;
         assert_eq!(taken.status, 204, "{taken:?}");

@@ -6,6 +6,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::live::House;
 use crate::live::client::{Http, PATIENCE};
+use crate::live::wazo::tenant;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_understood_ends_its_socket_alone() {
@@ -100,7 +101,8 @@ async fn who_does_not_read_is_closed_and_holds_nobody_up() {
     let mut reader = house.listening(&token, 2).await;
     let mut idler = house.listening(&token, 2).await;
     let body = json!({ "a": "x".repeat(40_000) }).to_string();
-    let event = format!(r#"{{"headers":{{"name":"x","required_acl":null,"user_uuid:*":true}},"body":{body}}}"#);
+    let headers = json!({ "name": "x", "required_acl": null, "user_uuid:*": true, "tenant_uuid": tenant("demo") });
+    let event = format!(r#"{{"headers":{headers},"body":{body}}}"#);
     let admin: Http = house.http("admin");
     let mut sent = 0;
     // The kernel's buffers on both sides and the queue are full at some time.
