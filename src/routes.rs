@@ -12,12 +12,12 @@ use warp::{Filter, Rejection, Reply};
 use crate::api::metrics::Board;
 use crate::api::{
     addressbooks, airy, alarms, app_passwords, bus, calendars, clock, contacts, conversations, deliveries, events,
-    files, health, imports, me, metrics, shares, tickets, tokens, users,
+    files, groups, health, imports, me, metrics, organisations, presence, shares, tickets, tokens, users,
 };
 use crate::dav::dispatch;
 use crate::domain::refusal::Refusal;
 use crate::gateway::upgrade::Door;
-use crate::gateway::{websocketd, ws};
+use crate::gateway::{cti_doors, websocketd, ws};
 use crate::http::body;
 use crate::http::call::{Call, call};
 use crate::http::problem;
@@ -40,6 +40,7 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
     // What a handler gets behind the parameters of its path: the service and the call; and the body, where it takes one.
     let ask = || with().and(call());
     let send = || with().and(call()).and(warp::body::stream());
+    let socket = || with().and(door.clone()).and(call()).and(warp::ext::optional());
 
     let wazo = warp::path!("api" / "websocketd").and(get).and(with()).and(door.clone()).and(call()).and(warp::ext::optional()).then(websocketd::websocketd)
         .or(warp::path!("api" / "auth" / "0.1" / "token" / String).and(get.or(warp::head()).unify()).and(ask()).then(tokens::look)).unify()
@@ -48,15 +49,18 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
     let health = warp::path!("healthz").and(get).then(health::live)
         .or(warp::path!("readyz").and(get).and(with()).then(health::ready)).unify().boxed();
 
-    let upgrade = || with().and(door.clone()).and(call()).and(warp::ext::optional());
-    let sockets = warp::path!("ws").and(get).and(upgrade()).then(ws::socket)
-        .or(warp::path!("ws.communication").and(get).and(upgrade()).then(ws::stomp)).unify()
-        .or(warp::path!("ws.chatplugin").and(get).and(upgrade()).then(ws::stomp)).unify()
-        .or(warp::path!("stomp").and(get).and(upgrade()).then(ws::stomp)).unify()
-        .or(warp::path!("v1" / "subscribe").and(get).and(upgrade()).then(ws::cti_messages)).unify()
+    let sockets = warp::path!("ws").and(get).and(socket()).then(ws::socket)
+        .or(warp::path!("ws.communication").and(get).and(socket()).then(ws::stomp)).unify()
+        .or(warp::path!("ws.chatplugin").and(get).and(socket()).then(ws::stomp)).unify()
+        .or(warp::path!("stomp").and(get).and(socket()).then(ws::stomp)).unify()
+        .or(warp::path!("v1" / "subscribe").and(get).and(socket()).then(ws::cti_messages)).unify()
         .or(warp::path!("ws" / "ticket").and(post).and(ask()).then(tickets::draw)).unify()
         .or(warp::path!("ws" / "ticket").and(delete).and(ask()).then(tickets::revoke_by_query)).unify()
         .or(warp::path!("ws" / "ticket" / String).and(delete).and(ask()).then(tickets::revoke)).unify().boxed();
+
+    let cti = warp::path!("organisation" / String / "user" / String).and(get).and(socket()).then(cti_doors::person)
+        .or(warp::path!("organisation" / String / "user-group" / String).and(get).and(socket()).then(cti_doors::group)).unify()
+        .or(warp::path!("v1" / "events").and(get).and(socket()).then(cti_doors::events)).unify().boxed();
 
     let imports = warp::path!("api" / "files").and(post).and(send()).then(files::keep)
         .or(warp::path!("api" / "import").and(post).and(send()).then(imports::ask)).unify()
@@ -113,12 +117,33 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
         .or(warp::path!("api" / "tokens").and(post).and(send()).then(tokens::issue)).unify()
         .or(warp::path!("api" / "tokens" / String).and(delete).and(ask()).then(tokens::revoke)).unify().boxed();
 
+    let organisations = warp::path!("api" / "organisations").and(get).and(ask()).then(organisations::list)
+        .or(warp::path!("api" / "organisations" / String).and(get).and(ask()).then(organisations::show)).unify()
+        .or(warp::path!("api" / "organisations" / String).and(put).and(send()).then(organisations::put)).unify()
+        .or(warp::path!("api" / "organisations" / String).and(delete).and(ask()).then(organisations::remove)).unify()
+        .or(warp::path!("api" / "organisations" / String / "users").and(get).and(ask()).then(organisations::members)).unify()
+        .or(warp::path!("api" / "organisations" / String / "users" / String).and(get).and(ask()).then(organisations::show_member)).unify()
+        .or(warp::path!("api" / "organisations" / String / "users" / String).and(put).and(send()).then(organisations::put_member)).unify()
+        .or(warp::path!("api" / "organisations" / String / "users" / String).and(delete).and(ask()).then(organisations::remove_member)).unify()
+        .or(warp::path!("api" / "organisations" / String / "users" / String / "presence").and(get).and(ask()).then(presence::show)).unify()
+        .or(warp::path!("api" / "organisations" / String / "users" / String / "presence").and(put).and(send()).then(presence::put)).unify()
+        .or(warp::path!("api" / "organisations" / String / "users" / String / "presence").and(delete).and(ask()).then(presence::clear)).unify()
+        .or(warp::path!("api" / "organisations" / String / "users" / String / "call").and(put).and(send()).then(presence::put_call)).unify()
+        .or(warp::path!("api" / "organisations" / String / "users" / String / "call").and(delete).and(ask()).then(presence::end_call)).unify().boxed();
+
+    let groups = warp::path!("api" / "organisations" / String / "groups").and(get).and(ask()).then(groups::list)
+        .or(warp::path!("api" / "organisations" / String / "groups" / String).and(get).and(ask()).then(groups::show)).unify()
+        .or(warp::path!("api" / "organisations" / String / "groups" / String).and(put).and(send()).then(groups::put)).unify()
+        .or(warp::path!("api" / "organisations" / String / "groups" / String).and(delete).and(ask()).then(groups::remove)).unify()
+        .or(warp::path!("api" / "organisations" / String / "groups" / String / "presence").and(get).and(ask()).then(groups::presence)).unify().boxed();
+
     let unknown = warp::path("api").or(warp::path("ws")).unify().and(call()).and(warp::body::stream()).then(nothing_there).boxed();
     // Everything else is DAV, below `/dav` too.
     let dav = send().then(dispatch::answer).boxed();
 
-    health.or(sockets).unify().or(wazo).unify().or(imports).unify().or(calendars).unify().or(books).unify().or(sharing).unify()
-        .or(alarms).unify().or(conversations).unify().or(clock).unify().or(people).unify().or(unknown).unify().or(dav).unify()
+    health.or(sockets).unify().or(cti).unify().or(wazo).unify().or(imports).unify().or(calendars).unify().or(books).unify()
+        .or(sharing).unify().or(alarms).unify().or(conversations).unify().or(clock).unify().or(people).unify()
+        .or(organisations).unify().or(groups).unify().or(unknown).unify().or(dav).unify()
         .recover(broken)
 }
 

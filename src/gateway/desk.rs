@@ -16,6 +16,7 @@ use crate::domain::notification::{ConversationId, MessageId};
 use crate::domain::refusal::Refusal;
 use crate::gateway::dialect::{Desk, Directory, Readable, Visitor};
 use crate::gateway::hub::Comings;
+use crate::gateway::sight::{Seen, Sight, Target, Unseen};
 use crate::service::Service;
 use crate::service::login::Credentials;
 
@@ -86,6 +87,34 @@ impl Desk for ServiceDesk {
         user: &'a str,
     ) -> BoxFuture<'a, Result<(UserName, u64), Refusal>> {
         Box::pin(self.service.unread_of(caller, organisation, user))
+    }
+
+    fn look<'a>(&'a self, user: &'a UserName, sight: &'a Sight) -> BoxFuture<'a, Result<Seen, Unseen>> {
+        Box::pin(async move {
+            let house = &self.service;
+            let unseen = |missing: Unseen| {
+                move |refusal| match refusal {
+                    Refusal::NotFound => missing,
+                    Refusal::Forbidden => Unseen::Denied,
+                    other => Unseen::Trouble(other),
+                }
+            };
+            let viewer = house.person(user).await.map_err(Unseen::Trouble)?;
+            let organisation = house.organisation(&sight.organisation).await.map_err(unseen(Unseen::Organisation))?.id;
+            // Who is of another organisation learns nothing of who and what is in this one.
+            house.check_insider(&viewer, &organisation).await.map_err(unseen(Unseen::Denied))?;
+            match &sight.target {
+                Target::Person(name) => {
+                    let member = house.member(&organisation, name).await.map_err(unseen(Unseen::Target))?;
+                    Ok(Seen::Person(house.portrait(&member).await.map_err(unseen(Unseen::Target))?))
+                }
+                Target::Group(name) => {
+                    let group = house.group(&organisation, name).await.map_err(unseen(Unseen::Target))?;
+                    house.check_watcher(&viewer, &group).await.map_err(unseen(Unseen::Denied))?;
+                    Ok(Seen::Group(house.group_portrait(&group).await.map_err(unseen(Unseen::Target))?))
+                }
+            }
+        })
     }
 
     fn told<'a>(&'a self, user: &'a UserName, alarms: Vec<(DateTime<Utc>, u64)>) -> BoxFuture<'a, Result<(), Refusal>> {

@@ -17,6 +17,7 @@ use crate::domain::event::{Rang, Topic};
 use crate::domain::notification::{ConversationId, MessageId};
 use crate::domain::refusal::Refusal;
 use crate::domain::sync::Token;
+use crate::gateway::sight::{Seen, Sight, Unseen};
 use crate::service::login::Credentials;
 
 /// A protocol as a pure state machine: each call may push steps, which the session performs in their order.
@@ -109,6 +110,8 @@ pub enum Ask {
     Channel(Address),
     /// Who in that organisation is that, and how much of them is unread? Each is named by an id or a number.
     Unread { organisation: String, user: String },
+    /// How does the presence of this person or group look to the user of this socket?
+    Look(Sight),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,6 +131,9 @@ pub enum Outcome {
         user: UserName,
         unread: u64,
     },
+    /// How what was looked at looks.
+    Sighted(Box<Seen>),
+    Unseen(Unseen),
     Refused(Refusal),
 }
 
@@ -214,6 +220,9 @@ pub trait Desk: Send + Sync {
         organisation: &'a str,
         user: &'a str,
     ) -> BoxFuture<'a, Result<(UserName, u64), Refusal>>;
+
+    /// The presence of a person or a group, as it looks to a user now.
+    fn look<'a>(&'a self, user: &'a UserName, sight: &'a Sight) -> BoxFuture<'a, Result<Seen, Unseen>>;
 
     /// They need not wait any longer.
     fn told<'a>(&'a self, user: &'a UserName, alarms: Vec<(DateTime<Utc>, u64)>) -> BoxFuture<'a, Result<(), Refusal>>;

@@ -269,6 +269,10 @@ async fn put(desk: &dyn Desk, user: &UserName, ask: Ask) -> Outcome {
             Ok((user, unread)) => Outcome::Unread { user, unread },
             Err(refusal) => Outcome::Refused(refusal),
         },
+        Ask::Look(sight) => match desk.look(user, &sight).await {
+            Ok(seen) => Outcome::Sighted(Box::new(seen)),
+            Err(unseen) => Outcome::Unseen(unseen),
+        },
         Ask::See => desk.see(user).await.map_or_else(Outcome::Refused, Outcome::Seen),
         Ask::SignIn(..) | Ask::Bear(_) => Outcome::Refused(Refusal::Unauthenticated),
     }

@@ -30,7 +30,7 @@ use crate::service::ledger::{Ledger, Place, Wanted};
 use crate::service::notifications::title;
 use crate::service::objects::seen_object;
 use crate::service::rung::on_screen;
-use crate::store::{StoreError, keys, objects, rung};
+use crate::store::{StoreError, keys, objects, presence, rung};
 
 /// Alarms that ring in one go; then other pushes have their turn.
 const RING_MAX: usize = 256;
@@ -332,6 +332,7 @@ impl Service {
     /// plans what goes out through channels.
     async fn note_rung(&self, done: Vec<Done>) -> Result<(), Refusal> {
         let (now, offered) = (self.now(), self.settings.sinks.offered);
+        let rings = self.settings.presence.ringing_on_alarm;
         let mut people: BTreeMap<UserName, bool> = BTreeMap::new();
         for Tolled { rung, .. } in done.iter().filter(|done| done.rang).map(|done| &done.tolled) {
             people.entry(rung.user.clone()).or_insert_with(|| self.post_is_full(&rung.user));
@@ -365,6 +366,10 @@ impl Service {
                 let tolled = done.iter().filter(|done| done.rang).map(|done| &done.tolled);
                 for Tolled { rung, .. } in tolled.clone() {
                     rung::write(&mut writes, rung);
+                    // Perhaps a conference that calls.
+                    if rings {
+                        presence::remind(&mut writes, now, &rung.user, stamp.0);
+                    }
                 }
                 let mut ledger = Ledger::open(&wanted, rows.get(people.len() * 2..).unwrap_or_default(), now)?;
                 for (place, alarm) in &places {

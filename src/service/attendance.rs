@@ -12,6 +12,8 @@ use crate::domain::presence::Connection;
 #[derive(Default)]
 pub struct Attendance {
     seen: Mutex<Seen>,
+    /// Held while those who turned are looked at: whoever asks meanwhile waits for the result.
+    pub(crate) serving: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]

@@ -11,7 +11,7 @@ use crate::domain::alarm::State;
 use crate::domain::collection::Source;
 use crate::domain::event::{Event, GroupFace};
 use crate::domain::organisation::{self, Group, Id, Member, Role, Summary};
-use crate::domain::presence::{News, Presence};
+use crate::domain::presence::{Manual, News, Presence};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::service::Service;
@@ -37,6 +37,8 @@ pub struct Wish {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Portrait {
     pub news: News,
+    /// What the person says of themselves.
+    pub manual: Option<Manual>,
     pub stamp: u64,
 }
 
@@ -317,7 +319,7 @@ impl Service {
         self.serve_presence(now).await?;
         let kept = self.store.presence(&member.user).await?;
         let kept = kept.unwrap_or_else(|| Presence::initial(self.settings.presence.require_connection));
-        Ok(Portrait { stamp: kept.changed, news: self.news_of(member, &kept, now) })
+        Ok(Portrait { stamp: kept.changed, news: self.news_of(member, &kept, now), manual: kept.manual })
     }
 
     fn news_of(&self, member: &Member, kept: &Presence, now: DateTime<Utc>) -> News {

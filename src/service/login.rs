@@ -35,9 +35,14 @@ pub const PASSWORD_MAX: usize = 1_024;
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credentials {
     None,
-    Basic { login: String, password: String },
+    Basic {
+        login: String,
+        password: String,
+    },
     Bearer(String),
     Ticket(String),
+    /// Somebody whom the head of the same request has proved already. No request can bring this itself.
+    Proved(UserName),
 }
 
 /// Who signed in, and with which device's password, if it was one's.
@@ -71,6 +76,7 @@ impl std::fmt::Debug for Credentials {
             Credentials::Basic { .. } => "Basic",
             Credentials::Bearer(_) => "Bearer",
             Credentials::Ticket(_) => "Ticket",
+            Credentials::Proved(_) => "Proved",
         })
     }
 }
@@ -200,6 +206,7 @@ impl Service {
             Credentials::Basic { login, password } => self.check_password(login, password).await,
             Credentials::Bearer(token) => Ok(self.check_bearer(token).await?.into()),
             Credentials::Ticket(value) => self.redeem_ticket(value).await,
+            Credentials::Proved(name) => Ok(self.person(name).await?.into()),
         }?;
         self.note_activity(&caller.principal.name);
         Ok(caller)

@@ -57,12 +57,15 @@ impl Service {
         Err(Refusal::Busy { limit: "this person's place keeps changing", retry_seconds: 1 })
     }
 
-    /// The organisation that an id or a number names.
+    /// The organisation that an id or a number names. The default one is always there.
     pub async fn organisation(&self, name: &str) -> Result<Organisation, Refusal> {
-        if let Some(id) = Id::new(name)
-            && let Some(found) = self.store.organisation(&id).await?
-        {
-            return Ok(found);
+        if let Some(id) = Id::new(name) {
+            if let Some(found) = self.store.organisation(&id).await? {
+                return Ok(found);
+            }
+            if id == self.settings.presence.organisation {
+                return self.make_organisation(&id, None, None).await;
+            }
         }
         let numbered = match organisation::number(name) {
             Some(number) => self.store.organisation_numbered(number).await?,
@@ -87,8 +90,15 @@ impl Service {
         };
         match numbered {
             Some(id) => self.store.member(organisation, &id).await?.ok_or(Refusal::NotFound),
+            None if *organisation == self.settings.presence.organisation => self.newcomer_of(organisation, name).await,
             None => Err(Refusal::NotFound),
         }
+    }
+
+    /// Somebody who belongs to the default organisation and was not asked for yet.
+    async fn newcomer_of(&self, organisation: &Id, name: &str) -> Result<Member, Refusal> {
+        let member = self.member_of(&UserName::new(name).ok_or(Refusal::NotFound)?).await?;
+        if member.organisation == *organisation { Ok(member) } else { Err(Refusal::NotFound) }
     }
 
     pub async fn organisations(&self) -> Result<Vec<Organisation>, Refusal> {

@@ -78,6 +78,7 @@ impl Service {
             tokio::task::yield_now().await;
         }
         if self.settings.presence.require_connection {
+            let _turn = self.attendance.serving.lock().await;
             for user in self.attendance.take_turned() {
                 if let Err(refusal) = self.derive_presence(&user, Vec::new(), Word::Nothing, now).await
                     && refusal != Refusal::NotFound

@@ -147,6 +147,11 @@ impl Service {
         Ok(after)
     }
 
+    /// The person of that name.
+    pub async fn person(&self, name: &UserName) -> Result<Principal, Refusal> {
+        self.store.principal(name).await?.ok_or(Refusal::Unauthenticated)
+    }
+
     pub async fn users(&self) -> Result<Vec<Principal>, Refusal> {
         Ok(self.store.principals().await?)
     }

@@ -13,7 +13,7 @@ use crate::service::belfry::Bell;
 use crate::service::ledger::{Ledger, Said, Wanted};
 use crate::service::objects::seen_object;
 use crate::store::journal::{self, Pen};
-use crate::store::{keys, objects, record, rung};
+use crate::store::{keys, objects, presence, record, rung};
 
 /// The longest that an alarm can be put off, in days.
 const SNOOZE_DAYS_MAX: i64 = 366;
@@ -48,7 +48,7 @@ impl Service {
         change: impl Fn(State) -> State + Send + Sync + 'static,
     ) -> Result<(), Refusal> {
         let rows = alarms.iter().map(|(user, at, id)| keys::rung(user, *at, *id)).collect();
-        let now = self.now();
+        let (rings, now) = (self.settings.presence.ringing_on_alarm, self.now());
         self.commit(rows, move |seen, stamp| {
             let mut writes = Vec::new();
             let mut pen = Pen::new(now, stamp.0);
@@ -58,6 +58,9 @@ impl Service {
                 if after != found.state {
                     found.state = after;
                     rung::write(&mut writes, &found);
+                    if rings {
+                        presence::remind(&mut writes, now, &found.user, stamp.0);
+                    }
                     if after == State::Acknowledged {
                         let Rung { user, alarm, state } = found;
                         pen.tell(&mut writes, Event::Answered { user, alarm, state });
@@ -67,6 +70,9 @@ impl Service {
             Ok((writes, ()))
         })
         .await?;
+        if rings {
+            self.nudge_edge(now);
+        }
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use campanile::domain::notification::{ConversationId, MessageId};
 use campanile::domain::refusal::Refusal;
 use campanile::domain::sync::Token;
 use campanile::gateway::dialect::{Desk, Directory, Readable, Visitor};
+use campanile::gateway::sight::{Seen, Sight, Unseen};
 use campanile::service::login::Credentials;
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
@@ -141,7 +142,7 @@ impl Desk for World {
         let name = match credentials {
             Credentials::Basic { login, password } if password == "secret" => Some(login),
             Credentials::Bearer(token) | Credentials::Ticket(token) => Some(token),
-            Credentials::Basic { .. } | Credentials::None => None,
+            Credentials::Basic { .. } | Credentials::Proved(_) | Credentials::None => None,
         };
         let known = name.filter(|name| ["alice", "bob"].contains(&name.as_str())).and_then(|name| UserName::new(name));
         Box::pin(async { known.map(|user| Visitor { user, device: None }).ok_or(Refusal::Unauthenticated) })
@@ -175,6 +176,10 @@ impl Desk for World {
         };
         let unread = |name: &str| self.unread.lock().unwrap().get(name).copied().unwrap_or(0);
         Box::pin(async move { found.map(|name| (UserName::new(name).unwrap(), unread(name))) })
+    }
+
+    fn look<'a>(&'a self, _: &'a UserName, _: &'a Sight) -> BoxFuture<'a, Result<Seen, Unseen>> {
+        panic!("nobody asks for presence here")
     }
 
     fn told<'a>(&'a self, _: &'a UserName, alarms: Vec<(DateTime<Utc>, u64)>) -> BoxFuture<'a, Result<(), Refusal>> {

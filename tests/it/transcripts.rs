@@ -228,9 +228,13 @@ impl Pure {
                     self.world.told(&user, alarms).now_or_never().unwrap().unwrap();
                     Outcome::Noted
                 }
-                Ask::SignIn(..) | Ask::Bear(_) | Ask::See | Ask::Taken(_) | Ask::Channel(_) | Ask::Unread { .. } => {
-                    panic!("Side never asks this")
-                }
+                Ask::SignIn(..)
+                | Ask::Bear(_)
+                | Ask::See
+                | Ask::Look(_)
+                | Ask::Taken(_)
+                | Ask::Channel(_)
+                | Ask::Unread { .. } => panic!("Side never asks this"),
             };
             let it = &mut self.sockets[socket];
             it.asks.pop_front();

@@ -434,6 +434,8 @@ fn resolved(outcome: Outcome) -> Result<Readable, Refusal> {
         | Outcome::Borne(_)
         | Outcome::Seen(_)
         | Outcome::Channel(_)
-        | Outcome::Unread { .. } => Err(Refusal::Fault { id: String::new() }),
+        | Outcome::Unread { .. }
+        | Outcome::Sighted(_)
+        | Outcome::Unseen(_) => Err(Refusal::Fault { id: String::new() }),
     }
 }

@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{self, Message};
 
 /// Long enough for the slowest machine; a test that waits so long has failed.
@@ -139,6 +140,18 @@ impl Socket {
         Ok(Socket { stream: tokio_tungstenite::client_async(url, stream).await?.0 })
     }
 
+    /// A socket at any path, with headers of the test's own.
+    pub async fn open_at(base: &str, path: &str, headers: &[(&str, &str)]) -> Result<Socket, tungstenite::Error> {
+        let stream = TcpStream::connect(base).await?;
+        stream.set_nodelay(true)?;
+        let mut request = format!("ws://{base}{path}").into_client_request()?;
+        for (name, value) in headers {
+            let name = http::HeaderName::from_bytes(name.as_bytes()).expect("a name");
+            request.headers_mut().append(name, value.parse().expect("a value"));
+        }
+        Ok(Socket { stream: tokio_tungstenite::client_async(request, stream).await?.0 })
+    }
+
     /// A socket whose kernel takes little: it soon stalls when its client does not read.
     pub async fn open_narrow(base: &str, ticket: &str) -> Socket {
         let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
@@ -185,6 +198,18 @@ impl Socket {
         loop {
             match self.hear().await {
                 Value::Object(empty) if empty.is_empty() => return heard,
+                message => heard.push(message),
+            }
+        }
+    }
+
+    /// Everything that came before the pong of a CTI ping.
+    pub async fn heard_cti(&mut self) -> Vec<Value> {
+        self.say(r#"{"type":"ping"}"#).await;
+        let mut heard = Vec::new();
+        loop {
+            match self.hear().await {
+                message if message == serde_json::json!({ "type": "pong" }) => return heard,
                 message => heard.push(message),
             }
         }

@@ -27,7 +27,9 @@ impl Drop for Ear {
 }
 
 impl Ear {
-    pub fn open(house: &House) -> Ear {
+    pub async fn open(house: &House) -> Ear {
+        // What was told before is over.
+        house.settle().await;
         let mut seat = house.running().hub.join(None).unwrap();
         seat.listen(Topic::Presence(UserName::new("alice").unwrap()));
         seat.listen(Topic::Group(Id::new("demo").unwrap(), 1));
@@ -85,7 +87,7 @@ async fn the_edges_of_an_event_are_told_once_each() {
     use Status::{Available, Busy};
     let house = House::open().await;
     let http = house.http("alice");
-    let ear = Ear::open(&house);
+    let ear = Ear::open(&house).await;
     let at = |uid: &str| format!("{PLACE}/{uid}.ics");
     assert_eq!(http.put(&at("tea"), &plain_event("tea", "20250115T100000Z")).await.status, 201);
     ear.hears_nothing(&house).await;
@@ -99,7 +101,7 @@ async fn the_edges_of_an_event_are_told_once_each() {
     house.turn("2025-01-15T11:45:00Z").await;
     ear.hears_nothing(&house).await;
     let house = house.reopen("2025-01-15T11:59:59Z").await;
-    let ear = Ear::open(&house);
+    let ear = Ear::open(&house).await;
     house.turn("2025-01-15T12:30:00Z").await;
     ear.hears(&house, Busy, Available, 3).await;
     // Both edges in one turn, in order.
@@ -116,7 +118,7 @@ async fn writes_are_told_where_they_change_something_now() {
     use Status::{Available, Away, Busy, OnCall};
     let house = House::open().await;
     let http = house.http("alice");
-    let ear = Ear::open(&house);
+    let ear = Ear::open(&house).await;
     let now = plain_event("now", "20250115T083000Z");
     let at = format!("{PLACE}/now.ics");
     for lines in ["TRANSP:TRANSPARENT", "STATUS:CANCELLED", "ATTENDEE;PARTSTAT=DECLINED:mailto:alice@campanile.example"]
@@ -157,7 +159,7 @@ async fn another_zone_and_an_earlier_clock_are_another_presence() {
     use Status::{Available, Busy};
     let house = House::open().await;
     let http = house.http("alice");
-    let ear = Ear::open(&house);
+    let ear = Ear::open(&house).await;
     // Floating, from ten to eleven wherever alice is: nine o'clock in UTC is ten in Paris.
     assert_eq!(http.put(&format!("{PLACE}/f.ics"), &plain_event("f", "20250115T100000")).await.status, 201);
     ear.hears_nothing(&house).await;

@@ -1,0 +1,194 @@
+//! `/api/organisations/{org}/groups`: groups, and what one looks like now. Administrators write; members, viewers and administrators read.
+
+use bytes::Buf;
+use chrono::{DateTime, SecondsFormat, Utc};
+use futures_util::Stream;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use warp::reply::Response;
+
+use crate::api::organisations::{id, open, status};
+use crate::api::{House, answer, caller_and_body, parse_json};
+use crate::domain::organisation::Group;
+use crate::domain::presence::{News, Status};
+use crate::domain::refusal::Refusal;
+use crate::http::auth;
+use crate::http::call::{Call, decoded};
+use crate::http::problem;
+use crate::service::groups::{GroupPortrait, Wish};
+use crate::service::organisations::administers;
+
+async fn shape(house: &House, group: &Group) -> Result<Value, Refusal> {
+    let people = house.group_people(group).await?;
+    let named = |members: bool| -> Vec<&str> {
+        let wanted = people.iter().filter(|(_, role)| if members { role.member } else { role.viewer });
+        wanted.map(|(member, _)| member.id.as_str()).collect()
+    };
+    Ok(json!({
+        "id": group.id.as_str(),
+        "numericId": group.number,
+        "organisation": group.organisation.as_str(),
+        "name": group.name,
+        "queue": group.queue,
+        "members": named(true),
+        "viewers": named(false),
+    }))
+}
+
+/// RFC 3339 in UTC with milliseconds, as on the CTI wires.
+pub fn instant(at: &DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+fn portrait_shape(portrait: &GroupPortrait) -> Value {
+    let member = |news: &News| {
+        let mut shape = json!({
+            "userId": news.member.id.as_str(),
+            "displayName": news.member.display_name,
+            "status": news.shown.status.as_str(),
+            "extension": news.member.extension,
+        });
+        if news.shown.status == Status::OnCall {
+            let began = news.shown.call.as_ref().map_or(news.since, |call| call.since);
+            shape["callDuration"] = json!((portrait.at - began).num_seconds().max(0));
+        }
+        shape
+    };
+    let (summary, waiting) = (&portrait.summary, &portrait.waiting);
+    json!({
+        "groupId": portrait.face.id.as_str(),
+        "groupName": portrait.name,
+        "orgId": portrait.face.organisation.as_str(),
+        "timestamp": instant(&portrait.at),
+        "summary": {
+            "totalMembers": summary.total,
+            "available": summary.available,
+            "busy": summary.busy,
+            "onCall": summary.on_call,
+            "away": summary.away,
+            "offline": summary.offline,
+        },
+        "members": portrait.members.iter().map(member).collect::<Vec<_>>(),
+        "queueMetrics": {
+            "callsWaiting": waiting.count,
+            "averageWaitTime": waiting.average,
+            "longestWaitTime": waiting.longest,
+        },
+    })
+}
+
+/// The groups that the caller may see.
+pub async fn list(name: String, house: House, call: Call) -> Response {
+    answer(
+        async {
+            let (caller, organisation) = open(&house, &call, &name).await?;
+            let mut shapes = Vec::new();
+            for group in house.groups(&organisation.id).await? {
+                match house.check_watcher(&caller, &group).await {
+                    Ok(()) => shapes.push(shape(&house, &group).await?),
+                    Err(Refusal::Forbidden) => {}
+                    Err(refusal) => return Err(refusal),
+                }
+            }
+            Ok(problem::json(StatusCode::OK, &Value::Array(shapes)))
+        }
+        .await,
+    )
+}
+
+async fn seen(house: &House, call: &Call, name: &str, group: &str) -> Result<Group, Refusal> {
+    let (caller, organisation) = open(house, call, name).await?;
+    let group = house.group(&organisation.id, &decoded(group).unwrap_or_default()).await?;
+    house.check_watcher(&caller, &group).await?;
+    Ok(group)
+}
+
+pub async fn show(name: String, group: String, house: House, call: Call) -> Response {
+    answer(
+        async {
+            let group = seen(&house, &call, &name, &group).await?;
+            Ok(problem::json(StatusCode::OK, &shape(&house, &group).await?))
+        }
+        .await,
+    )
+}
+
+/// The snapshot that a CTI socket begins with.
+pub async fn presence(name: String, group: String, house: House, call: Call) -> Response {
+    answer(
+        async {
+            let group = seen(&house, &call, &name, &group).await?;
+            Ok(problem::json(StatusCode::OK, &portrait_shape(&house.group_portrait(&group).await?)))
+        }
+        .await,
+    )
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Wanted {
+    name: Option<String>,
+    numeric_id: Option<u64>,
+    members: Option<Vec<Named>>,
+    viewers: Option<Vec<Named>>,
+    queue: Option<bool>,
+}
+
+/// Somebody by id or by number.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Named {
+    Id(String),
+    Number(u64),
+}
+
+fn named(list: Option<Vec<Named>>) -> Option<Vec<String>> {
+    let name = |named| match named {
+        Named::Id(id) => id,
+        Named::Number(number) => number.to_string(),
+    };
+    list.map(|list| list.into_iter().map(name).collect())
+}
+
+pub async fn put<B: Buf>(
+    name: String,
+    group: String,
+    house: House,
+    call: Call,
+    stream: impl Stream<Item = Result<B, warp::Error>>,
+) -> Response {
+    answer(
+        async {
+            let (caller, bytes) = caller_and_body(&house, &call, stream).await?;
+            administers(&caller)?;
+            let wanted: Wanted = if bytes.is_empty() { Wanted::default() } else { parse_json(&bytes)? };
+            let organisation = house.organisation(&decoded(&name).unwrap_or_default()).await?.id;
+            let id = id(&group)?;
+            let created = matches!(house.group(&organisation, id.as_str()).await, Err(Refusal::NotFound));
+            let wish = Wish {
+                name: wanted.name,
+                number: wanted.numeric_id,
+                members: named(wanted.members),
+                viewers: named(wanted.viewers),
+                queue: wanted.queue,
+            };
+            let made = house.put_group(&organisation, &id, wish).await?;
+            Ok(problem::json(status(created), &shape(&house, &made).await?))
+        }
+        .await,
+    )
+}
+
+pub async fn remove(name: String, group: String, house: House, call: Call) -> Response {
+    answer(
+        async {
+            administers(&auth::caller(&house, &call).await?)?;
+            let organisation = house.organisation(&decoded(&name).unwrap_or_default()).await?.id;
+            let group = house.group(&organisation, &decoded(&group).unwrap_or_default()).await?;
+            house.remove_group(&organisation, &group.id).await?;
+            Ok(problem::empty(StatusCode::NO_CONTENT))
+        }
+        .await,
+    )
+}
