@@ -129,15 +129,7 @@ pub struct Socket {
 
 impl Socket {
     pub async fn open(base: &str, ticket: &str) -> Result<Socket, tungstenite::Error> {
-        Socket::at(base, &format!("/ws?ticket={ticket}")).await
-    }
-
-    /// A socket at some path and query.
-    pub async fn at(base: &str, target: &str) -> Result<Socket, tungstenite::Error> {
-        let stream = TcpStream::connect(base).await?;
-        stream.set_nodelay(true)?;
-        let url = format!("ws://{base}{target}");
-        Ok(Socket { stream: tokio_tungstenite::client_async(url, stream).await?.0 })
+        Socket::open_at(base, &format!("/ws?ticket={ticket}"), &[]).await
     }
 
     /// A socket at any path, with headers of the test's own.

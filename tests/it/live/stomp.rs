@@ -19,7 +19,7 @@ const UNREAD: &str = "/queue/unread-count/update";
 type Door<'a> = (String, Vec<(&'a str, &'a str)>, Option<&'a str>);
 
 /// A socket that speaks text of any kind.
-struct Talk {
+pub struct Talk {
     stream: WebSocketStream<TcpStream>,
     /// The sub-protocol that the service chose.
     protocol: Option<String>,
@@ -40,7 +40,7 @@ impl Talk {
     }
 
     /// Opened, and connected as somebody who knows their password.
-    async fn connect(house: &House, path: &str, user: &str) -> Talk {
+    pub async fn connect(house: &House, path: &str, user: &str) -> Talk {
         let mut talk = Talk::open(house, path, &[]).await.expect("it opens");
         talk.say(&format!("CONNECT\naccept-version:1.2\nlogin:{user}\npasscode:{user}\n\n\0")).await;
         let welcome = talk.hear().await;
@@ -51,12 +51,12 @@ impl Talk {
         talk
     }
 
-    async fn say(&mut self, text: &str) {
+    pub async fn say(&mut self, text: &str) {
         self.stream.send(Message::text(text)).await.expect("the socket takes it");
     }
 
     /// The next text, or `close` and its code.
-    async fn hear(&mut self) -> String {
+    pub async fn hear(&mut self) -> String {
         loop {
             match pace::within(PATIENCE, self.stream.next()).await.expect("a message in time") {
                 Some(Ok(Message::Text(text))) if text.as_str() != "\n" => return text.to_string(),
@@ -69,7 +69,7 @@ impl Talk {
         }
     }
 
-    async fn subscribe(&mut self, id: &str, destination: &str) {
+    pub async fn subscribe(&mut self, id: &str, destination: &str) {
         self.say(&format!("SUBSCRIBE\nid:{id}\ndestination:{destination}\nreceipt:{id}\n\n\0")).await;
         assert_eq!(self.hear().await, format!("RECEIPT\nreceipt-id:{id}\n\n\0"));
     }

@@ -77,7 +77,8 @@ async fn the_main_listener_takes_wazo_clients_too() {
     let house = House::open().await;
     let token = house.bearer("alice", json!({})).await;
     for path in ["/api/websocketd/", "/api/websocketd"] {
-        let mut socket = Socket::at(house.base(), &format!("{path}?token={token}&version=2")).await.expect("it opens");
+        let mut socket =
+            Socket::open_at(house.base(), &format!("{path}?token={token}&version=2"), &[]).await.expect("it opens");
         assert_eq!(socket.hear().await["op"], "init", "{path}");
     }
     assert_eq!(house.anonymous().get("/api/websocketd/").await.status, 426);
