@@ -202,7 +202,6 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
     if !service.clock_is_manual() {
         jobs.push(tokio::spawn(jobs::sweep::run(service.clone(), schedule)));
     }
-    let desk = Arc::new(ServiceDesk::new(service.clone()));
     let door = Arc::new(Door {
         hub: hub.clone(),
         desk: desk.clone(),
