@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::domain::address::{Address, Kind as Place};
 use crate::domain::alarm::Action;
-use crate::domain::event::Rang;
+use crate::domain::event::{Invitation, Rang};
 
 /// A calendar or an address book as one person sees it. The same path has the same number for ever: UUIDv5 of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -386,7 +386,29 @@ pub struct Standing {
     pub attendees: Vec<(u64, Answer)>,
 }
 
+impl Standing {
+    /// Somebody else asks the owner, who has not answered.
+    fn asks(&self) -> bool {
+        !self.own && self.answer == Some(Answer::NeedsAction)
+    }
+
+    /// One of those whom the owner asked has answered, or answered otherwise, since `before`.
+    fn answered_since(&self, before: &Standing) -> bool {
+        let answered = |said: &&(u64, Answer)| said.1 != Answer::NeedsAction;
+        self.own && self.attendees.iter().filter(answered).any(|said| !before.attendees.contains(said))
+    }
+}
+
 impl Invited {
+    /// What a write means to the owner of the calendar in a word, given what stood there before.
+    pub fn news(&self, before: Option<&Standing>) -> Option<Invitation> {
+        let now = self.standing();
+        if now.asks() && !before.is_some_and(Standing::asks) {
+            return Some(Invitation::Received);
+        }
+        before.is_some_and(|before| now.answered_since(before)).then_some(Invitation::Replied)
+    }
+
     pub fn standing(&self) -> Standing {
         let followed = self.attendees.iter().take(ATTENDEES_MAX);
         Standing {

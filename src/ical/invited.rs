@@ -81,6 +81,7 @@ fn significant(block: &Block, take: &mut impl FnMut(&str)) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::event::Invitation;
     use crate::ical::lines::Limits;
 
     fn object(lines: &str) -> CalendarObject {
@@ -92,6 +93,40 @@ mod tests {
 
     fn read(lines: &str) -> Option<Invited> {
         invited(&object(lines), "alice@example.org", Tz::UTC)
+    }
+
+    #[test]
+    fn being_asked_and_being_answered_are_news_once() {
+        const OLGA: &str = "ORGANIZER:mailto:olga@example.org\n";
+        const MINE: &str = "ORGANIZER:MAILTO:Alice@Example.org\n";
+        let of = |organizer: &str, attendee: &str| read(&format!("{organizer}{attendee}")).expect("an organizer");
+        let received = Some(Invitation::Received);
+        let rows = [
+            (OLGA, "ATTENDEE:mailto:alice@example.org", received),
+            (OLGA, "ATTENDEE;PARTSTAT=needs-action:mailto:ALICE@example.org", received),
+            (OLGA, "ATTENDEE;EMAIL=alice@example.org:urn:uuid:1", received),
+            (OLGA, "ATTENDEE;PARTSTAT=ACCEPTED:mailto:alice@example.org", None),
+            (OLGA, "ATTENDEE:mailto:other@example.org", None),
+            (MINE, "ATTENDEE:mailto:alice@example.org", None),
+            (MINE, "ATTENDEE;PARTSTAT=DECLINED:mailto:olga@example.org", None),
+        ];
+        for (organizer, attendee, news) in rows {
+            let invited = of(organizer, attendee);
+            assert_eq!(invited.news(None), news, "{organizer}{attendee}");
+            assert_eq!(invited.news(Some(&invited.standing())), None, "{organizer}{attendee}");
+        }
+        let said = |answer: &str| of(MINE, &format!("ATTENDEE;PARTSTAT={answer}:mailto:olga@example.org"));
+        let (open, accepted, declined) = (said("NEEDS-ACTION"), said("ACCEPTED"), said("DECLINED"));
+        for (before, after, news) in [
+            (&open, &accepted, Some(Invitation::Replied)),
+            (&declined, &accepted, Some(Invitation::Replied)),
+            (&accepted, &accepted, None),
+            (&accepted, &open, None),
+        ] {
+            assert_eq!(after.news(Some(&before.standing())), news, "{before:?} {after:?}");
+        }
+        let answered = of(OLGA, "ATTENDEE;PARTSTAT=ACCEPTED:mailto:alice@example.org");
+        assert_eq!(of(OLGA, "ATTENDEE:mailto:alice@example.org").news(Some(&answered.standing())), received);
     }
 
     #[test]

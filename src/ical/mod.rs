@@ -10,7 +10,6 @@ pub mod edit;
 pub mod excerpt;
 pub mod filter;
 pub mod freebusy;
-pub mod invitation;
 pub mod invited;
 pub mod lines;
 pub mod object;

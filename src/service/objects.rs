@@ -12,7 +12,7 @@ use crate::domain::access::{Right, right_of};
 use crate::domain::address::{Kind, ObjectAddress, UserName};
 use crate::domain::collection::Collection;
 use crate::domain::dead::Holder;
-use crate::domain::event::{Deed, Event, Invitation, ObjectChange};
+use crate::domain::event::{Deed, Event, ObjectChange};
 use crate::domain::notification::Invited;
 use crate::domain::object::{Armed, Body, BodyId, Component, Etag, Precondition, Record, Span, Stands};
 use crate::domain::presence::Standing;
@@ -21,7 +21,6 @@ use crate::domain::refusal::{Fault, Refusal};
 use crate::domain::sync::{Change, Token};
 use crate::ical::acknowledge;
 use crate::ical::block::Block;
-use crate::ical::invitation::Invitations;
 use crate::ical::invited;
 use crate::ical::lines::Limits;
 use crate::ical::object::CalendarObject;
@@ -56,7 +55,6 @@ pub struct Prepared {
     pub summary: String,
     /// CLASS is PRIVATE or CONFIDENTIAL.
     pub private: bool,
-    pub invitations: Invitations,
     /// Whether it names an organizer, so that it has a schedule tag.
     pub scheduled: bool,
     /// Who was invited by whom, seen by the calendar's owner.
@@ -76,9 +74,6 @@ pub(crate) struct Beside {
     pub kept: Vec<Armed>,
     /// The record for which all this was worked out; any other refuses the write, so that it is worked out anew.
     pub stands: Option<Record>,
-    /// The tag of the text beside which something was found to be new about an invitation, and what it is.
-    pub compared: Option<Etag>,
-    pub invitation: Option<Invitation>,
 }
 
 /// What a write did.
@@ -142,13 +137,12 @@ impl Service {
         // The zone is read before the alarms are planned in it, so a change that comes between is seen.
         let owner = self.store.principal(source.address.user()).await?;
         let prepared = self.prepare(source, bytes.clone(), now).await?;
-        let (compared, invitation) = self.invitation(source, address.name(), &prepared, owner.as_ref()).await?;
         let turned = match &prepared.answers {
             Some(after) => self.answered(source, address.name(), after, &[], None).await?,
             None => Vec::new(),
         };
         let zone = owner.and_then(|owner| owner.timezone);
-        let beside = Beside { turned, compared, invitation, ..Beside::default() };
+        let beside = Beside { turned, ..Beside::default() };
         self.write_object(user, address.name(), source, zone, prepared, precondition.clone(), beside).await
     }
 
@@ -195,12 +189,7 @@ impl Service {
                 if !stands || zones != zones_of(&head, seen.get(3))? {
                     return Ok((Vec::new(), None));
                 }
-                // What is new about an invitation was found beside a text that stands no more.
-                if prepared.invitations.matters()
-                    && before.as_ref().map(|before| &before.etag) != beside.compared.as_ref()
-                {
-                    return Ok((Vec::new(), None));
-                }
+                // What is new about an invitation is so beside what was last seen of it.
                 let standing = seen.get(4).and_then(Option::as_ref).map(|row| record::standing(row)).transpose()?;
                 if prepared.invited.is_some() && standing != concern.standing {
                     return Ok((Vec::new(), None));
@@ -222,7 +211,8 @@ impl Service {
                 let Record { etag, schedule_tag, .. } = laid;
                 let mut pen = Pen::new(now, stamp.0);
                 answers::turn(&mut writes, &mut pen, &beside.turned, seen.get(5..).unwrap_or_default())?;
-                let change = ObjectChange { invitation: beside.invitation, ..prepared.change(&name, created) };
+                let invitation = prepared.invited.as_ref().and_then(|invited| invited.news(standing.as_ref()));
+                let change = ObjectChange { invitation, ..prepared.change(&name, created) };
                 let token = seal(&mut pen, &mut writes, head, [change].into(), stamp);
                 Ok((writes, Some((Written { created, etag, schedule_tag, token }, turns))))
             })
@@ -285,29 +275,6 @@ impl Service {
         Ok(token)
     }
 
-    /// What a text means for the owner that the one before it did not, and the tag of that one.
-    async fn invitation(
-        &self,
-        source: &Collection,
-        name: &str,
-        prepared: &Prepared,
-        owner: Option<&Principal>,
-    ) -> Result<(Option<Etag>, Option<Invitation>), Refusal> {
-        if !prepared.invitations.matters() {
-            return Ok((None, None));
-        }
-        let found = self.store.object_with_body(source.id, name).await?;
-        let before = found.as_ref().and_then(|(_, bytes)| CalendarObject::read(bytes, &self.line_limits()).ok());
-        let email = owner.map(|owner| owner.email.as_str()).unwrap_or_default();
-        let stood = before.map(|object| Invitations::of(&object, email));
-        let invitation = match &stood {
-            None => prepared.invitations.asked.then_some(Invitation::Received),
-            Some(stood) if prepared.invitations.asked && !stood.asked => Some(Invitation::Received),
-            Some(stood) => prepared.invitations.answered_since(stood).then_some(Invitation::Replied),
-        };
-        Ok((found.map(|(record, _)| record.etag), invitation))
-    }
-
     /// Reads what came and derives what is kept beside it. Alarms are planned from `now` on.
     pub(crate) async fn prepare(
         &self,
@@ -366,7 +333,6 @@ fn prepare(
             let span = object.span(ringing.zone);
             let private = object.components().any(is_private);
             let summary = cut(object.summary());
-            let invitations = Invitations::of(&object, &ringing.policy.user_email);
             let scheduled = object.components().any(|block| block.value("ORGANIZER").is_some());
             let invited = invited::invited(&object, &ringing.policy.user_email, ringing.zone);
             let standing = ringing.standing(&object, now);
@@ -380,7 +346,6 @@ fn prepare(
                 due,
                 summary,
                 private,
-                invitations,
                 invited,
                 scheduled,
                 bytes,
@@ -401,7 +366,6 @@ fn prepare(
                 due: None,
                 summary: cut(&card.name()),
                 private: is_private(card.root()),
-                invitations: Invitations::default(),
                 invited: None,
                 scheduled: false,
                 bytes,
