@@ -233,7 +233,7 @@ impl Service {
         let (_, import) = self
             .commit(reads, move |seen, stamp: Stamp| {
                 let current = match seen.first() {
-                    Some(Some(bytes)) => record::import(bytes)?,
+                    Some(Some(bytes)) => record::imports::import(bytes)?,
                     _ => return Err(Refusal::NotFound),
                 };
                 if current.cursor != asked.cursor {
@@ -350,7 +350,7 @@ impl Service {
         reads.extend(wanted.reads());
         self.commit(reads, move |seen, stamp| {
             let mut ended = match seen.first() {
-                Some(Some(bytes)) => record::import(bytes)?,
+                Some(Some(bytes)) => record::imports::import(bytes)?,
                 _ => return Err(Refusal::NotFound),
             };
             if ended.status.ended() {

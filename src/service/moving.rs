@@ -136,7 +136,8 @@ impl Service {
                 let holder = seen.get(4).filter(|row| !(within && way == Way::Move && holds(row, &current.name)));
                 check_uid(&to, &prepared.uid, &name, before.as_ref(), holder)?;
                 check_component(&to, prepared.component)?;
-                let owner = seen.get(5).and_then(Option::as_ref).map(|row| record::principal(row)).transpose()?;
+                let owner =
+                    seen.get(5).and_then(Option::as_ref).map(|row| record::people::principal(row)).transpose()?;
                 let zones_now = (to.timezone.clone(), owner.and_then(|owner| owner.timezone));
                 if current.body != found.body || current.dead != found.dead || zones_now != zones {
                     return Ok((Vec::new(), None));

@@ -190,7 +190,8 @@ impl Service {
                     return Ok((Vec::new(), None));
                 }
                 // What is new about an invitation is so beside what was last seen of it.
-                let standing = seen.get(4).and_then(Option::as_ref).map(|row| record::standing(row)).transpose()?;
+                let standing =
+                    seen.get(4).and_then(Option::as_ref).map(|row| record::notifications::standing(row)).transpose()?;
                 if prepared.invited.is_some() && standing != concern.standing {
                     return Ok((Vec::new(), None));
                 }
@@ -431,13 +432,13 @@ pub(crate) fn zones_of(
     head: &Collection,
     owner: Option<&Option<Bytes>>,
 ) -> Result<(Option<String>, Option<String>), Refusal> {
-    let owner = owner.and_then(Option::as_ref).map(|row| record::principal(row)).transpose()?;
+    let owner = owner.and_then(Option::as_ref).map(|row| record::people::principal(row)).transpose()?;
     Ok((head.timezone.clone(), owner.and_then(|owner| owner.timezone)))
 }
 
 /// Reads an object row that a decision was handed.
 pub(crate) fn seen_object(row: Option<&Option<Bytes>>) -> Result<Option<Record>, Refusal> {
-    Ok(row.and_then(Option::as_ref).map(|bytes| record::object(bytes)).transpose()?)
+    Ok(row.and_then(Option::as_ref).map(|bytes| record::objects::object(bytes)).transpose()?)
 }
 
 /// RFC 4791 5.3.2.1 `no-uid-conflict`: a UID has one place in a collection, and a place keeps its UID.
