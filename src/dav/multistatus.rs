@@ -305,6 +305,7 @@ mod tests {
             due: None,
             armed: Vec::new(),
             stands: crate::domain::object::Stands::default(),
+            private: Some(false),
         }
     }
 

@@ -70,6 +70,8 @@ impl Scene {
             },
             (_, Subject::Principal) => return self.of_principal(xml, property),
             (_, Subject::Collection(view)) => return self.of_collection(xml, property, view),
+            // How long it is as its owner sees it is nobody else's business.
+            (Property::ContentLength, Subject::Object(view, record)) if view.veils(record) => return false,
             (_, Subject::Object(_, record)) => return of_object(xml, property, record),
             (_, Subject::Root | Subject::Principals | Subject::Homes(_) | Subject::Home(_)) => return false,
         }

@@ -12,6 +12,7 @@ pub mod filter;
 pub mod freebusy;
 pub mod invited;
 pub mod lines;
+pub mod mask;
 pub mod object;
 pub mod recur;
 pub mod scan;

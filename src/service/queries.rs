@@ -103,7 +103,7 @@ impl Service {
         let Some(excerpt) = excerpt else {
             return Ok(Named { found: records.into_iter().map(|record| record.map(bare)).collect(), over: false });
         };
-        let fetched = self.fetch(source, records.iter().flatten().cloned().collect()).await?;
+        let fetched = self.fetch_for(view, records.iter().flatten().cloned().collect()).await?;
         let found = if excerpt.is_whole() {
             let whole = |fetched: Fetched| {
                 let text = match fetched.body {
@@ -157,7 +157,7 @@ impl Query {
                 let found = page.into_iter().map(|record| Found { record, text: None }).collect();
                 return Ok(Some(Page { found, over: false }));
             }
-            let fetched = service.fetch(&self.view.source, page).await?;
+            let fetched = service.fetch_for(&self.view, page).await?;
             let mut task = self.task.copy();
             let (task, page) = service
                 .look(&self.view.source, fetched, move |objects| {
