@@ -29,6 +29,7 @@ pub mod notifications;
 pub mod objects;
 pub mod occurrences;
 pub mod organisations;
+pub mod people;
 pub mod planned;
 pub mod post;
 pub mod presence;
