@@ -147,7 +147,6 @@ pub fn hash(password: &str, salt: [u8; 16]) -> Option<String> {
     Argon2::default().hash_password_with_salt(password.as_bytes(), &salt).ok().map(|hash| hash.to_string())
 }
 
-/// Whether a hash of that form, with whatever parameters it names, is this password's.
 /// The network that an address stands in: what one subscriber is given, /24 of IPv4 and /64 of IPv6.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -156,6 +155,7 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
+/// Whether a hash of that form, with whatever parameters it names, is this password's.
 pub(crate) fn verify(password: &str, hash: &str) -> bool {
     PasswordHash::new(hash).is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
 }
