@@ -22,6 +22,7 @@ pub mod groups;
 pub mod htpasswd;
 pub mod imports;
 pub mod issuer;
+pub mod jwt;
 pub mod ledger;
 pub mod login;
 pub mod moving;
@@ -43,6 +44,7 @@ pub mod rung;
 pub mod settings;
 pub mod sharing;
 pub mod shelf;
+pub mod signatures;
 pub mod statuses;
 pub mod stock;
 pub mod sweep;
@@ -66,6 +68,7 @@ use crate::service::attendance::Attendance;
 use crate::service::belfry::Belfry;
 use crate::service::directory::Directory;
 use crate::service::issuer::Elsewhere;
+use crate::service::jwt::Trust;
 use crate::service::login::Doorkeeper;
 use crate::service::post::Post;
 use crate::service::rate::Rate;
@@ -92,6 +95,7 @@ pub struct Service {
     doorkeeper: Doorkeeper,
     directory: Arc<Directory>,
     elsewhere: OnceLock<Elsewhere>,
+    trust: OnceLock<Trust>,
     shelves: Arc<Shelves>,
     nudges: Arc<Nudges>,
     turning: tokio::sync::Mutex<()>,
@@ -136,6 +140,7 @@ impl Service {
             doorkeeper,
             directory,
             elsewhere: OnceLock::new(),
+            trust: OnceLock::new(),
             shelves,
             nudges: Arc::default(),
             turning: tokio::sync::Mutex::new(()),

@@ -56,6 +56,8 @@ const PLACES: &[(&str, &[&str])] = &[
     ("prometheus_client::", &["metrics.rs"]),
     ("crate::metrics", &["app.rs"]),
     ("clap::", &["cli/"]),
+    ("jsonwebtoken::", &["service/jwt.rs", "service/signatures.rs"]),
+    ("ring::", &["service/signatures.rs", "http/tls.rs"]),
     ("serde_json::", &["api/", "gateway/", "http/", "cli/", "sinks/webhook.rs", "sinks/wazo_auth.rs"]),
     ("lettre::", &["sinks/mail.rs"]),
     ("tokio_rustls::", &["sinks/", "http/tls.rs"]),

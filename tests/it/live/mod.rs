@@ -16,6 +16,7 @@ mod first_bell;
 mod hostile;
 mod htpasswd;
 mod imports;
+mod jwt;
 mod listing;
 mod login;
 mod metrics;
