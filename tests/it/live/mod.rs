@@ -27,6 +27,7 @@ mod page;
 pub mod presence;
 mod program;
 mod proxy;
+mod queues;
 mod sharing;
 pub mod stomp;
 mod tickets;
