@@ -8,6 +8,7 @@ pub mod attendance;
 pub mod bearers;
 pub mod belfry;
 pub mod busy;
+pub mod carrying;
 pub mod channels;
 pub mod clock;
 pub mod collections;

@@ -5,6 +5,7 @@ pub mod client;
 mod alarms;
 mod answers;
 mod app_passwords;
+mod carrying;
 mod clock;
 mod cors;
 mod cti;
