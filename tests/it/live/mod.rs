@@ -30,6 +30,7 @@ mod program;
 mod proxy;
 mod queues;
 mod sharing;
+mod split;
 pub mod stomp;
 mod tickets;
 pub mod wazo;
