@@ -8,6 +8,7 @@ pub mod attendance;
 pub mod bearers;
 pub mod belfry;
 pub mod busy;
+pub mod carrying;
 pub mod channels;
 pub mod clock;
 pub mod collections;
@@ -37,6 +38,7 @@ pub mod principals;
 pub mod properties;
 pub mod publish;
 pub mod queries;
+pub mod queues;
 pub mod rate;
 pub mod relay;
 pub mod replan;
@@ -71,6 +73,7 @@ use crate::service::issuer::Elsewhere;
 use crate::service::jwt::Trust;
 use crate::service::login::Doorkeeper;
 use crate::service::post::Post;
+use crate::service::queues::Queues;
 use crate::service::rate::Rate;
 use crate::service::relay::Relay;
 use crate::service::settings::Settings;
@@ -94,6 +97,7 @@ pub struct Service {
     mails: Rate,
     doorkeeper: Doorkeeper,
     directory: Arc<Directory>,
+    queues: Queues,
     elsewhere: OnceLock<Elsewhere>,
     trust: OnceLock<Trust>,
     shelves: Arc<Shelves>,
@@ -139,6 +143,7 @@ impl Service {
             mails,
             doorkeeper,
             directory,
+            queues: Queues::default(),
             elsewhere: OnceLock::new(),
             trust: OnceLock::new(),
             shelves,

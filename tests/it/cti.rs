@@ -15,7 +15,7 @@ use campanile::bus::{Flight, Listener, Notice};
 use campanile::domain::address::{Address, UserName};
 use campanile::domain::bearer::{Bearing, Hold};
 use campanile::domain::collection::CollectionId;
-use campanile::domain::event::{Event, GroupFace, Rang, Sockets, Topic};
+use campanile::domain::event::{Event, GroupChange, GroupFace, Rang, Sockets, Topic};
 use campanile::domain::notification::{ConversationId, MessageId};
 use campanile::domain::organisation::{Id, Member, Summary};
 use campanile::domain::presence::{Call, Direction, Line, News, Readers, Shown, Status, Title};
@@ -215,7 +215,7 @@ impl Town {
                 let stamp = stamp.parse().ok()?;
                 let (group, known) = state.group.as_mut()?;
                 *known = stamp;
-                vec![(Event::GroupChanged { group: group.clone() }, stamp)]
+                vec![(Event::GroupChanged { group: group.clone(), what: GroupChange::Itself }, stamp)]
             }
             ["signed-out", user] => {
                 vec![(Event::SignedOut { user: UserName::new(user)?, whose: Sockets::All }, 1)]

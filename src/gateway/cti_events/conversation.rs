@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 
 use crate::bus::{Face, Notice};
 use crate::domain::address::UserName;
-use crate::domain::event::{Event, Topic};
+use crate::domain::event::{Event, GroupChange, Topic};
 use crate::domain::organisation::Id;
 use crate::domain::refusal::Refusal;
 use crate::gateway::cti::conversation::{HELD_MAX, SILENT, SLOW, UNAUTHORIZED};
@@ -234,7 +234,9 @@ impl CtiEvents {
                     steps.push(Step::Say(Outgoing::news(frame, notice)));
                 }
             }
-            Event::GroupChanged { .. } => subscription.stale = true,
+            Event::GroupChanged { what: GroupChange::Itself, .. } => subscription.stale = true,
+            // This wire has no word for queues.
+            Event::GroupChanged { what: GroupChange::Queue, .. } => {}
             Event::Changed { .. }
             | Event::RightsChanged { .. }
             | Event::ListChanged { .. }
