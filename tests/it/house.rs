@@ -56,6 +56,8 @@ const PLACES: &[(&str, &[&str])] = &[
     ("prometheus_client::", &["metrics.rs"]),
     ("crate::metrics", &["app.rs"]),
     ("clap::", &["cli/"]),
+    ("jsonwebtoken::", &["service/jwt.rs", "service/signatures.rs"]),
+    ("ring::", &["service/signatures.rs", "http/tls.rs"]),
     ("serde_json::", &["api/", "gateway/", "http/", "cli/", "sinks/webhook.rs", "sinks/wazo_auth.rs", "ical/jcal/"]),
     // jCal is a form of the text: read and written beside it, named by the face that speaks it and by no use case.
     ("crate::ical::jcal", &["api/sabre/", "ical/jcal/"]),
