@@ -146,7 +146,11 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
         .or(warp::path!("api" / "organisations" / String / "groups" / String).and(get).and(ask()).then(groups::show)).unify()
         .or(warp::path!("api" / "organisations" / String / "groups" / String).and(put).and(send()).then(groups::put)).unify()
         .or(warp::path!("api" / "organisations" / String / "groups" / String).and(delete).and(ask()).then(groups::remove)).unify()
-        .or(warp::path!("api" / "organisations" / String / "groups" / String / "presence").and(get).and(ask()).then(groups::presence)).unify().boxed();
+        .or(warp::path!("api" / "organisations" / String / "groups" / String / "presence").and(get).and(ask()).then(groups::presence)).unify()
+        .or(warp::path!("api" / "groups").and(get).and(ask()).then(groups::list_own)).unify()
+        .or(warp::path!("api" / "groups").and(post).and(send()).then(groups::make_own)).unify()
+        .or(warp::path!("api" / "groups" / String).and(get).and(ask()).then(groups::show_own)).unify()
+        .or(warp::path!("api" / "groups" / String).and(delete).and(ask()).then(groups::remove_own)).unify().boxed();
 
     let unknown = warp::path("api").or(warp::path("ws")).unify().and(call()).and(warp::body::stream()).then(nothing_there).boxed();
     // Everything else is DAV, below `/dav` too, or the JSON that is spoken at the same places.

@@ -63,6 +63,8 @@ pub const TEMPLATES: &[&str] = &[
     "/api/organisations/{org}/groups",
     "/api/organisations/{org}/groups/{id}",
     "/api/organisations/{org}/groups/{id}/presence",
+    "/api/groups",
+    "/api/groups/{id}",
     "/api/websocketd",
     "/api/bus/events",
     "/api/auth/0.1/token/{token}",

@@ -42,7 +42,8 @@ fn shape(ask: &Ask, view: &View, count: bool) -> Value {
         Source::Own => {}
         Source::Delegated(..) => shape["openpaas:source"] = json!(link(&view.source.address)),
         Source::Subscribed(..) => {
-            let source = View { shown: view.source.clone(), source: view.source.clone(), right: view.right };
+            let mut source = view.clone();
+            source.shown = view.source.clone();
             shape["openpaas:source"] = plain(ask, &source);
         }
     }

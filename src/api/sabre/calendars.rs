@@ -122,7 +122,8 @@ pub async fn shape(ask: &Ask, view: &View, with_rights: bool) -> Result<Value, R
             shape["calendarserver:delegatedsource"] = json!(format!("{}.json", href(&view.source.address, None)));
         }
         Source::Subscribed(..) => {
-            let source = View { shown: view.source.clone(), source: view.source.clone(), right: view.right };
+            let mut source = view.clone();
+            source.shown = view.source.clone();
             shape["calendarserver:source"] = plain(ask, &source, true).await?;
         }
     }

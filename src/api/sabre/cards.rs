@@ -35,7 +35,9 @@ pub async fn list(ask: &Ask, at: &Address) -> Result<Response, Wrong> {
         (None, None) => offset.saturating_add(limit).saturating_add(1),
         _ => usize::MAX,
     };
-    let (mut found, mut after): (Vec<(String, Arc<str>)>, Option<Arc<str>>) = (Vec::new(), None);
+    // Names of contacts, and of their objects.
+    let mut found: Vec<(String, Arc<str>)> = Vec::new();
+    let mut after: Option<Arc<str>> = None;
     while found.len() < enough {
         let page = ask.house.contacts(&ask.caller, at, &search, after.as_deref(), AT_ONCE).await?;
         found.extend(page.list.into_iter().map(|contact| (contact.name, contact.object)));

@@ -177,3 +177,165 @@ async fn conversations_go_as_written() {
         run(&name, &std::fs::read_to_string(&path).expect("a text")).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_much_is_refused() {
+    let settings = [
+        ("reports.hrefs", "2"),
+        ("reports.instances", "3"),
+        ("limits.object_bytes", "2000"),
+        ("limits.collections_per_home", "4"),
+    ];
+    let house = House::open_with(&settings).await;
+    let alice = house.http("alice");
+    let at = "/dav/calendars/alice/default";
+    let daily = r#"["vcalendar",[],[["vevent",[["uid",{},"text","d"],["dtstart",{},"date-time","2025-01-01T09:00:00Z"],["rrule",{},"recur",{"freq":"DAILY"}]],[]]]]"#;
+    assert_eq!(alice.put(&format!("{at}/d.ics"), daily).await.status, 201);
+    let question =
+        |paths: usize| format!("{{\"eventPaths\":[{}]}}", vec!["\"/calendars/alice/default/d.ics\""; paths].join(","));
+    let many = format!("[{}]", vec!["\"x\""; 200].join(","));
+    let text = |bytes: usize| {
+        daily.replace("\"d\"]", &format!("\"d\"],[\"comment\",{{}},\"text\",\"{}\"]", "x".repeat(bytes)))
+    };
+    let json = [("accept", "application/json"), ("content-type", "text/plain")];
+    for (method, path, body, status) in [
+        ("REPORT", "/dav/calendars.json", question(2), 207),
+        ("REPORT", "/dav/calendars.json", question(3), 422),
+        (
+            "REPORT",
+            &format!("{at}.json"),
+            r#"{"match":{"start":"20250101T000000","end":"20250104T000000"}}"#.to_owned(),
+            200,
+        ),
+        (
+            "REPORT",
+            &format!("{at}.json"),
+            r#"{"match":{"start":"20250101T000000","end":"20250105T000000"}}"#.to_owned(),
+            422,
+        ),
+        (
+            "REPORT",
+            &format!("{at}/d.ics"),
+            r#"{"match":{"start":"20250101T000000","end":"20250105T000000"}}"#.to_owned(),
+            422,
+        ),
+        (
+            "POST",
+            "/dav/calendars/freebusy",
+            r#"{"start":"20250101T000000","end":"20250105T000000","users":["alice"]}"#.to_owned(),
+            422,
+        ),
+        (
+            "POST",
+            "/dav/calendars/freebusy",
+            format!(r#"{{"start":"20250101T000000","end":"20250105T000000","users":{many}}}"#),
+            422,
+        ),
+        (
+            "POST",
+            "/dav/query.json",
+            format!(
+                r#"{{"scope":{{"calendars":{many}}},"match":{{"start":"20250101T000000","end":"20250102T000000"}}}}"#
+            ),
+            422,
+        ),
+        ("PUT", &format!("{at}/d.ics"), text(1_000), 204),
+        ("PUT", &format!("{at}/d.ics"), text(1_900), 413),
+        ("PUT", &format!("{at}/d.ics"), text(5_000), 413),
+        ("REPORT", &format!("{at}.json"), "x".repeat(2_000_000), 413),
+        ("REPORT", &format!("{at}.json"), "[".repeat(100_000), 400),
+        ("PUT", &format!("{at}/e.ics"), "[".repeat(1_500), 400),
+        (
+            "PUT",
+            &format!("{at}/e.ics"),
+            format!(r#"["vcalendar",[],[{}{}]]"#, r#"["a",[],["#.repeat(20), "]]".repeat(20)),
+            400,
+        ),
+        ("POST", "/dav/calendars/alice.json", r#"{"id":"one-more"}"#.to_owned(), 201),
+        ("POST", "/dav/calendars/alice.json", r#"{"id":"one-too-many"}"#.to_owned(), 403),
+        ("BREW", &format!("{at}.json"), String::new(), 501),
+    ] {
+        let start: String = body.chars().take(80).collect();
+        let found = alice.send(method, path, &json, body).await;
+        assert_eq!(found.status, status, "{method} {path} {start}: {}", found.text());
+    }
+    house.stop().await;
+}
+
+/// An app password that only reads asks everything, by POST too, and changes nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reading_device_asks_and_changes_nothing() {
+    let house = House::open().await;
+    let made = house.http("alice").post("/api/app-passwords", r#"{"name":"screen","scope":"read"}"#).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let password = made.json()["password"].as_str().expect("a password").to_owned();
+    let basic = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("alice:{password}"));
+    let device = crate::live::client::Http::with(house.base(), &format!("Basic {basic}"));
+    let window = r#""match":{"start":"20250101T000000","end":"20250102T000000"}"#;
+    let event = r#"["vcalendar",[],[["vevent",[["uid",{},"text","d"],["dtstart",{},"date","2025-01-01"]],[]]]]"#;
+    for (method, path, body, status) in [
+        ("REPORT", "/dav/calendars/alice/default.json", format!("{{{window}}}"), 200),
+        (
+            "POST",
+            "/dav/query.json",
+            format!(r#"{{"scope":{{"calendars":["/calendars/alice/default"]}},{window}}}"#),
+            200,
+        ),
+        (
+            "POST",
+            "/dav/calendars/freebusy",
+            r#"{"start":"20250101T000000","end":"20250102T000000","users":["alice"]}"#.to_owned(),
+            200,
+        ),
+        ("PUT", "/dav/calendars/alice/default/d.ics", event.to_owned(), 403),
+        ("POST", "/dav/calendars/alice.json", r#"{"id":"mine"}"#.to_owned(), 403),
+        ("PROPPATCH", "/dav/calendars/alice/default.json", r#"{"dav:name":"x"}"#.to_owned(), 403),
+        ("ACL", "/dav/calendars/alice/default.json", r#"{"public_right":""}"#.to_owned(), 403),
+    ] {
+        let found = device.send(method, path, &[("accept", "application/json")], body).await;
+        assert_eq!(found.status, status, "{method} {path}: {}", found.text());
+    }
+    house.stop().await;
+}
+
+/// What the JSON takes for its own, DAV does not miss.
+#[tokio::test(flavor = "multi_thread")]
+async fn dav_stands_beside_it() {
+    let house = House::open().await;
+    let alice = house.http("alice");
+    let xml = "<sync-collection xmlns='DAV:'><sync-token/><sync-level>1</sync-level><prop><getetag/></prop></sync-collection>";
+    let typed = [("content-type", "application/xml"), ("accept", "application/json")];
+    let found = alice.send("REPORT", "/dav/calendars/alice/default/", &typed, xml).await;
+    assert_eq!((found.status, found.text().contains("<multistatus")), (207, true), "{found:?}");
+    // An object whose name ends so is found under it, and a calendar is reached with and without.
+    let event = crate::live::plain_event("a", "20250115T090000Z");
+    assert_eq!(alice.put("/calendars/alice/default/a.json", &event).await.status, 201);
+    assert_eq!(alice.get("/calendars/alice/default/a.json").await.text(), event);
+    assert_eq!(
+        alice.put("/dav/calendars/alice/default.json/b.ics", &event.replace("UID:a", "UID:b")).await.status,
+        201
+    );
+    assert_eq!(alice.delete("/dav/calendars/alice/default.json/b.ics").await.status, 204);
+    // A body that is offered and not sent is not looked into before it is known who asks.
+    let offered = [("expect", "100-continue"), ("content-type", "application/calendar+json")];
+    let body = r#"["vcalendar",[],[["vevent",[["uid",{},"text","c"],["dtstart",{},"date","2025-01-15"]],[]]]]"#;
+    assert_eq!(house.anonymous().send("PUT", "/calendars/alice/default/c.ics", &offered, "").await.status, 401);
+    assert_eq!(alice.send("PUT", "/calendars/alice/default/c.ics", &offered[1..], body).await.status, 201);
+    let groups = house.http("admin").get("/api/groups").await;
+    assert_eq!(groups.status, 200, "{groups:?}");
+    let seen = alice.get("/api/groups").await.json();
+    assert_eq!(seen[0]["id"], "team");
+    assert_eq!(alice.get("/api/groups/team").await.json()["organisation"], "demo");
+    assert_eq!(alice.post("/api/groups", r#"{"id":"x"}"#).await.status, 403);
+    for (body, status) in [
+        (r#"{"id":"x","name":"X"}"#, 201),
+        (r#"{"id":"x"}"#, 409),
+        (r#"{"name":"X"}"#, 400),
+        (r#"{"id":"y","odd":1}"#, 400),
+    ] {
+        assert_eq!(house.http("admin").post("/api/groups", body).await.status, status, "{body}");
+    }
+    assert_eq!(house.http("admin").delete("/api/groups/x").await.status, 204);
+    assert_eq!(house.http("admin").get("/api/groups/x").await.status, 404);
+    house.stop().await;
+}
