@@ -264,7 +264,7 @@ mod tests {
             timezone: None,
             administrator: false,
         };
-        Scene { caller, hrefs: Hrefs::new(prefix), object_max: 1_048_576 }
+        Scene { caller, hrefs: Hrefs::new(prefix), object_max: 1_048_576, home_tokens: Default::default() }
     }
 
     /// Alice's calendar, which bob may write in.
@@ -305,6 +305,7 @@ mod tests {
             due: None,
             armed: Vec::new(),
             stands: crate::domain::object::Stands::default(),
+            private: Some(false),
         }
     }
 

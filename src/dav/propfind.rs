@@ -16,7 +16,9 @@ use crate::dav::headers::{self, Depth};
 use crate::dav::href::{self, Hrefs};
 use crate::dav::multistatus::{self, Multistatus};
 use crate::dav::path::Place;
+use crate::dav::props::Property;
 use crate::dav::question::{self, Question};
+use crate::dav::report::sync;
 use crate::dav::request::Request;
 use crate::dav::values::{Scene, Subject};
 use crate::domain::address::{Address, Kind, ObjectAddress};
@@ -40,6 +42,7 @@ pub async fn answer(request: &Request) -> Result<Response, Fault> {
             caller: request.caller.clone(),
             hrefs: request.hrefs(),
             object_max: request.house.settings().limits.object_bytes,
+            home_tokens: Default::default(),
         },
         minimal: headers::minimal(request.headers()),
         house: request.house.clone(),
@@ -97,7 +100,7 @@ impl Ask {
 
 /// Everything above collections. Of the homes and principals only the caller's own are shown, and those of others refused whether they
 /// exist or not.
-async fn tree(ask: Ask, place: &Place, depth: Depth) -> Result<Response, Fault> {
+async fn tree(mut ask: Ask, place: &Place, depth: Depth) -> Result<Response, Fault> {
     let user = ask.scene.caller.name.clone();
     let (below, deep) = (depth != Depth::Zero, depth == Depth::Infinity);
     if deep {
@@ -109,6 +112,11 @@ async fn tree(ask: Ask, place: &Place, depth: Depth) -> Result<Response, Fault> 
         Place::Homes(kind) | Place::Home(kind, _) => &[*kind],
         _ => &[],
     };
+    if ask.question.names(Property::SyncToken) {
+        for kind in kinds {
+            ask.scene.home_tokens[*kind as usize] = Some(sync::home_token(&ask.house.list(&user, *kind).await?));
+        }
+    }
     match place {
         Place::Principal(whose) | Place::Home(_, whose) if *whose != user => return Err(Refusal::Forbidden.into()),
         Place::Root => row(&ask, &mut rows, Subject::Root, place).await?,

@@ -33,6 +33,14 @@ impl Asked {
 }
 
 impl Question {
+    /// Whether this property is asked for by its name, or all names are.
+    pub fn names(&self, property: Property) -> bool {
+        match self {
+            Question::Names => true,
+            Question::Common(these) | Question::These(these) => these.contains(&Asked::Known(property)),
+        }
+    }
+
     /// Whether dead properties can be among what it asks for.
     pub fn wants_dead(&self) -> bool {
         match self {

@@ -13,6 +13,7 @@ pub mod freebusy;
 pub mod invited;
 pub mod itip;
 pub mod lines;
+pub mod mask;
 pub mod object;
 pub mod recur;
 pub mod scan;

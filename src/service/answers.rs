@@ -80,7 +80,7 @@ pub(crate) fn turn(
     let open = |state: State| matches!(state, State::Waiting | State::Told);
     for (Turned { rung: was, after, own }, row) in turned.iter().zip(rows) {
         let Some(bytes) = row else { continue };
-        let now = record::rung(bytes)?;
+        let now = record::alarms::rung(bytes)?;
         if *own || now.state == was.state || (open(now.state) && open(was.state)) {
             let rung = Rung { state: *after, ..now };
             rung::write(writes, &rung);

@@ -16,6 +16,7 @@ use crate::domain::event::{Event, Rang, Words};
 use crate::domain::object::Etag;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
+use crate::ical::mask;
 use crate::ical::object::CalendarObject;
 use crate::service::Service;
 use crate::service::alarms::Ringing;
@@ -187,7 +188,12 @@ impl Service {
             }
         }
         let mut alarms = Vec::new();
+        // What only its owner may read rings for nobody else.
+        let private = mask::hides(&parsed);
         for hearer in &ground.hearers {
+            if private && hearer.user() != ground.head.address.user() {
+                continue;
+            }
             let Some(place) = hearer.object(&row.name) else { continue };
             let rang = firings.iter().map(|firing| (firing.repeats, rang(firing, &place)));
             let heard = match firings.iter().any(|firing| firing.repeats) {
@@ -244,7 +250,7 @@ pub(crate) fn rang(firing: &Firing, object: &ObjectAddress) -> Rang {
 impl Ground {
     /// Whether the zone and the person that a plan was made for are still the same.
     fn holds(&self, head: &Collection, owner: Option<&Option<Bytes>>) -> Result<bool, Refusal> {
-        let owner = owner.and_then(Option::as_ref).map(|row| record::principal(row)).transpose()?;
+        let owner = owner.and_then(Option::as_ref).map(|row| record::people::principal(row)).transpose()?;
         let known =
             |owner: &Option<Principal>| owner.as_ref().map(|owner| (owner.timezone.clone(), owner.email.clone()));
         Ok(head.timezone == self.head.timezone && known(&owner) == known(&self.owner))
@@ -253,6 +259,6 @@ impl Ground {
 
 /// Whether this very alarm stands on the list of what rang. A copy of the event elsewhere has the same id, and rings for itself.
 fn rang_before(row: &Option<Bytes>, alarm: &Rang) -> Result<bool, Refusal> {
-    let rung = row.as_ref().map(|row| record::rung(row)).transpose()?;
+    let rung = row.as_ref().map(|row| record::alarms::rung(row)).transpose()?;
     Ok(rung.is_some_and(|rung| rung.alarm.object == alarm.object))
 }

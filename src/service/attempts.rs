@@ -100,7 +100,7 @@ impl Service {
     /// Whether an alarm was acknowledged or put off before it could be shown.
     async fn is_answered(&self, delivery: &Delivery) -> Result<bool, Refusal> {
         let row = self.store.get(keys::rung(&delivery.user, delivery.alarm.at, delivery.alarm.id)).await?;
-        let state = row.map(|bytes| record::rung(&bytes)).transpose()?.map(|rung| rung.state);
+        let state = row.map(|bytes| record::alarms::rung(&bytes)).transpose()?.map(|rung| rung.state);
         Ok(matches!(state, Some(State::Acknowledged | State::Snoozed(_))))
     }
 
@@ -160,7 +160,7 @@ impl Service {
         let (_, rest) = self
             .commit(reads, move |seen, stamp| {
                 let Some(Some(row)) = seen.first() else { return Ok((Vec::new(), None)) };
-                let mut delivery = record::delivery(row)?;
+                let mut delivery = record::alarms::delivery(row)?;
                 let mut writes = Vec::new();
                 let Err(failure) = &outcome else {
                     deliveries::remove(&mut writes, &delivery);

@@ -65,7 +65,7 @@ impl Service {
         let token = random::uuid(&*self.random).to_string();
         let (row, kept) = (keys::bearer(&token), bearer.clone());
         self.commit(vec![keys::user(&whom)], move |seen, _| match seen.first() {
-            Some(Some(_)) => Ok((vec![(row.clone(), Some(record::pack_bearer(&kept)))], ())),
+            Some(Some(_)) => Ok((vec![(row.clone(), Some(record::people::pack_bearer(&kept)))], ())),
             _ => Err(Refusal::NotFound),
         })
         .await?;
@@ -79,7 +79,7 @@ impl Service {
         let gone = row.clone();
         self.commit(vec![row], move |seen, stamp| {
             let Some(Some(bytes)) = seen.first() else { return Err(Refusal::NotFound) };
-            let Bearer { user, session, .. } = record::bearer(bytes)?;
+            let Bearer { user, session, .. } = record::people::bearer(bytes)?;
             if user != caller && !administrator {
                 return Err(Refusal::NotFound);
             }

@@ -75,7 +75,7 @@ impl Service {
                 if let Some(writes_back) = change.writes_back {
                     channels.writes_back = writes_back;
                 }
-                Ok((vec![(row.clone(), Some(record::pack_channels(&channels)))], channels))
+                Ok((vec![(row.clone(), Some(record::alarms::pack_channels(&channels)))], channels))
             })
             .await?;
         Ok((channels, fresh))
@@ -120,7 +120,7 @@ impl Service {
                 return Ok((Vec::new(), ()));
             };
             webhook.stopped = Some(now);
-            Ok((vec![(row.clone(), Some(record::pack_channels(&channels)))], ()))
+            Ok((vec![(row.clone(), Some(record::alarms::pack_channels(&channels)))], ()))
         })
         .await?;
         Ok(())

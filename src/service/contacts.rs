@@ -67,7 +67,7 @@ impl Service {
         while let Some(page) = walk.page(self, |_| true).await? {
             looked_at += page.len();
             let last = page.last().map(|record| record.name.clone());
-            let fetched = self.fetch(&view.source, page).await?;
+            let fetched = self.fetch_for(&view, page).await?;
             let words = words.clone();
             let fitting = self.look(&view.source, fetched, move |objects| {
                 let card = |(record, held): &(Arc<Record>, Arc<Held>)| match &held.content {

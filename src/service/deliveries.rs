@@ -84,7 +84,7 @@ impl Service {
         let (_, delivery) = self
             .commit(vec![row], |seen, _| {
                 let Some(Some(bytes)) = seen.first() else { return Err(Refusal::NotFound) };
-                let delivery = Delivery { attempts: 0, ..record::delivery(bytes)? };
+                let delivery = Delivery { attempts: 0, ..record::alarms::delivery(bytes)? };
                 let mut writes = Vec::new();
                 deliveries::write(&mut writes, &delivery);
                 Ok((writes, delivery))
@@ -110,7 +110,7 @@ pub(crate) fn plan<'r>(
     for ((user, full), rows) in people.iter().zip(rows.chunks(2)) {
         // Removed in the meantime: nobody to tell. A damaged row must not keep others' alarms from being noted.
         let [Some(person), chosen] = rows else { continue };
-        let read = record::principal(person).ok().zip(deliveries::seen_channels(chosen.as_ref()).ok());
+        let read = record::people::principal(person).ok().zip(deliveries::seen_channels(chosen.as_ref()).ok());
         let Some((person, chosen)) = read else { continue };
         for Tolled { rung, own } in tolled.clone().filter(|tolled| tolled.rung.user == *user) {
             for mut one in delivery::ringing(&person, &chosen, offered, &rung.alarm, *own, now) {

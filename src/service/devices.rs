@@ -49,7 +49,7 @@ impl Service {
         let kept = made.clone();
         self.commit(vec![keys::user(&caller.name)], move |seen, _| {
             still_there(seen.first())?;
-            Ok((vec![(row.clone(), Some(record::pack_device(&kept)))], ()))
+            Ok((vec![(row.clone(), Some(record::people::pack_device(&kept)))], ()))
         })
         .await?;
         Ok((password, made))
@@ -87,7 +87,7 @@ impl Service {
         let Some(password) = device::plain(typed) else { return Ok(None) };
         let row = keys::device(user, &password);
         let Some(bytes) = self.store.get(row.clone()).await? else { return Ok(None) };
-        let device = record::device(&bytes)?;
+        let device = record::people::device(&bytes)?;
         if self.is_noted(&device) {
             return Ok(Some(device));
         }
@@ -114,8 +114,8 @@ impl Service {
         let now = self.now();
         self.commit(vec![row.clone()], move |seen, _| {
             let Some(Some(bytes)) = seen.first() else { return Err(Refusal::NotFound) };
-            let device = Device { used: Some(now), ..record::device(bytes)? };
-            Ok((vec![(row.clone(), Some(record::pack_device(&device)))], ()))
+            let device = Device { used: Some(now), ..record::people::device(bytes)? };
+            Ok((vec![(row.clone(), Some(record::people::pack_device(&device)))], ()))
         })
         .await?;
         Ok(())
@@ -123,6 +123,6 @@ impl Service {
 
     async fn device_rows(&self, user: &UserName) -> Result<Vec<(Bytes, Device)>, Refusal> {
         let rows = self.store.all(&keys::devices(user)).await?;
-        rows.into_iter().map(|(key, bytes)| Ok((key, record::device(&bytes)?))).collect()
+        rows.into_iter().map(|(key, bytes)| Ok((key, record::people::device(&bytes)?))).collect()
     }
 }

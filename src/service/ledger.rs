@@ -125,18 +125,18 @@ impl Ledger {
         let mut people = BTreeMap::new();
         for user in &wanted.people {
             let there = next().is_some();
-            let statistics = next().map(|bytes| record::statistics(bytes)).transpose()?;
+            let statistics = next().map(|bytes| record::notifications::statistics(bytes)).transpose()?;
             let (known, statistics) = (statistics.is_some(), statistics.unwrap_or_default());
             people.insert(user.clone(), Person { there, known, statistics, changed: false });
         }
         let mut conversations = BTreeMap::new();
         for key in &wanted.conversations {
-            let found = next().map(|bytes| record::conversation(bytes)).transpose()?;
+            let found = next().map(|bytes| record::notifications::conversation(bytes)).transpose()?;
             conversations.insert(key.clone(), (found, false));
         }
         let mut messages = BTreeMap::new();
         for key in &wanted.messages {
-            messages.insert(key.clone(), next().map(|bytes| record::message(bytes)).transpose()?);
+            messages.insert(key.clone(), next().map(|bytes| record::notifications::message(bytes)).transpose()?);
         }
         Ok(Ledger { now, people, conversations, messages, writes: Writes::new(), news: Vec::new() })
     }

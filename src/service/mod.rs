@@ -49,6 +49,7 @@ pub mod sweep;
 pub mod sync;
 pub mod tickets;
 pub mod uploads;
+pub mod veil;
 pub mod vouched;
 
 use std::sync::atomic::Ordering;

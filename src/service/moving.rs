@@ -17,6 +17,7 @@ use crate::service::Service;
 use crate::service::collections::{View, standing, tell};
 use crate::service::objects::{Prepared, Written, check_component, check_uid, gone, lay, seal, seen_object, unlay};
 use crate::service::principals::still_there;
+use crate::service::veil;
 use crate::store::journal::Pen;
 use crate::store::{collections, dead, keys, objects, record};
 
@@ -83,6 +84,9 @@ impl Service {
         let target = self.store.collection(&to.source.address).await?.filter(|found| found.id == to.source.id);
         let target = target.ok_or(Refusal::NotFound)?;
         let (found, bytes) = self.store.object_with_body(from.source.id, name).await?.ok_or(Refusal::NotFound)?;
+        // Whoever may not read it copies what they see.
+        let veils = from.veils(&found);
+        let bytes = if veils { veil::veiled(target.address.kind(), &bytes, &self.line_limits()) } else { bytes };
         let prepared = self.prepare(&target, bytes, self.now()).await?;
         let zones = (target.timezone.clone(), owner.and_then(|owner| owner.timezone));
         Ok(Grounds { source: from.source.clone(), target, found, prepared, zones })
@@ -120,6 +124,9 @@ impl Service {
                     return Err(Refusal::Forbidden);
                 }
                 let current = seen_object(seen.get(1))?.ok_or(Refusal::NotFound)?;
+                if way == Way::Move {
+                    veil::check(right_of(&user, &from), Some(&current))?;
+                }
                 if !precondition.allows(Some(&current)) {
                     return Err(Refusal::Precondition);
                 }
@@ -128,6 +135,7 @@ impl Service {
                     return Err(Refusal::Forbidden);
                 }
                 let before = seen_object(seen.get(3))?;
+                veil::check(right_of(&user, &to), before.as_ref())?;
                 if before.is_some() && !overwrite {
                     return Err(Refusal::Precondition);
                 }
@@ -136,7 +144,8 @@ impl Service {
                 let holder = seen.get(4).filter(|row| !(within && way == Way::Move && holds(row, &current.name)));
                 check_uid(&to, &prepared.uid, &name, before.as_ref(), holder)?;
                 check_component(&to, prepared.component)?;
-                let owner = seen.get(5).and_then(Option::as_ref).map(|row| record::principal(row)).transpose()?;
+                let owner =
+                    seen.get(5).and_then(Option::as_ref).map(|row| record::people::principal(row)).transpose()?;
                 let zones_now = (to.timezone.clone(), owner.and_then(|owner| owner.timezone));
                 if current.body != found.body || current.dead != found.dead || zones_now != zones {
                     return Ok((Vec::new(), None));

@@ -226,7 +226,7 @@ impl Service {
         let mut uids = BTreeMap::new();
         for (row, seen) in rows.into_iter().zip(seen) {
             if let Some(bytes) = seen {
-                uids.insert(row, record::object(&bytes)?.uid);
+                uids.insert(row, record::objects::object(&bytes)?.uid);
             }
         }
         Ok(uids)

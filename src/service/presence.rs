@@ -230,7 +230,7 @@ impl Service {
                 // Changed since it was read: its new row comes in its own time.
                 return Ok((vec![(edge.clone(), None)], ()));
             };
-            let owner = seen.get(2).and_then(Option::as_ref).map(|row| record::principal(row)).transpose()?;
+            let owner = seen.get(2).and_then(Option::as_ref).map(|row| record::people::principal(row)).transpose()?;
             if object.etag != etag || found.timezone != head.timezone || owner.and_then(|owner| owner.timezone) != zone
             {
                 return Ok((Vec::new(), ()));

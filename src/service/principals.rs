@@ -94,7 +94,7 @@ impl Service {
             }
             let owner = Bytes::copy_from_slice(kept.name.as_str().as_bytes());
             let writes = vec![
-                (keys::user(&kept.name), Some(record::pack_principal(&kept))),
+                (keys::user(&kept.name), Some(record::people::pack_principal(&kept))),
                 (keys::mail(&kept.email), Some(owner)),
             ];
             Ok((writes, ()))
@@ -110,9 +110,9 @@ impl Service {
         let (row, now) = (keys::user(name), self.now());
         self.commit(vec![row.clone()], move |seen, stamp| {
             let Some(Some(bytes)) = seen.first() else { return Err(Refusal::NotFound) };
-            let mut principal = record::principal(bytes)?;
+            let mut principal = record::people::principal(bytes)?;
             principal.password_hash = hash.clone();
-            let mut writes = vec![(row.clone(), Some(record::pack_principal(&principal)))];
+            let mut writes = vec![(row.clone(), Some(record::people::pack_principal(&principal)))];
             Pen::new(now, stamp.0).tell(&mut writes, Event::SignedOut { user: principal.name, whose: Sockets::Own });
             Ok((writes, ()))
         })
@@ -133,9 +133,9 @@ impl Service {
         let (_, (replan, after)) = self
             .commit(vec![row.clone(), keys::replan(name)], move |seen, _| {
                 let Some(Some(bytes)) = seen.first() else { return Err(Refusal::NotFound) };
-                let before = record::principal(bytes)?;
+                let before = record::people::principal(bytes)?;
                 let after = Principal { timezone: zone.clone(), ..before.clone() };
-                let mut writes = vec![(row.clone(), Some(record::pack_principal(&after)))];
+                let mut writes = vec![(row.clone(), Some(record::people::pack_principal(&after)))];
                 let changes = before.timezone != after.timezone;
                 let replan = changes.then(|| replan::begin(&mut writes, &whose, seen.get(1), now));
                 Ok((writes, (replan, after)))
@@ -191,7 +191,7 @@ impl Service {
     async fn clear_traces(&self, name: &UserName) -> Result<(), Refusal> {
         let mut gone = Vec::new();
         for (key, bytes) in self.store.all(&keys::bearers()).await? {
-            if record::bearer(&bytes)?.user == *name {
+            if record::people::bearer(&bytes)?.user == *name {
                 gone.push(key);
             }
         }

@@ -52,7 +52,7 @@ impl Service {
     pub(crate) async fn turn_back(&self, target: DateTime<Utc>) -> Result<(), Refusal> {
         let mut undone = Vec::new();
         for (key, row) in self.store.all(&keys::rung_all()).await? {
-            if record::rung(&row)?.alarm.at > target {
+            if record::alarms::rung(&row)?.alarm.at > target {
                 undone.push(key);
             }
         }

@@ -53,7 +53,7 @@ impl Service {
             let mut writes = Vec::new();
             let mut pen = Pen::new(now, stamp.0);
             for row in seen.iter().flatten() {
-                let mut found = record::rung(row)?;
+                let mut found = record::alarms::rung(row)?;
                 let after = change(found.state);
                 if after != found.state {
                     found.state = after;
@@ -107,7 +107,7 @@ impl Service {
         let (_, rung) = self
             .commit(reads, move |seen, stamp| {
                 let Some(Some(bytes)) = seen.first() else { return Err(Refusal::NotFound) };
-                let before = record::rung(bytes)?;
+                let before = record::alarms::rung(bytes)?;
                 let news = before.state != State::Acknowledged;
                 let rung = Rung { state: State::Acknowledged, ..before };
                 let mut writes = Vec::new();
@@ -173,7 +173,7 @@ impl Service {
         let (_, (rung, bell)) = self
             .commit(reads, move |seen, stamp| {
                 let Some(Some(bytes)) = seen.first() else { return Err(Refusal::NotFound) };
-                let mut rung = record::rung(bytes)?;
+                let mut rung = record::alarms::rung(bytes)?;
                 let mut object = seen_object(seen.get(1))?.ok_or(Refusal::NotFound)?;
                 let mut writes = Vec::new();
                 let event = Event::Rang { user: user.clone(), alarm: again.clone() };

@@ -38,7 +38,7 @@ impl Service {
         let now = self.now();
         let mut gone = Vec::new();
         for (key, bytes) in self.store.all(&keys::bearers()).await? {
-            if record::bearer(&bytes)?.until.is_some_and(|until| until <= now) {
+            if record::people::bearer(&bytes)?.until.is_some_and(|until| until <= now) {
                 gone.push(key);
             }
         }
@@ -79,7 +79,7 @@ impl Service {
                 let mut more = rows.len() == SLICE;
                 let mut old = Vec::new();
                 for (key, bytes) in rows {
-                    let line = record::line(&bytes)?;
+                    let line = record::lines::line(&bytes)?;
                     // An armed alarm keeps its line until it rang, and keeps nobody else's: some are put off by months.
                     if line.not_before.is_some_and(|at| at >= before) {
                         continue;
@@ -104,7 +104,7 @@ impl Service {
         let before = self.now() - TimeDelta::seconds(self.settings.journal.keep_seconds);
         let mut old = Vec::new();
         for (key, bytes) in self.store.all(&keys::rung_all()).await? {
-            let rung = record::rung(&bytes)?;
+            let rung = record::alarms::rung(&bytes)?;
             let until = if let State::Snoozed(until) = rung.state { until } else { rung.alarm.at };
             if until.max(rung.alarm.end) < before {
                 old.push(key);

@@ -30,7 +30,7 @@ impl Service {
         self.commit(vec![keys::user(&caller.name)], move |seen, _| {
             // Somebody whose password was changed since they signed in is not let in with the old one.
             let Some(Some(bytes)) = seen.first() else { return Err(Refusal::Unauthenticated) };
-            if kept.device.is_none() && record::principal(bytes)?.password_hash != proven {
+            if kept.device.is_none() && record::people::principal(bytes)?.password_hash != proven {
                 return Err(Refusal::Unauthenticated);
             }
             let mut writes = Vec::new();
@@ -47,7 +47,7 @@ impl Service {
         let (gone, caller) = (row.clone(), caller.name.clone());
         self.commit(vec![row], move |seen, _| {
             let Some(Some(bytes)) = seen.first() else { return Err(Refusal::Forbidden) };
-            if record::ticket(bytes)?.user != caller {
+            if record::people::ticket(bytes)?.user != caller {
                 return Err(Refusal::Forbidden);
             }
             Ok((vec![(gone.clone(), None)], ()))
@@ -66,7 +66,7 @@ impl Service {
         let (_, ticket) = self
             .commit(vec![row], move |seen, _| {
                 let Some(Some(bytes)) = seen.first() else { return Err(Refusal::Unauthenticated) };
-                Ok((vec![(gone.clone(), None)], record::ticket(bytes)?))
+                Ok((vec![(gone.clone(), None)], record::people::ticket(bytes)?))
             })
             .await?;
         if ticket.valid_until <= self.now() {

@@ -46,7 +46,7 @@ impl Service {
         };
         // The row comes first: it counts at once, and whatever a crash leaves goes with it. Nobody is told the id before all is there,
         // and a file with gaps is not imported.
-        let (row, kept) = (keys::upload(&upload.user, &upload.id), record::pack_upload(&upload));
+        let (row, kept) = (keys::upload(&upload.user, &upload.id), record::imports::pack_upload(&upload));
         self.commit(vec![keys::user(&caller.name)], move |seen, _| {
             still_there(seen.first())?;
             Ok((vec![(row.clone(), Some(kept.clone()))], ()))

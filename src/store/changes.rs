@@ -53,7 +53,7 @@ impl Store {
                 let Some(place) = keys::change_place(key) else { continue };
                 // A write behind the head that the caller read belongs to its next question.
                 if place.0 <= collection.token.0 {
-                    let (change, name) = record::change(bytes)?;
+                    let (change, name) = record::objects::change(bytes)?;
                     folded.insert(name, Row { change, place });
                 }
                 if folded.len() >= most {
@@ -79,5 +79,5 @@ impl Store {
 }
 
 pub fn write(writes: &mut Writes, collection: CollectionId, stamp: u64, part: u32, change: Change, name: &str) {
-    writes.push((keys::change(collection, stamp, part), Some(record::pack_change(change, name))));
+    writes.push((keys::change(collection, stamp, part), Some(record::objects::pack_change(change, name))));
 }

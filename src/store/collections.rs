@@ -11,7 +11,7 @@ use crate::store::{Store, StoreError};
 
 impl Store {
     pub async fn collection(&self, address: &Address) -> Result<Option<Collection>, StoreError> {
-        self.get(keys::collection(address)).await?.map(|bytes| record::collection(&bytes)).transpose()
+        self.get(keys::collection(address)).await?.map(|bytes| record::collections::collection(&bytes)).transpose()
     }
 
     /// The collection of that number, if it still stands.
@@ -24,7 +24,11 @@ impl Store {
 
     /// All of one kind in one home, ordered by name.
     pub async fn home(&self, kind: Kind, user: &UserName) -> Result<Vec<Collection>, StoreError> {
-        self.all(&keys::home(kind, user)).await?.iter().map(|(_, bytes)| record::collection(bytes)).collect()
+        self.all(&keys::home(kind, user))
+            .await?
+            .iter()
+            .map(|(_, bytes)| record::collections::collection(bytes))
+            .collect()
     }
 
     /// The collections of others that a person has a share of, whether its mirror is hidden or not.
@@ -56,12 +60,12 @@ pub fn write_granted(writes: &mut Writes, user: &UserName, source: CollectionId,
 
 /// Reads a head row that a decision was handed.
 pub fn seen(row: Option<&Option<Bytes>>) -> Result<Option<Collection>, StoreError> {
-    row.and_then(Option::as_ref).map(|bytes| record::collection(bytes)).transpose()
+    row.and_then(Option::as_ref).map(|bytes| record::collections::collection(bytes)).transpose()
 }
 
 /// Writes a collection's head, and where its number leads.
 pub fn write(writes: &mut Writes, collection: &Collection) {
-    writes.push((keys::collection(&collection.address), Some(record::pack_collection(collection))));
+    writes.push((keys::collection(&collection.address), Some(record::collections::pack_collection(collection))));
 }
 
 /// Writes a new collection's rows, its entry among the source's subscribers included.

@@ -21,7 +21,7 @@ impl Store {
     pub async fn dead(&self, holder: &Holder) -> Result<Vec<DeadProperty>, StoreError> {
         // One scan sees all rows of one commit.
         let rows = self.some(Range::prefix(&keys::dead_properties(holder)), usize::from(CHUNKS_MAX)).await?;
-        record::dead(&joined(rows.iter().map(|(_, row)| row)))
+        record::objects::dead(&joined(rows.iter().map(|(_, row)| row)))
     }
 
     /// What the objects between two names keep, both included; those that keep nothing are left out.
@@ -66,13 +66,13 @@ pub fn rows(holder: &Holder) -> Vec<Bytes> {
 
 /// Reads the rows that a decision was handed.
 pub fn seen(rows: &[Option<Bytes>]) -> Result<Vec<DeadProperty>, StoreError> {
-    record::dead(&joined(rows.iter().flatten()))
+    record::objects::dead(&joined(rows.iter().flatten()))
 }
 
 /// Writes a holder's properties in place of what stood there in `before` rows. Answers how many rows they take now; `None`, and nothing
 /// written, where that would be more than there may be.
 pub fn write(writes: &mut Writes, holder: &Holder, before: u8, properties: &[DeadProperty]) -> Option<u8> {
-    let text = if properties.is_empty() { Bytes::new() } else { record::pack_dead(properties) };
+    let text = if properties.is_empty() { Bytes::new() } else { record::objects::pack_dead(properties) };
     let rows = u8::try_from(text.len().div_ceil(CHUNK)).ok().filter(|rows| *rows <= CHUNKS_MAX)?;
     for chunk in 0..rows.max(before) {
         let start = usize::from(chunk) * CHUNK;

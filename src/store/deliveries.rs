@@ -17,7 +17,7 @@ impl Store {
     }
 
     pub async fn delivery(&self, user: &UserName, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
-        self.get(keys::delivery(user, id)).await?.map(|bytes| record::delivery(&bytes)).transpose()
+        self.get(keys::delivery(user, id)).await?.map(|bytes| record::alarms::delivery(&bytes)).transpose()
     }
 
     /// The deliveries still to be made: one person's, or everybody's.
@@ -31,23 +31,23 @@ impl Store {
     }
 
     async fn read_deliveries(&self, prefix: &[u8]) -> Result<Vec<Delivery>, StoreError> {
-        self.all(prefix).await?.iter().map(|(_, bytes)| record::delivery(bytes)).collect()
+        self.all(prefix).await?.iter().map(|(_, bytes)| record::alarms::delivery(bytes)).collect()
     }
 }
 
 /// The channels of a row that a decision saw.
 pub fn seen_channels(row: Option<&Bytes>) -> Result<Channels, StoreError> {
-    row.map_or_else(|| Ok(Channels::default()), |bytes| record::channels(bytes))
+    row.map_or_else(|| Ok(Channels::default()), |bytes| record::alarms::channels(bytes))
 }
 
 pub fn write(writes: &mut Writes, delivery: &Delivery) {
-    writes.push((keys::delivery(&delivery.user, delivery.id), Some(record::pack_delivery(delivery))));
+    writes.push((keys::delivery(&delivery.user, delivery.id), Some(record::alarms::pack_delivery(delivery))));
     writes.push((keys::dead(&delivery.user, delivery.id), None));
 }
 
 pub fn bury(writes: &mut Writes, delivery: &Delivery) {
     writes.push((keys::delivery(&delivery.user, delivery.id), None));
-    writes.push((keys::dead(&delivery.user, delivery.id), Some(record::pack_delivery(delivery))));
+    writes.push((keys::dead(&delivery.user, delivery.id), Some(record::alarms::pack_delivery(delivery))));
 }
 
 pub fn remove(writes: &mut Writes, delivery: &Delivery) {

@@ -14,7 +14,7 @@ pub const CHUNKS_A_COMMIT: usize = 40;
 
 impl Store {
     pub async fn import(&self, id: &str) -> Result<Option<Import>, StoreError> {
-        self.get(keys::import(id)).await?.map(|bytes| record::import(&bytes)).transpose()
+        self.get(keys::import(id)).await?.map(|bytes| record::imports::import(&bytes)).transpose()
     }
 
     /// The ids of the imports that have not ended.
@@ -24,21 +24,21 @@ impl Store {
     }
 
     pub async fn imports(&self) -> Result<Vec<Import>, StoreError> {
-        self.all(&keys::imports()).await?.iter().map(|(_, bytes)| record::import(bytes)).collect()
+        self.all(&keys::imports()).await?.iter().map(|(_, bytes)| record::imports::import(bytes)).collect()
     }
 
     pub async fn import_failures(&self, id: &str) -> Result<Vec<Failure>, StoreError> {
-        self.all(&keys::import_failures(id)).await?.iter().map(|(_, bytes)| record::failure(bytes)).collect()
+        self.all(&keys::import_failures(id)).await?.iter().map(|(_, bytes)| record::imports::failure(bytes)).collect()
     }
 
     pub async fn upload(&self, user: &UserName, id: &str) -> Result<Option<Upload>, StoreError> {
-        self.get(keys::upload(user, id)).await?.map(|bytes| record::upload(&bytes)).transpose()
+        self.get(keys::upload(user, id)).await?.map(|bytes| record::imports::upload(&bytes)).transpose()
     }
 
     /// A person's uploads; everybody's where no person is named.
     pub async fn uploads(&self, user: Option<&UserName>) -> Result<Vec<Upload>, StoreError> {
         let prefix = user.map_or_else(keys::uploads, keys::uploads_of);
-        self.all(&prefix).await?.iter().map(|(_, bytes)| record::upload(bytes)).collect()
+        self.all(&prefix).await?.iter().map(|(_, bytes)| record::imports::upload(bytes)).collect()
     }
 
     /// The bytes of an upload; `None` where some are gone.
@@ -58,11 +58,11 @@ impl Store {
 }
 
 pub fn write(writes: &mut Writes, import: &Import) {
-    writes.push((keys::import(&import.id), Some(record::pack_import(import))));
+    writes.push((keys::import(&import.id), Some(record::imports::pack_import(import))));
     let open = (!import.status.ended()).then(Bytes::new);
     writes.push((keys::import_open(&import.id), open));
 }
 
 pub fn write_failure(writes: &mut Writes, import: &str, number: u64, failure: &Failure) {
-    writes.push((keys::import_failure(import, number), Some(record::pack_failure(failure))));
+    writes.push((keys::import_failure(import, number), Some(record::imports::pack_failure(failure))));
 }

@@ -9,7 +9,7 @@ use crate::domain::event::Event;
 use crate::domain::object::Armed;
 use crate::kv::{Range, Writes};
 use crate::store::keys;
-use crate::store::record::{self, Line};
+use crate::store::record::lines::{self, Line};
 use crate::store::{Store, StoreError};
 
 /// A line with its place.
@@ -59,7 +59,7 @@ impl Pen {
         let part = self.part;
         self.part += 1;
         let line = Line { written: self.written, not_before, event };
-        writes.push((keys::journal(shard, self.stamp, part), Some(record::pack_line(&line))));
+        writes.push((keys::journal(shard, self.stamp, part), Some(lines::pack_line(&line))));
         part
     }
 }
@@ -119,7 +119,7 @@ impl Store {
             [Some(_), Some(bytes), Some(at)] => {
                 let at = std::str::from_utf8(at).ok().and_then(Address::parse);
                 let at = at.ok_or(StoreError::Unreadable("collection place"))?;
-                Ok(Some((record::line(bytes)?, at)))
+                Ok(Some((lines::line(bytes)?, at)))
             }
             _ => Ok(None),
         }
@@ -135,5 +135,5 @@ pub fn disarm(writes: &mut Writes, of: CollectionId, armed: &Armed) {
 
 fn entry(key: &[u8], bytes: &[u8]) -> Result<Entry, StoreError> {
     let (stamp, part) = keys::journal_place(key).ok_or(StoreError::Unreadable("journal place"))?;
-    Ok(Entry { stamp, part, line: record::line(bytes)? })
+    Ok(Entry { stamp, part, line: lines::line(bytes)? })
 }

@@ -13,12 +13,19 @@ use crate::store::{Store, StoreError};
 
 impl Store {
     pub async fn conversation(&self, user: &UserName, id: ConversationId) -> Result<Option<Conversation>, StoreError> {
-        self.get(keys::conversation(user, id)).await?.map(|bytes| record::conversation(&bytes)).transpose()
+        self.get(keys::conversation(user, id))
+            .await?
+            .map(|bytes| record::notifications::conversation(&bytes))
+            .transpose()
     }
 
     /// All of one person's.
     pub async fn conversations(&self, user: &UserName) -> Result<Vec<Conversation>, StoreError> {
-        self.all(&keys::conversations(user)).await?.iter().map(|(_, bytes)| record::conversation(bytes)).collect()
+        self.all(&keys::conversations(user))
+            .await?
+            .iter()
+            .map(|(_, bytes)| record::notifications::conversation(bytes))
+            .collect()
     }
 
     pub async fn message(
@@ -27,7 +34,10 @@ impl Store {
         conversation: ConversationId,
         id: MessageId,
     ) -> Result<Option<Message>, StoreError> {
-        self.get(keys::message(user, conversation, id)).await?.map(|bytes| record::message(&bytes)).transpose()
+        self.get(keys::message(user, conversation, id))
+            .await?
+            .map(|bytes| record::notifications::message(&bytes))
+            .transpose()
     }
 
     /// All of one conversation, or of one person, each with the conversation that it belongs to.
@@ -39,20 +49,20 @@ impl Store {
         let rows = self.all(&keys::messages(user, conversation)).await?;
         let read = |(key, bytes): &(Bytes, Bytes)| {
             let of = keys::message_conversation(key).ok_or(StoreError::Unreadable("message place"))?;
-            Ok((of, record::message(bytes)?))
+            Ok((of, record::notifications::message(bytes)?))
         };
         rows.iter().map(read).collect()
     }
 
     pub async fn statistics(&self, user: &UserName) -> Result<Option<Statistics>, StoreError> {
-        self.get(keys::statistics(user)).await?.map(|bytes| record::statistics(&bytes)).transpose()
+        self.get(keys::statistics(user)).await?.map(|bytes| record::notifications::statistics(&bytes)).transpose()
     }
 
     /// Everybody who has more than so many messages.
     pub async fn talkative(&self, more_than: u64) -> Result<Vec<UserName>, StoreError> {
         let mut found = Vec::new();
         for (key, bytes) in self.all(&keys::all_statistics()).await? {
-            if record::statistics(&bytes)?.messages > more_than {
+            if record::notifications::statistics(&bytes)?.messages > more_than {
                 found.extend(keys::statistics_user(&key));
             }
         }
@@ -74,7 +84,7 @@ impl Store {
     }
 
     pub async fn standing(&self, of: CollectionId, uid: &str) -> Result<Option<Standing>, StoreError> {
-        self.get(keys::standing(of, uid)).await?.map(|bytes| record::standing(&bytes)).transpose()
+        self.get(keys::standing(of, uid)).await?.map(|bytes| record::notifications::standing(&bytes)).transpose()
     }
 }
 
@@ -101,7 +111,7 @@ pub fn write(
     if before != Some(message.sent_at) {
         writes.push((keys::age(message.sent_at, user, of, message.id), Some(Bytes::new())));
     }
-    writes.push((keys::message(user, of, message.id), Some(record::pack_message(message))));
+    writes.push((keys::message(user, of, message.id), Some(record::notifications::pack_message(message))));
 }
 
 pub fn remove(writes: &mut Writes, user: &UserName, of: ConversationId, id: MessageId, sent_at: DateTime<Utc>) {
@@ -111,14 +121,14 @@ pub fn remove(writes: &mut Writes, user: &UserName, of: ConversationId, id: Mess
 
 /// A conversation goes with its last message.
 pub fn write_conversation(writes: &mut Writes, user: &UserName, conversation: &Conversation) {
-    let row = (conversation.messages > 0).then(|| record::pack_conversation(conversation));
+    let row = (conversation.messages > 0).then(|| record::notifications::pack_conversation(conversation));
     writes.push((keys::conversation(user, conversation.id), row));
 }
 
 pub fn write_statistics(writes: &mut Writes, user: &UserName, statistics: &Statistics) {
-    writes.push((keys::statistics(user), Some(record::pack_statistics(statistics))));
+    writes.push((keys::statistics(user), Some(record::notifications::pack_statistics(statistics))));
 }
 
 pub fn write_standing(writes: &mut Writes, of: CollectionId, uid: &str, standing: Option<&Standing>) {
-    writes.push((keys::standing(of, uid), standing.map(record::pack_standing)));
+    writes.push((keys::standing(of, uid), standing.map(record::notifications::pack_standing)));
 }

@@ -11,7 +11,7 @@ use crate::store::{journal, presence, record};
 
 impl Store {
     pub async fn object(&self, collection: CollectionId, name: &str) -> Result<Option<Record>, StoreError> {
-        self.get(keys::object(collection, name)).await?.map(|bytes| record::object(&bytes)).transpose()
+        self.get(keys::object(collection, name)).await?.map(|bytes| record::objects::object(&bytes)).transpose()
     }
 
     /// The bytes of a body; `None` where they were replaced since the record was read.
@@ -57,7 +57,7 @@ impl Store {
         names: impl Iterator<Item = &str>,
     ) -> Result<Vec<Option<Record>>, StoreError> {
         let rows = self.kv().read(names.map(|name| keys::object(collection, name)).collect()).await?;
-        rows.into_iter().map(|row| row.map(|bytes| record::object(&bytes)).transpose()).collect()
+        rows.into_iter().map(|row| row.map(|bytes| record::objects::object(&bytes)).transpose()).collect()
     }
 
     /// An object's record and bytes, of one and the same write.
@@ -88,7 +88,7 @@ impl Store {
         if let Some(name) = after {
             range = range.after(&keys::object(collection, name));
         }
-        self.some(range, limit).await?.iter().map(|(_, bytes)| record::object(bytes)).collect()
+        self.some(range, limit).await?.iter().map(|(_, bytes)| record::objects::object(bytes)).collect()
     }
 }
 
@@ -115,7 +115,7 @@ pub fn write(writes: &mut Writes, collection: CollectionId, object: &Record, byt
 
 /// Writes the record alone.
 pub fn write_record(writes: &mut Writes, collection: CollectionId, object: &Record) {
-    writes.push((keys::object(collection, &object.name), Some(record::pack_object(object))));
+    writes.push((keys::object(collection, &object.name), Some(record::objects::pack_object(object))));
 }
 
 /// Removes an object's bytes, UID entry, due row, armed alarms and rows of presence; the record itself only where it is not about to be written anew.

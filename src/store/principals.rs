@@ -9,7 +9,7 @@ use crate::store::{Store, StoreError};
 
 impl Store {
     pub async fn principal(&self, name: &UserName) -> Result<Option<Principal>, StoreError> {
-        self.get(keys::user(name)).await?.map(|bytes| record::principal(&bytes)).transpose()
+        self.get(keys::user(name)).await?.map(|bytes| record::people::principal(&bytes)).transpose()
     }
 
     /// The login name that belongs to a mail address; case does not matter.
@@ -19,10 +19,10 @@ impl Store {
     }
 
     pub async fn principals(&self) -> Result<Vec<Principal>, StoreError> {
-        self.all(&keys::users()).await?.iter().map(|(_, bytes)| record::principal(bytes)).collect()
+        self.all(&keys::users()).await?.iter().map(|(_, bytes)| record::people::principal(bytes)).collect()
     }
 
     pub async fn bearer(&self, token: &str) -> Result<Option<Bearer>, StoreError> {
-        self.get(keys::bearer(token)).await?.map(|bytes| record::bearer(&bytes)).transpose()
+        self.get(keys::bearer(token)).await?.map(|bytes| record::people::bearer(&bytes)).transpose()
     }
 }

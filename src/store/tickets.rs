@@ -12,10 +12,10 @@ impl Store {
     /// Every ticket that is neither used nor swept, with its key.
     pub async fn tickets(&self) -> Result<Vec<(Bytes, Ticket)>, StoreError> {
         let rows = self.all(&keys::tickets()).await?;
-        rows.into_iter().map(|(key, bytes)| Ok((key, record::ticket(&bytes)?))).collect()
+        rows.into_iter().map(|(key, bytes)| Ok((key, record::people::ticket(&bytes)?))).collect()
     }
 }
 
 pub fn write(writes: &mut Writes, value: &str, ticket: &Ticket) {
-    writes.push((keys::ticket(value), Some(record::pack_ticket(ticket))));
+    writes.push((keys::ticket(value), Some(record::people::pack_ticket(ticket))));
 }

@@ -52,7 +52,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("sha_crypt::", &["service/crypt.rs"]),
     ("md5::", &["service/crypt.rs"]),
     ("sha1::", &["service/crypt.rs"]),
-    ("postcard::", &["store/record.rs"]),
+    ("postcard::", &["store/record/"]),
     ("prometheus_client::", &["metrics.rs"]),
     ("crate::metrics", &["app.rs"]),
     ("clap::", &["cli/"]),

@@ -98,7 +98,8 @@ async fn main() {
         calendars.push((Address::new(Kind::Calendar, name.as_str(), "default").expect("an address"), person));
     }
     for some in calendars.chunks(TOGETHER) {
-        let writes = some.iter().map(|(_, person)| (keys::user(&person.name), Some(record::pack_principal(person))));
+        let writes =
+            some.iter().map(|(_, person)| (keys::user(&person.name), Some(record::people::pack_principal(person))));
         write(&kv, writes.collect()).await;
         let making = some.iter().map(|(at, person)| service.make_collection(person, at, Vec::new(), Face::default()));
         for made in futures_util::future::join_all(making).await {

@@ -56,6 +56,7 @@ impl Ask {
             caller: request.caller.clone(),
             hrefs: request.hrefs(),
             object_max: request.house.settings().limits.object_bytes,
+            home_tokens: Default::default(),
         };
         let (minimal, house) = (headers::minimal(request.headers()), request.house.clone());
         Ok(Ask { question, excerpt, tag, scene, minimal, house })

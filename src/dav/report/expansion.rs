@@ -26,6 +26,7 @@ pub async fn answer(request: &Request, root: &Element) -> Result<Response, Fault
         caller: request.caller.clone(),
         hrefs: request.hrefs(),
         object_max: request.house.settings().limits.object_bytes,
+        home_tokens: Default::default(),
     };
     let mut expanding = Expanding { request, scene, minimal, left: RESOURCES_MAX };
     let mut rows = Multistatus::new(minimal);

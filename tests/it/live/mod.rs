@@ -24,6 +24,7 @@ mod occurrences;
 mod organisations;
 mod page;
 pub mod presence;
+mod privacy;
 mod program;
 mod proxy;
 mod sharing;

@@ -1,0 +1,111 @@
+//! The rows of collections, with who may do what there.
+
+use bytes::Bytes;
+
+use crate::domain::access::{Grant, Right};
+use crate::domain::collection::{Collection, CollectionId, Source};
+use crate::domain::sync::Token;
+use crate::store::StoreError;
+use crate::store::record::{address, more, pack, unpack_some, user};
+
+pub(super) fn right_code(right: Right) -> u8 {
+    match right {
+        Right::None => 0,
+        Right::Read => 1,
+        Right::ReadWrite => 2,
+        Right::Administration => 3,
+        Right::Owner => 4,
+    }
+}
+
+pub(super) fn right_back(what: &'static str, code: u8) -> Result<Right, StoreError> {
+    [Right::None, Right::Read, Right::ReadWrite, Right::Administration, Right::Owner]
+        .get(usize::from(code))
+        .copied()
+        .ok_or(StoreError::Unreadable(what))
+}
+
+type CollectionRow = (
+    u64,
+    String,
+    Option<(bool, String, u64)>,
+    (String, String, String, Vec<String>, Option<String>),
+    Vec<(String, u8, String)>,
+    Option<u8>,
+    (u64, u64, u64, u64),
+    bool,
+);
+
+pub fn pack_collection(c: &Collection) -> Bytes {
+    let source = match &c.source {
+        Source::Own => None,
+        Source::Delegated(address, id) => Some((true, address.to_string(), id.0)),
+        Source::Subscribed(address, id) => Some((false, address.to_string(), id.0)),
+    };
+    let grants: Vec<(&str, u8, &str)> =
+        c.grants.iter().map(|grant| (grant.user.as_str(), right_code(grant.right), grant.mirror.as_str())).collect();
+    pack((
+        c.id.0,
+        c.address.to_string(),
+        source,
+        (&c.display_name, &c.description, &c.color, &c.components, &c.timezone),
+        grants,
+        c.public.map(right_code),
+        (c.token.0, c.floor.0, c.objects, c.subscriptions),
+        c.alarms,
+        c.transparent,
+    ))
+}
+
+pub fn collection(bytes: &[u8]) -> Result<Collection, StoreError> {
+    const WHAT: &str = "collection";
+    let ((id, at, source, face, grants, public, counters, alarms), rest) = unpack_some::<CollectionRow>(WHAT, bytes)?;
+    // Rows from before there was such a thing end here.
+    let transparent = if rest.is_empty() { false } else { more(WHAT, rest)? };
+    let (display_name, description, color, components, timezone) = face;
+    let (token, floor, objects, subscriptions) = counters;
+    let source = match source {
+        None => Source::Own,
+        Some((true, text, id)) => Source::Delegated(address(WHAT, &text)?, CollectionId(id)),
+        Some((false, text, id)) => Source::Subscribed(address(WHAT, &text)?, CollectionId(id)),
+    };
+    let grants = grants
+        .into_iter()
+        .map(|(name, right, mirror)| Ok(Grant { user: user(WHAT, &name)?, right: right_back(WHAT, right)?, mirror }))
+        .collect::<Result<_, StoreError>>()?;
+    Ok(Collection {
+        id: CollectionId(id),
+        address: address(WHAT, &at)?,
+        source,
+        display_name,
+        description,
+        color,
+        components,
+        timezone,
+        grants,
+        public: public.map(|code| right_back(WHAT, code)).transpose()?,
+        token: Token(token),
+        floor: Token(floor),
+        objects,
+        alarms,
+        transparent,
+        subscriptions,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::address::Address;
+
+    #[test]
+    fn a_row_from_before_its_last_field_is_read() {
+        let at = Address::parse("/calendars/alice/work").expect("an address");
+        let made = Collection { transparent: true, ..Collection::new(at, Source::Own, "Work", 7) };
+        let row = pack_collection(&made);
+        assert_eq!(collection(&row).expect("a row"), made);
+        let before = Collection { transparent: false, ..made };
+        assert_eq!(collection(&row[..row.len() - 1]).expect("an older row"), before);
+        assert!(collection(&row[..row.len() - 2]).is_err());
+    }
+}
