@@ -21,6 +21,7 @@ mod logs;
 mod meanwhile;
 mod recur_beside;
 mod samples;
+mod scheduling;
 mod seam;
 mod services;
 mod side;

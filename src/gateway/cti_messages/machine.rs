@@ -219,6 +219,7 @@ fn denied(refusal: &Refusal) -> (&'static str, Leave) {
         | Refusal::TooLarge { .. }
         | Refusal::StaleToken
         | Refusal::Full(_)
+        | Refusal::Unschedulable { .. }
         | Refusal::Fault { .. } => ("internal error", FAULT),
     }
 }

@@ -63,6 +63,29 @@ pub fn answers(before: Option<&CalendarObject>, after: &CalendarObject, me: &Par
     Ok(news)
 }
 
+/// Whether nothing but their own ATTENDEE lines differ, stamps aside: an answer, and no other device of theirs need read it again.
+pub fn only_answers(before: &CalendarObject, after: &CalendarObject, me: &Party) -> bool {
+    let told = |object: &CalendarObject| -> Vec<Vec<(String, String)>> {
+        let mut all: Vec<Vec<(String, String)>> = Vec::new();
+        for block in object.components() {
+            let rest = |property: &&Property| match property.name.as_str() {
+                "DTSTAMP" | "LAST-MODIFIED" | "ORGANIZER" | "SEQUENCE" => false,
+                "ATTENDEE" => !me.is(property),
+                _ => true,
+            };
+            let own = block.properties.iter().filter(rest);
+            let inner = block.blocks.iter().flat_map(Block::all_properties);
+            let mut lines: Vec<(String, String)> =
+                own.chain(inner).map(|property| (property.name.clone(), property.value.trim().to_owned())).collect();
+            lines.sort();
+            all.push(lines);
+        }
+        all.sort();
+        all
+    };
+    told(before) == told(after)
+}
+
 /// What somebody says in a component: the answer, and what goes with it.
 fn said(block: &Block, me: &Party) -> (Option<String>, Vec<String>) {
     let comments = block.properties("COMMENT").map(|comment| comment.value.clone()).collect();

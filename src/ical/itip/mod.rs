@@ -5,6 +5,7 @@ pub mod attendee;
 pub mod message;
 pub mod organizer;
 pub mod party;
+pub mod received;
 pub mod reply;
 pub mod request;
 

@@ -49,8 +49,30 @@ pub fn replies(object: &CalendarObject, me: &Party) -> Vec<Reply> {
     all
 }
 
-/// How many instances one merge may set apart from their series: beyond it, answers to further instances are not laid in.
-const INSTANCES_MAX: usize = 256;
+/// The instances that somebody answers otherwise than their series and than before, each by its key, with the answer.
+pub fn apart(before: Option<&CalendarObject>, after: &CalendarObject, who: &Party) -> Vec<(String, String)> {
+    let was: BTreeMap<Key, String> = before
+        .map(|before| replies(before, who).into_iter().map(|reply| (reply.of, reply.partstat)).collect())
+        .unwrap_or_default();
+    let is = replies(after, who);
+    let Some(general) = is.iter().find(|reply| reply.of.is_none()).map(|reply| reply.partstat.clone()) else {
+        return Vec::new();
+    };
+    let stood = |of: &Key| was.get(of).or_else(|| was.get(&None));
+    let new = is.into_iter().filter(|reply| reply.partstat != general && stood(&reply.of) != Some(&reply.partstat));
+    new.filter_map(|reply| Some((reply.of?, reply.partstat))).collect()
+}
+
+/// Components that answers may bring an object to: beyond it, those to further instances are not laid in, so that no attendee makes an
+/// organizer's object too large.
+const INSTANCES_MAX: usize = 512;
+
+/// Whether it is an answer at all, and no text of any length.
+fn is_answer(partstat: &str) -> bool {
+    let known = ["NEEDS-ACTION", "ACCEPTED", "DECLINED", "TENTATIVE", "DELEGATED", "COMPLETED", "IN-PROCESS"]
+        .contains(&partstat);
+    known || (partstat.len() <= 32 && partstat.starts_with("X-") && !partstat.contains(|c: char| c.is_control()))
+}
 
 /// The organizer's text with the answers of somebody who is asked there; all other bytes stay. An answer to an instance that has no
 /// component yet makes one. `None` where they are asked to nothing that they answer: then nothing may change.
@@ -68,7 +90,7 @@ pub fn laid(
     let gone = series.map(|series| exceptions(object, series)).unwrap_or_default();
     let (mut asked, mut apart) = (false, 0);
     let general = replies.iter().find(|reply| reply.of.is_none());
-    for reply in replies {
+    for reply in replies.iter().filter(|reply| is_answer(&reply.partstat)) {
         if let Some(block) = known.get(&reply.of) {
             if let Some(property) = attendee(block, who) {
                 asked = true;
@@ -81,7 +103,7 @@ pub fn laid(
         asked = true;
         // Excluded by the organizer, or answered as the series is: nothing to set apart.
         let general = general.map_or_else(|| partstat(property), |reply| reply.partstat.clone());
-        if gone.contains_key(at) || general == reply.partstat || apart == INSTANCES_MAX {
+        if gone.contains_key(at) || general == reply.partstat || known.len() + apart >= INSTANCES_MAX {
             continue;
         }
         if let Some(instance) = instance(&edit, object, series, id, who, &reply.partstat, zone, budget) {

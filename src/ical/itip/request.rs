@@ -123,6 +123,34 @@ pub fn lost(before: &CalendarObject, after: &CalendarObject) -> Vec<crate::ical:
     all
 }
 
+/// Whether nothing but instances went: what is left says what it said.
+pub fn only_lost(before: &CalendarObject, after: &CalendarObject) -> bool {
+    let told = |object: &CalendarObject, block: &Block| -> Vec<String> {
+        let mut lines: Vec<String> = block
+            .properties
+            .iter()
+            .filter(|it| {
+                !matches!(
+                    it.name.as_str(),
+                    "EXDATE" | "DTSTAMP" | "SEQUENCE" | "LAST-MODIFIED" | "TRANSP" | "ORGANIZER"
+                )
+            })
+            .filter(|it| !it.name.starts_with("X-"))
+            .map(|it| match it.name.as_str() {
+                "ATTENDEE" => crate::ical::itip::party::address(it),
+                "DTSTART" | "DTEND" | "DUE" | "RDATE" => format!("{}:{}", it.name, super::times(object, it)),
+                _ => format!("{}:{}", it.name, it.value.trim()),
+            })
+            .collect();
+        lines.sort();
+        lines
+    };
+    let was = parts(before);
+    parts(after)
+        .into_iter()
+        .all(|(of, block)| was.get(&of).is_some_and(|stood| told(before, stood) == told(after, block)))
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {

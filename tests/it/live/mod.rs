@@ -27,6 +27,7 @@ pub mod presence;
 mod privacy;
 mod program;
 mod proxy;
+mod scheduling;
 mod sharing;
 pub mod stomp;
 mod tickets;
