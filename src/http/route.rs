@@ -50,6 +50,10 @@ pub const TEMPLATES: &[&str] = &[
     "/api/app-passwords/{id}",
     "/api/tokens",
     "/api/tokens/{token}",
+    "/api/user",
+    "/api/entity/{id}",
+    "/api/people/search",
+    "/api/configurations",
     "/api/organisations",
     "/api/organisations/{org}",
     "/api/organisations/{org}/users",
@@ -78,6 +82,9 @@ const PLACES: &[&str] = &[
     "/addressbooks/{user}",
     "/addressbooks/{user}/{id}",
     "/addressbooks/{user}/{id}/{object}",
+    "/calendars.json",
+    "/query.json",
+    "/itip",
 ];
 
 /// What a path that nothing answers to is counted as.
@@ -101,6 +108,7 @@ pub const METHODS: &[&str] = &[
     "COPY",
     "MOVE",
     "ACL",
+    "ITIP",
     "LOCK",
     "UNLOCK",
 ];

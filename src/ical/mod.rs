@@ -12,6 +12,7 @@ pub mod filter;
 pub mod freebusy;
 pub mod invited;
 pub mod itip;
+pub mod jcal;
 pub mod lines;
 pub mod mask;
 pub mod object;

@@ -122,7 +122,7 @@ fn fits(contact: &Contact, parts_of_name: &str, words: &[String]) -> bool {
 }
 
 /// One form of a text in which case and ways of writing a letter make no difference.
-fn folded(text: &str) -> String {
+pub(crate) fn folded(text: &str) -> String {
     text.nfkc().flat_map(char::to_lowercase).nfkc().collect()
 }
 

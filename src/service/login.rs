@@ -13,6 +13,7 @@ use sha2::Sha256;
 use tokio::sync::Semaphore;
 
 use crate::domain::address::UserName;
+use crate::domain::bearer::Hold;
 use crate::domain::device::{Device, Purpose};
 use crate::domain::principal::{self, Principal};
 use crate::domain::refusal::Refusal;
@@ -50,6 +51,8 @@ pub enum Credentials {
 pub struct SignedIn {
     pub principal: Principal,
     pub device: Option<Device>,
+    /// What keeps them in, if they brought a bearer token.
+    pub hold: Option<Hold>,
 }
 
 impl SignedIn {
@@ -64,7 +67,7 @@ impl SignedIn {
 
 impl From<Principal> for SignedIn {
     fn from(principal: Principal) -> SignedIn {
-        SignedIn { principal, device: None }
+        SignedIn { principal, device: None, hold: None }
     }
 }
 
@@ -212,7 +215,7 @@ impl Service {
         let caller = match credentials {
             Credentials::None => Err(Refusal::Unauthenticated),
             Credentials::Basic { login, password } => self.check_password(login, password, from).await,
-            Credentials::Bearer(token) => Ok(self.check_bearer(token).await?.into()),
+            Credentials::Bearer(token) => self.check_bearer(token).await,
             Credentials::Ticket(value) => self.redeem_ticket(value).await,
             Credentials::Proved(name) => Ok(self.person(name).await?.into()),
         }?;
@@ -230,7 +233,7 @@ impl Service {
         if let Some(found) = &found
             && let Some(device) = self.device_with(&found.name, password).await?
         {
-            return Ok(SignedIn { principal: found.clone(), device: Some(device) });
+            return Ok(SignedIn { principal: found.clone(), device: Some(device), hold: None });
         }
         let name = found.as_ref().map(|found| found.name.clone()).or_else(|| principal::login_name(login));
         let tried = Tried {

@@ -8,6 +8,7 @@ pub mod attendance;
 pub mod bearers;
 pub mod belfry;
 pub mod busy;
+pub mod carrying;
 pub mod channels;
 pub mod clock;
 pub mod collections;
@@ -22,6 +23,7 @@ pub mod groups;
 pub mod htpasswd;
 pub mod imports;
 pub mod issuer;
+pub mod jwt;
 pub mod ledger;
 pub mod login;
 pub mod moving;
@@ -29,6 +31,7 @@ pub mod notifications;
 pub mod objects;
 pub mod occurrences;
 pub mod organisations;
+pub mod people;
 pub mod planned;
 pub mod post;
 pub mod presence;
@@ -36,6 +39,7 @@ pub mod principals;
 pub mod properties;
 pub mod publish;
 pub mod queries;
+pub mod queues;
 pub mod rate;
 pub mod relay;
 pub mod replan;
@@ -44,6 +48,7 @@ pub mod scheduling;
 pub mod settings;
 pub mod sharing;
 pub mod shelf;
+pub mod signatures;
 pub mod statuses;
 pub mod stock;
 pub mod sweep;
@@ -67,8 +72,10 @@ use crate::service::attendance::Attendance;
 use crate::service::belfry::Belfry;
 use crate::service::directory::Directory;
 use crate::service::issuer::Elsewhere;
+use crate::service::jwt::Trust;
 use crate::service::login::Doorkeeper;
 use crate::service::post::Post;
+use crate::service::queues::Queues;
 use crate::service::rate::Rate;
 use crate::service::relay::Relay;
 use crate::service::settings::Settings;
@@ -92,7 +99,9 @@ pub struct Service {
     mails: Rate,
     doorkeeper: Doorkeeper,
     directory: Arc<Directory>,
+    queues: Queues,
     elsewhere: OnceLock<Elsewhere>,
+    trust: OnceLock<Trust>,
     shelves: Arc<Shelves>,
     nudges: Arc<Nudges>,
     turning: tokio::sync::Mutex<()>,
@@ -137,7 +146,9 @@ impl Service {
             mails,
             doorkeeper,
             directory,
+            queues: Queues::default(),
             elsewhere: OnceLock::new(),
+            trust: OnceLock::new(),
             shelves,
             nudges: Arc::default(),
             turning: tokio::sync::Mutex::new(()),

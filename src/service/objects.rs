@@ -593,7 +593,7 @@ pub(crate) fn unlay(
     objects::remove(writes, head.id, before);
     changes::write(writes, head.id, stamp.0, part, Change::Removed, &before.name);
     head.objects = head.objects.saturating_sub(1);
-    if before.stands.hold.is_some() {
+    if before.stands.hold.is_some() || before.stands.invited.is_some() {
         presence::remind(writes, now, head.address.user(), stamp.0);
     }
 }
@@ -646,7 +646,8 @@ pub(crate) fn lay(
         private: Some(prepared.private),
     };
     presence::stand(writes, head.id, &mut object, &prepared.standing, now);
-    let turns = stands.hold.is_some() || object.stands.hold.is_some();
+    // An invitation to be answered is news where its owner is in a queue.
+    let turns = [&stands, &object.stands].iter().any(|stands| stands.hold.is_some() || stands.invited.is_some());
     if turns {
         presence::remind(writes, now, head.address.user(), stamp.0);
     }

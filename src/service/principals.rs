@@ -213,7 +213,7 @@ impl Service {
                 Err(refusal) => return Err(refusal),
             }
         }
-        self.remove(vec![keys::channels(name)]).await?;
+        self.remove(vec![keys::channels(name), keys::waits(name)]).await?;
         for prefix in keys::dead_of_person(name) {
             self.remove_all(&prefix).await?;
         }

@@ -69,6 +69,7 @@ const INSTANCE: u8 = 0x8D; //        name                                → wha
 const INVITED: u8 = 0x8E; //         collection id, name                 → since when, until when its owner is asked
 const OUTGOING: u8 = 0xE0; //        user 0 hash of the UID, task, collection id → Parcel; on its way to that person's home
 const INTAKE: u8 = 0xE1; //          user                                → the name of the calendar that takes invitations
+const WAITS: u8 = 0x8F; //           user                                → mark; what waits for a member of a queue
 const DEVICE: u8 = 0xC0; //          user 0 SHA-256 of the app password  → Device
 const PRINCIPAL_DEAD: u8 = 0xB0; //  user 0 chunk                        → dead properties, at most CHUNK bytes
 const HOME_DEAD: u8 = 0xB1; //       user 0 kind, chunk                  → likewise
@@ -659,6 +660,10 @@ pub fn invited(collection: CollectionId, name: &str) -> Bytes {
 
 pub fn all_invited(collection: CollectionId) -> Bytes {
     key(INVITED, &[&collection.0.to_be_bytes()])
+}
+
+pub fn waits(user: &UserName) -> Bytes {
+    key(WAITS, &[user.as_str().as_bytes()])
 }
 
 /// A device's row, by its password in plain form.

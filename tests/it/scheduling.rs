@@ -186,7 +186,12 @@ async fn messages_by_hand_are_taken_from_those_that_may() {
     let hand_in = async |who: &Principal, method: &str, sender: &str, recipient: &str, text: &str| {
         let text = text.replace("BEGIN:VEVENT", &format!("METHOD:{method}\r\nBEGIN:VEVENT"));
         let (sender, recipient) = (format!("{sender}@example.org"), format!("mailto:{recipient}@example.org"));
-        town.service.receive_itip(who, Received { sender, recipient, uid: "all".to_owned(), text: text.into() }).await
+        town.service
+            .receive_itip(
+                who,
+                Received { sender, recipient, uid: "all".to_owned(), method: method.to_owned(), text: text.into() },
+            )
+            .await
     };
     let says = |who: &Principal, answer: &str| {
         let one = meeting("alice", std::slice::from_ref(who), "");

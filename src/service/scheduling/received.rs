@@ -21,6 +21,7 @@ pub struct Received {
     pub sender: String,
     pub recipient: String,
     pub uid: String,
+    pub method: String,
     pub text: Bytes,
 }
 
@@ -30,8 +31,20 @@ impl Service {
     /// sender's own or they are not asked, and where somebody else organises. A message that is older than what stands there changes
     /// nothing.
     pub async fn receive_itip(&self, caller: &Principal, received: Received) -> Result<(), Refusal> {
+        // Whom it concerns comes before what it says.
+        let mine = match Method::parse(&received.method) {
+            Some(Method::Counter) => &received.sender,
+            Some(_) => &received.recipient,
+            None => return Err(Fault::whole(format!("no method {:?}", received.method)).into()),
+        };
+        if !party_of(caller).is_at(&bare(mine)) {
+            return Err(Refusal::Forbidden);
+        }
         let object = CalendarObject::read(&received.text, &self.line_limits())?;
         let method = message::check(&object)?;
+        if Method::parse(&received.method) != Some(method) {
+            return Err(Fault::whole("the METHOD of the message is another one").into());
+        }
         if object.uid().as_deref() != Some(received.uid.as_str()) {
             return Err(Fault::whole("the UID of the message is another one").into());
         }
@@ -40,10 +53,6 @@ impl Service {
         object.storable().map_err(Refusal::Unstorable)?;
         itip::organizer(&object)?;
         let (me, sender) = (party_of(caller), Party::new(&bare(&received.sender), ""));
-        let mine = if method == Method::Counter { &received.sender } else { &received.recipient };
-        if !me.is_at(&bare(mine)) {
-            return Err(Refusal::Forbidden);
-        }
         match method {
             Method::Counter => self.counter(&me, &received, &kept, &object).await,
             Method::Reply => self.replied(caller, &me, &sender, &received, &kept, &object).await,

@@ -219,7 +219,7 @@ async fn alice_invites_bob_accepts_carol_declines_one_alice_cancels() {
     assert_eq!(put.status, 204, "{put:?}");
     house.settle().await;
     let (_, mine, tag) = copy(&alice, "alice").await;
-    has(&mine, &["SUMMARY:Circle", "PARTSTAT=ACCEPTED;SCHEDULE-STATUS=1.2:mailto:bob"]);
+    has(&mine, &["SUMMARY:Circle", "SCHEDULE-STATUS=1.2;PARTSTAT=ACCEPTED:mailto:bob"]);
     assert_ne!(tag, made);
     let (_, bobs, _) = copy(&bob, "bob").await;
     has(&bobs, &["SUMMARY:Circle", "PARTSTAT=ACCEPTED:mailto:bob"]);
