@@ -22,7 +22,7 @@ use crate::service::collections::View;
 const ENTRIES_MAX: usize = 500;
 
 /// The privileges that there are, each with the one that holds it and what it allows.
-const PRIVILEGES: [(&str, &str, &str); 11] = [
+const PRIVILEGES: [(&str, &str, &str); 19] = [
     ("D:all", "", "everything"),
     ("D:read", "D:all", "to read"),
     ("D:read-current-user-privilege-set", "D:read", "to read one's own privileges"),
@@ -34,6 +34,15 @@ const PRIVILEGES: [(&str, &str, &str); 11] = [
     ("D:unbind", "D:write", "to remove members"),
     ("D:read-acl", "D:all", "to read who may do what"),
     ("D:write-acl", "D:all", "to change who may do what"),
+    // RFC 6638 6: of an inbox and of an outbox.
+    ("C:schedule-deliver", "D:all", "to bring scheduling messages"),
+    ("C:schedule-deliver-invite", "C:schedule-deliver", "to bring invitations"),
+    ("C:schedule-deliver-reply", "C:schedule-deliver", "to bring answers"),
+    ("C:schedule-query-freebusy", "C:schedule-deliver", "to ask when somebody is busy"),
+    ("C:schedule-send", "D:all", "to send scheduling messages"),
+    ("C:schedule-send-invite", "C:schedule-send", "to send invitations"),
+    ("C:schedule-send-reply", "C:schedule-send", "to send answers"),
+    ("C:schedule-send-freebusy", "C:schedule-send", "to ask when others are busy"),
 ];
 
 const READS: [&str; 2] = ["D:read", "D:read-current-user-privilege-set"];
@@ -42,12 +51,31 @@ const MEMBERS: [&str; 3] = ["D:write-content", "D:bind", "D:unbind"];
 /// What an owner holds: everything, aggregates listed with their parts. Clients look for the one that they know.
 pub fn all(kind: Option<Kind>) -> Vec<&'static str> {
     let busy = |name: &&str| *name != "C:read-free-busy" || kind == Some(Kind::Calendar);
-    PRIVILEGES.iter().map(|(name, _, _)| *name).filter(busy).collect()
+    let known = PRIVILEGES.iter().map(|(name, _, _)| *name).filter(busy);
+    known.filter(|name| !name.starts_with("C:schedule-")).collect()
+}
+
+/// What somebody holds of their inbox or their outbox.
+fn of_mailbox(inbox: bool) -> Vec<&'static str> {
+    let (own, other) =
+        if inbox { ("C:schedule-deliver", "C:schedule-query") } else { ("C:schedule-send", "C:schedule-send") };
+    let ours = PRIVILEGES.iter().map(|(name, _, _)| *name);
+    let ours = ours.filter(|name| name.starts_with(own) || name.starts_with(other));
+    let mut held = READS.to_vec();
+    held.extend(["D:write-properties", "D:read-acl"]);
+    if inbox {
+        held.push("D:unbind");
+    }
+    held.extend(ours);
+    held
 }
 
 /// What somebody holds of a collection or of what is in it, by what they may do with its objects and whether its face is theirs to set.
 pub fn held(view: &View, dresses: bool) -> Vec<&'static str> {
     let kind = view.shown.address.kind();
+    if view.shown.address.is_mailbox() {
+        return of_mailbox(view.shown.address.is_inbox());
+    }
     if view.right == Right::Owner {
         return all(Some(kind));
     }

@@ -13,7 +13,7 @@ use crate::dav::methods;
 use crate::dav::path::{self, Path, PathFault, Place};
 use crate::dav::reader::XML_MAX;
 use crate::dav::request::Request;
-use crate::dav::{acl, collections, creation, moving, objects, propfind, proppatch, report};
+use crate::dav::{acl, collections, creation, moving, objects, outbox, propfind, proppatch, report};
 use crate::domain::refusal::Refusal;
 use crate::http::auth;
 use crate::http::body;
@@ -93,6 +93,7 @@ async fn handled(request: &Request) -> Result<Response, Fault> {
         ("DELETE", Place::Collection(at)) => collections::delete(request, at).await,
         ("GET", Place::Collection(at)) => collections::get(request, at, false).await,
         ("HEAD", Place::Collection(at)) => collections::get(request, at, true).await,
+        ("POST", Place::Collection(at)) if at.is_outbox() => outbox::post(request, at).await,
         (method, _) => Err(methods::refused(method)),
     }
 }

@@ -10,6 +10,7 @@ use crate::dav::path::{Path, Place};
 use crate::dav::writer::Xml;
 use crate::domain::address::{Kind, ObjectAddress};
 use crate::domain::refusal::Refusal;
+use crate::domain::scheduling::Rule;
 use crate::http::problem;
 
 /// Everything that can go wrong here.
@@ -84,6 +85,14 @@ pub enum Condition {
     AddressUidConflict,
     CalendarObjectTooLarge,
     AddressObjectTooLarge,
+    AttendeeChange,
+    OrganizerChange,
+    SameOrganizer,
+    UniqueScheduling,
+    MaxAttendees,
+    DefaultCalendar,
+    SchedulingMessage,
+    OrganizerAllowed,
 }
 
 impl Condition {
@@ -122,6 +131,14 @@ impl Condition {
             Condition::AddressUidConflict => "CR:no-uid-conflict",
             Condition::CalendarObjectTooLarge => "C:max-resource-size",
             Condition::AddressObjectTooLarge => "CR:max-resource-size",
+            Condition::AttendeeChange => "C:allowed-attendee-scheduling-object-change",
+            Condition::OrganizerChange => "C:allowed-organizer-scheduling-object-change",
+            Condition::SameOrganizer => "C:same-organizer-in-all-components",
+            Condition::UniqueScheduling => "C:unique-scheduling-object-resource",
+            Condition::MaxAttendees => "C:max-attendees-per-instance",
+            Condition::SchedulingMessage => "C:valid-scheduling-message",
+            Condition::OrganizerAllowed => "C:organizer-allowed",
+            Condition::DefaultCalendar => "C:valid-schedule-default-calendar-URL",
         }
     }
 }
@@ -206,6 +223,7 @@ fn refused(refusal: &Refusal, path: Option<&Path>) -> Shape {
         Refusal::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, None),
         Refusal::TooOften { .. } => (StatusCode::TOO_MANY_REQUESTS, None),
         Refusal::Full(_) => (StatusCode::FORBIDDEN, None),
+        Refusal::Unschedulable { rule, .. } => return unschedulable(refusal, rule, path),
         Refusal::Fault { .. } => (StatusCode::INTERNAL_SERVER_ERROR, None),
     };
     Shape { status, condition, href: None, text: refusal.to_string() }
@@ -213,6 +231,23 @@ fn refused(refusal: &Refusal, path: Option<&Path>) -> Shape {
 
 /// RFC 4791 5.3.2.1 `no-uid-conflict`. The service names the holder where it is stored; the client knows that collection by the address
 /// it asked for, which may be a mirror's.
+/// RFC 6638 3.2.4: each rule has its element; of a second object it names the first.
+fn unschedulable(refusal: &Refusal, rule: &Rule, path: Option<&Path>) -> Shape {
+    let (condition, holder) = match rule {
+        Rule::Attendee => (Condition::AttendeeChange, None),
+        Rule::Organizer => (Condition::OrganizerChange, None),
+        Rule::SameOrganizer => (Condition::SameOrganizer, None),
+        Rule::Unique(holder) => (Condition::UniqueScheduling, Some(holder)),
+        Rule::Attendees => (Condition::MaxAttendees, None),
+        Rule::DefaultCalendar => (Condition::DefaultCalendar, None),
+        Rule::Message => (Condition::SchedulingMessage, None),
+        Rule::Asker => (Condition::OrganizerAllowed, None),
+    };
+    let prefix = path.map_or("", |path| path.prefix);
+    let href = holder.map(|holder| Hrefs::new(prefix).of(&Place::Object(holder.clone())));
+    Shape { status: StatusCode::FORBIDDEN, condition: Some(condition), href, text: refusal.to_string() }
+}
+
 fn uid_taken(refusal: &Refusal, holder: &ObjectAddress, path: Option<&Path>) -> Shape {
     let (mut text, mut status) = (refusal.to_string(), StatusCode::CONFLICT);
     let mut href = None;

@@ -10,9 +10,9 @@ use crate::http::{problem, route};
 
 pub const DAV: HeaderName = HeaderName::from_static("dav");
 
-/// What the `DAV` header claims: only what works, because clients build on it. `2` comes with LOCK, and `calendar-auto-schedule` when
-/// invitations are sent: Thunderbird stops mailing them itself as soon as it reads that word.
-pub const CLASSES: &str = "1, 3, access-control, extended-mkcol, calendar-access, addressbook";
+/// What the `DAV` header claims: only what works, because clients build on it. `2` comes with LOCK. Thunderbird stops mailing invitations
+/// itself as soon as it reads `calendar-auto-schedule`.
+pub const CLASSES: &str = "1, 3, access-control, extended-mkcol, calendar-access, calendar-auto-schedule, addressbook";
 
 /// The `Allow` header of a place.
 pub fn allowed(place: &Place) -> &'static str {
@@ -20,6 +20,9 @@ pub fn allowed(place: &Place) -> &'static str {
         Place::Root | Place::Principals | Place::Principal(_) | Place::Homes(_) | Place::Home(..) => {
             "OPTIONS, PROPFIND, PROPPATCH, REPORT, ACL"
         }
+        Place::Collection(at) if at.is_inbox() => "OPTIONS, GET, HEAD, PROPFIND, PROPPATCH, REPORT, ACL",
+        Place::Collection(at) if at.is_outbox() => "OPTIONS, GET, HEAD, POST, PROPFIND, PROPPATCH, REPORT, ACL",
+        Place::Object(at) if at.collection().is_mailbox() => "OPTIONS, GET, HEAD, DELETE, PROPFIND, REPORT, COPY",
         Place::Collection(_) => {
             "OPTIONS, GET, HEAD, DELETE, PROPFIND, PROPPATCH, REPORT, MKCOL, MKCALENDAR, COPY, MOVE, ACL"
         }

@@ -14,6 +14,7 @@ pub mod methods;
 pub mod moving;
 pub mod multistatus;
 pub mod objects;
+pub mod outbox;
 pub mod path;
 pub mod propfind;
 pub mod proppatch;

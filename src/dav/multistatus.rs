@@ -264,7 +264,13 @@ mod tests {
             timezone: None,
             administrator: false,
         };
-        Scene { caller, hrefs: Hrefs::new(prefix), object_max: 1_048_576, home_tokens: Default::default() }
+        Scene {
+            caller,
+            hrefs: Hrefs::new(prefix),
+            object_max: 1_048_576,
+            home_tokens: Default::default(),
+            intake: crate::dav::values::Intake::default(),
+        }
     }
 
     /// Alice's calendar, which bob may write in.

@@ -79,14 +79,20 @@ pub async fn put(request: &Request, at: &ObjectAddress) -> Result<Response, Faul
 }
 
 pub async fn delete(request: &Request, at: &ObjectAddress) -> Result<Response, Fault> {
-    request.house.delete(&request.caller, at, request.precondition()?).await?;
+    // RFC 6638 8.1.
+    let quiet =
+        request.headers().get("schedule-reply").is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"F"));
+    request.house.discard(&request.caller, at, request.precondition()?, !quiet).await?;
     Ok(problem::empty(StatusCode::NO_CONTENT))
 }
 
 /// What a write answers. RFC 4791 5.3.4 allows the tag because the bytes are kept as they came.
 pub fn wrote(status: StatusCode, written: &Written) -> Response {
     let mut response = problem::empty(status);
-    put_tag(response.headers_mut(), ETAG, written.etag.as_str());
+    // RFC 4791 5.3.4: no tag where the bytes are not those that came.
+    if !written.changed {
+        put_tag(response.headers_mut(), ETAG, written.etag.as_str());
+    }
     if let Some(tag) = &written.schedule_tag {
         put_tag(response.headers_mut(), SCHEDULE_TAG, tag);
     }

@@ -20,7 +20,7 @@ use crate::dav::props::Property;
 use crate::dav::question::{self, Question};
 use crate::dav::report::sync;
 use crate::dav::request::Request;
-use crate::dav::values::{Scene, Subject};
+use crate::dav::values::{Intake, Scene, Subject};
 use crate::domain::address::{Address, Kind, ObjectAddress};
 use crate::domain::object::Record;
 use crate::domain::refusal::Refusal;
@@ -36,6 +36,10 @@ const INFINITE_MAX: u64 = 1_000;
 pub async fn answer(request: &Request) -> Result<Response, Fault> {
     let depth = headers::depth(request.headers())?;
     let root = question::body(request.headers(), &request.body, false)?;
+    let intake = match request.place() {
+        Place::Collection(at) if at.is_inbox() => Intake::of(&request.house, &request.caller.name).await?,
+        _ => Intake::default(),
+    };
     let ask = Ask {
         question: question::question(root.as_ref())?,
         scene: Scene {
@@ -43,6 +47,7 @@ pub async fn answer(request: &Request) -> Result<Response, Fault> {
             hrefs: request.hrefs(),
             object_max: request.house.settings().limits.object_bytes,
             home_tokens: Default::default(),
+            intake,
         },
         minimal: headers::minimal(request.headers()),
         house: request.house.clone(),
@@ -152,6 +157,12 @@ async fn row(ask: &Ask, rows: &mut Multistatus, subject: Subject<'_>, place: &Pl
 
 /// The collections of a home, and what is in them.
 async fn home(ask: &Ask, rows: &mut Multistatus, kind: Kind, deep: bool) -> Result<(), Refusal> {
+    let user = &ask.scene.caller.name;
+    // RFC 6638 2.1 and 2.2. What lies in the inbox is asked for there.
+    for mailbox in [Address::inbox(user), Address::outbox(user)].iter().filter(|_| kind == Kind::Calendar) {
+        let view = ask.house.view(user, mailbox).await?;
+        ask.row(rows, &ask.hrefs().collection(mailbox), Subject::Collection(&view)).await?;
+    }
     for view in ask.house.list(&ask.scene.caller.name, kind).await? {
         let href = ask.hrefs().collection(&view.shown.address);
         ask.row(rows, &href, Subject::Collection(&view)).await?;

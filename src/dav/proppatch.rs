@@ -8,11 +8,12 @@ use crate::dav::face::{self, Change, Fate, Unset};
 use crate::dav::fault::{Condition, Fault};
 use crate::dav::headers;
 use crate::dav::multistatus::{self, Multistatus, Outcome};
-use crate::dav::path::Place;
+use crate::dav::path::{Path, Place};
 use crate::dav::props::Property;
 use crate::dav::question::{self, PROPS_MAX};
 use crate::dav::request::Request;
 use crate::dav::xml::{Element, Space};
+use crate::domain::address::Address;
 use crate::domain::dead::{DeadChange, Holder};
 use crate::domain::refusal::Refusal;
 use crate::http::problem;
@@ -60,10 +61,32 @@ async fn performed(request: &Request, changes: &[Change<'_>]) -> Result<Verdicts
             house.view(&caller.name, at).await?;
             untagged()?;
             let mut face = Face::default();
-            let verdicts: Verdicts = changes.iter().map(|change| face::dress(&mut face, at, *change)).collect();
-            if verdicts.iter().all(Result::is_ok) {
-                house.dress_collection(caller, at, face).await?;
+            let intake =
+                |change: &Change<'_>| at.is_inbox() && Property::of(change.name) == Some(Property::DefaultCalendar);
+            let mut verdicts: Verdicts = changes
+                .iter()
+                .map(|change| {
+                    if intake(change) {
+                        chosen(*change).map(|_| Fate::Live)
+                    } else {
+                        face::dress(&mut face, at, *change)
+                    }
+                })
+                .collect();
+            if verdicts.iter().any(Result::is_err) {
+                return Ok(verdicts);
             }
+            for (change, verdict) in changes.iter().zip(&mut verdicts).filter(|(change, _)| intake(change)) {
+                let Ok(calendar) = chosen(*change) else { continue };
+                match house.set_default_calendar(caller, &calendar).await {
+                    Err(refusal @ Refusal::Unschedulable { .. }) => {
+                        *verdict = Err(Unset::Bad(Some(Condition::DefaultCalendar), refusal.to_string()));
+                        return Ok(verdicts);
+                    }
+                    set => set?,
+                }
+            }
+            house.dress_collection(caller, at, face).await?;
             Ok(verdicts)
         }
         Place::Object(at) => {
@@ -91,6 +114,17 @@ async fn performed(request: &Request, changes: &[Change<'_>]) -> Result<Verdicts
             Ok(verdicts)
         }
         Place::Root | Place::Principals | Place::Homes(_) => Ok(kept(place, changes).0),
+    }
+}
+
+/// The calendar that is to take invitations. RFC 6638 9.2.
+fn chosen(change: Change<'_>) -> Result<Address, Unset> {
+    let bad = || Unset::Bad(Some(Condition::DefaultCalendar), "it holds the href of one of your calendars".to_owned());
+    let href = change.value.and_then(|value| value.child(&Space::Dav, "href")).ok_or_else(bad)?;
+    let uri: http::Uri = href.text.trim().parse().map_err(|_| bad())?;
+    match Path::parse(uri.path()).map(|path| path.place) {
+        Ok(Place::Collection(address)) => Ok(address),
+        _ => Err(bad()),
     }
 }
 

@@ -27,6 +27,10 @@ pub enum Property {
     CalendarHome,
     UserAddresses,
     UserType,
+    InboxUrl,
+    OutboxUrl,
+    DefaultCalendar,
+    FreeBusySet,
     Components,
     CalendarData,
     CalendarDescription,
@@ -58,8 +62,6 @@ const RESERVED: &[&str] = &[
     "D:group-member-set",
     "D:supported-method-set",
     "D:supported-live-property-set",
-    "C:schedule-inbox-URL",
-    "C:schedule-outbox-URL",
     "C:supported-calendar-component-sets",
     "C:min-date-time",
     "C:max-date-time",
@@ -79,7 +81,7 @@ const RESERVED: &[&str] = &[
 
 impl Property {
     /// All of them, in the order in which `propname` lists them.
-    pub const ALL: [Property; 40] = [
+    pub const ALL: [Property; 44] = [
         Property::ResourceType,
         Property::DisplayName,
         Property::Etag,
@@ -103,6 +105,10 @@ impl Property {
         Property::CalendarHome,
         Property::UserAddresses,
         Property::UserType,
+        Property::InboxUrl,
+        Property::OutboxUrl,
+        Property::DefaultCalendar,
+        Property::FreeBusySet,
         Property::Components,
         Property::CalendarData,
         Property::CalendarDescription,
@@ -161,6 +167,10 @@ impl Property {
             Property::CalendarHome => "C:calendar-home-set",
             Property::UserAddresses => "C:calendar-user-address-set",
             Property::UserType => "C:calendar-user-type",
+            Property::InboxUrl => "C:schedule-inbox-URL",
+            Property::OutboxUrl => "C:schedule-outbox-URL",
+            Property::DefaultCalendar => "C:schedule-default-calendar-URL",
+            Property::FreeBusySet => "C:calendar-free-busy-set",
             Property::Components => "C:supported-calendar-component-set",
             Property::CalendarData => "C:supported-calendar-data",
             Property::CalendarDescription => "C:calendar-description",

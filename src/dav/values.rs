@@ -12,11 +12,14 @@ use crate::dav::report::kinds;
 use crate::dav::writer::Xml;
 use crate::dav::zone;
 use crate::domain::access::{Right, right_of};
-use crate::domain::address::{Kind, UserName};
+use crate::domain::address::{Address, Kind, UserName};
+use crate::domain::collection::Source;
 use crate::domain::dead::DeadProperty;
 use crate::domain::object::{Component, Record};
 use crate::domain::principal::Principal;
 use crate::domain::query::Collation;
+use crate::domain::refusal::Refusal;
+use crate::service::Service;
 use crate::service::collections::{View, zone_named};
 
 /// What a row of an answer is about.
@@ -41,6 +44,27 @@ pub struct Scene {
     pub object_max: u64,
     /// The sync tokens of the caller's homes, where they are asked for: of calendars and of address books.
     pub home_tokens: [Option<String>; 2],
+    /// What an inbox says of calendars; nothing where the question is not about one.
+    pub intake: Intake,
+}
+
+/// Which calendars count for an inbox.
+#[derive(Clone, Debug, Default)]
+pub struct Intake {
+    /// Where invitations go.
+    pub default: Option<Address>,
+    /// Those that make their owner busy.
+    pub busy: Vec<Address>,
+}
+
+impl Intake {
+    /// What a person's inbox says.
+    pub async fn of(house: &Service, user: &UserName) -> Result<Intake, Refusal> {
+        let own = house.list(user, Kind::Calendar).await?;
+        let busy =
+            own.into_iter().map(|view| view.shown).filter(|shown| shown.source == Source::Own && !shown.transparent);
+        Ok(Intake { default: house.default_calendar(user).await?, busy: busy.map(|shown| shown.address).collect() })
+    }
 }
 
 /// What a calendar takes that was made for all components. VFREEBUSY and VAVAILABILITY are taken too; clients that read them here would
@@ -144,6 +168,8 @@ impl Scene {
                 xml.close(tag);
             }
             Property::UserType => xml.text(tag, "INDIVIDUAL"),
+            Property::InboxUrl => xml.href_in(tag, &self.hrefs.collection(&Address::inbox(&caller.name))),
+            Property::OutboxUrl => xml.href_in(tag, &self.hrefs.collection(&Address::outbox(&caller.name))),
             Property::AlternateUris | Property::GroupMembership => xml.empty(tag),
             _ => return false,
         }
@@ -164,6 +190,16 @@ impl Scene {
             (Property::Color, Kind::Calendar) => return some(xml, &shown.color),
             (Property::CalendarDescription, Kind::Calendar) => return some(xml, &shown.description),
             (Property::BookDescription, Kind::AddressBook) => return some(xml, &shown.description),
+            (Property::DefaultCalendar, _) => match &self.intake.default {
+                Some(address) if shown.address.is_inbox() => xml.href_in(tag, &self.hrefs.collection(address)),
+                _ => return false,
+            },
+            (Property::FreeBusySet, _) if shown.address.is_inbox() => {
+                xml.open(tag);
+                self.intake.busy.iter().for_each(|address| xml.text("D:href", &self.hrefs.collection(address)));
+                xml.close(tag);
+            }
+            (Property::Transparency, _) if shown.address.is_mailbox() => return false,
             (Property::TimezoneId, Kind::Calendar) => return some(xml, shown.timezone.as_deref().unwrap_or_default()),
             (Property::Transparency, Kind::Calendar) => {
                 xml.open(tag);
@@ -234,6 +270,8 @@ fn resource_type(xml: &mut Xml, tag: &str, subject: Subject<'_>) {
         Subject::Root | Subject::Principals | Subject::Homes(_) | Subject::Home(_) => &["D:collection"],
         Subject::Principal => &["D:collection", "D:principal"],
         Subject::Collection(view) => match view.shown.address.kind() {
+            _ if view.shown.address.is_inbox() => &["D:collection", "C:schedule-inbox"],
+            _ if view.shown.address.is_outbox() => &["D:collection", "C:schedule-outbox"],
             Kind::Calendar => &["D:collection", "C:calendar"],
             Kind::AddressBook => &["D:collection", "CR:addressbook"],
         },

@@ -61,6 +61,10 @@ impl fmt::Display for UserName {
     }
 }
 
+/// The names in everybody's calendar home that are no calendars'.
+const INBOX: &str = "inbox";
+const OUTBOX: &str = "outbox";
+
 /// A collection's place: its kind, the user whose home it is in, and its name there.
 ///
 /// ```
@@ -101,6 +105,31 @@ impl Address {
 
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it is where scheduling messages come in. RFC 6638 2.2.
+    pub fn is_inbox(&self) -> bool {
+        self.kind == Kind::Calendar && &*self.name == INBOX
+    }
+
+    /// Whether it is where questions about others' time are put. RFC 6638 2.1.
+    pub fn is_outbox(&self) -> bool {
+        self.kind == Kind::Calendar && &*self.name == OUTBOX
+    }
+
+    /// Whether it is one of the two: no calendar, and nobody's to make, share or write.
+    pub fn is_mailbox(&self) -> bool {
+        self.is_inbox() || self.is_outbox()
+    }
+
+    /// Somebody's inbox.
+    pub fn inbox(user: &UserName) -> Address {
+        Address { kind: Kind::Calendar, user: user.clone(), name: Arc::from(INBOX) }
+    }
+
+    /// Somebody's outbox.
+    pub fn outbox(user: &UserName) -> Address {
+        Address { kind: Kind::Calendar, user: user.clone(), name: Arc::from(OUTBOX) }
     }
 
     /// A line feed may stand in an object's name: some producers' UIDs have one, and become names.

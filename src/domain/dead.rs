@@ -15,6 +15,13 @@ pub struct DeadProperty {
 }
 
 impl DeadProperty {
+    /// The characters in an element without children, as the face wrote them.
+    pub fn text(&self) -> String {
+        let inner = self.value.find('>').zip(self.value.rfind('<')).and_then(|(from, to)| self.value.get(from + 1..to));
+        let plain = [("&#13;", "\r"), ("&#xD;", "\r"), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&amp;", "&")];
+        plain.iter().fold(inner.unwrap_or_default().to_owned(), |text, (from, to)| text.replace(from, to))
+    }
+
     fn bytes(&self) -> usize {
         self.space.len() + self.local.len() + self.value.len()
     }

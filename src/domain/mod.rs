@@ -24,5 +24,6 @@ pub mod principal;
 pub mod query;
 pub mod reach;
 pub mod refusal;
+pub mod scheduling;
 pub mod sync;
 pub mod ticket;

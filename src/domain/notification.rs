@@ -1,6 +1,6 @@
 //! Notifications: conversations, their messages and counts; and which write makes which message. Knows no wire and no calendar text.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use uuid::Uuid;
 
 use crate::domain::address::{Address, Kind as Place};
@@ -487,6 +487,38 @@ pub fn drafts(before: Option<&Standing>, after: &Invited, now: DateTime<Utc>) ->
     {
         drafts.push(reply("", answer, true));
     }
+    drafts
+}
+
+/// What somebody answers of a series: what is said instead of what their answers change in the text, where single instances get
+/// components of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answers {
+    /// The mail address of whoever answers; empty where that is the calendar's owner.
+    pub who: String,
+    /// Instances that are answered otherwise than their series, each by its original start.
+    pub instances: Vec<(String, Answer)>,
+}
+
+/// The same messages where the write was an answer: none of an update, and one of each instance.
+pub fn answered(drafts: Vec<Draft>, after: &Invited, answers: &Answers) -> Vec<Draft> {
+    let own = answers.who.is_empty();
+    let mut drafts: Vec<Draft> = drafts.into_iter().filter(|draft| draft.kind != Kind::Update).collect();
+    let start = |at: &str| NaiveDateTime::parse_from_str(at, "%Y%m%dT%H%M%SZ").ok().map(|at| at.and_utc());
+    drafts.extend(answers.instances.iter().take(REPLIES_MAX).map(|(at, answer)| Draft {
+        kind: Kind::Reply,
+        alignment: if own { Alignment::Right } else { Alignment::Left },
+        text: match own {
+            true => cut(&format!("{}: {}", answer.said(), after.summary), TEXT_MAX),
+            false => cut(&format!("{} {}: {}", answers.who, answer.said(), after.summary), TEXT_MAX),
+        },
+        sender: answers.who.clone(),
+        key: format!("reply {} {at}", answers.who),
+        start: start(at).or(after.start),
+        recurrence_id: Some(at.clone()),
+        unread: !own,
+        answers: false,
+    }));
     drafts
 }
 

@@ -1,6 +1,7 @@
 //! Why the service said no. The only error that crosses the waist; each face has one exhaustive `match` on it.
 
 use crate::domain::address::ObjectAddress;
+use crate::domain::scheduling::Rule;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -39,6 +40,9 @@ pub enum Refusal {
     /// A count that a home or a collection may not pass.
     #[error("{0}")]
     Full(String),
+    /// A scheduling object would break a rule of scheduling. RFC 6638 3.2.4.
+    #[error("{why}")]
+    Unschedulable { rule: Rule, why: Fault },
     /// Logged where it happened, under this id.
     #[error("internal error {id}")]
     Fault { id: String },

@@ -12,7 +12,7 @@ use crate::http::auth::CHALLENGE;
 pub fn status(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::Unauthenticated | Refusal::Expired => StatusCode::UNAUTHORIZED,
-        Refusal::Forbidden | Refusal::Full(_) => StatusCode::FORBIDDEN,
+        Refusal::Forbidden | Refusal::Full(_) | Refusal::Unschedulable { .. } => StatusCode::FORBIDDEN,
         Refusal::NotFound => StatusCode::NOT_FOUND,
         Refusal::Exists | Refusal::UidTaken(_) => StatusCode::CONFLICT,
         Refusal::Precondition => StatusCode::PRECONDITION_FAILED,

@@ -3,12 +3,15 @@
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
+use crate::ical::block::Block;
 use crate::ical::filter::ranges;
 use crate::ical::object::CalendarObject;
 use crate::ical::recur::budget::{Budget, Exhausted};
 use crate::ical::recur::reading::instant;
-use crate::ical::recur::window;
+use crate::ical::recur::stream::Stream;
+use crate::ical::recur::{series, span, window};
 use crate::ical::text;
+use crate::ical::time::{self, Length};
 use crate::ical::write::PRODID;
 
 /// How somebody is busy; what is sure comes first. RFC 5545 3.2.9.
@@ -70,6 +73,51 @@ pub fn gather(
             all.extend(cut(kind, from, to, window));
         }
     }
+    object.root().blocks("VAVAILABILITY").try_for_each(|block| unavailable(object, block, window, zone, budget, all))
+}
+
+/// What a VAVAILABILITY leaves of its time once what is available is taken out. RFC 7953 4; its priorities do not matter, as what one of
+/// several says busy is.
+fn unavailable(
+    object: &CalendarObject,
+    block: &Block,
+    window: Window,
+    zone: Tz,
+    budget: &mut Budget,
+    all: &mut Vec<Period>,
+) -> Result<(), Exhausted> {
+    let read = |name: &str| {
+        block.property(name).map(|property| time::time(property, &property.value, object.zones())).transpose()
+    };
+    let (Ok(first), Ok(last)) = (read("DTSTART"), read("DTEND")) else { return Ok(()) };
+    let length = block.value("DURATION").and_then(Length::parse);
+    let end = match (&first, &last, length) {
+        (_, Some(last), _) => Some(last.instant(zone)),
+        (Some(first), None, Some(length)) => Some(length.after(first, zone)),
+        _ => None,
+    };
+    let from = first.map_or(window.0, |first| first.instant(zone).max(window.0));
+    let to = end.map_or(window.1, |end| end.min(window.1));
+    let kind = match block.value("BUSYTYPE").map(str::to_ascii_uppercase).as_deref() {
+        Some("BUSY") => Kind::Busy,
+        Some("BUSY-TENTATIVE") => Kind::Tentative,
+        _ => Kind::Unavailable,
+    };
+    let mut free = Vec::new();
+    for series in &series::available(block, object.zones()).0 {
+        let begin = time::shifted(from, -span::longest(series, zone)).timestamp();
+        let mut stream = Stream::new(series, (begin, to.timestamp()), zone, budget)?;
+        while let Some(instance) = stream.next(budget)? {
+            budget.spend(1)?;
+            free.extend(cut(kind, instant(instance.at), instant(instance.end), (from, to)));
+        }
+    }
+    let mut at = from;
+    for free in merged(free) {
+        all.extend(cut(kind, at, free.from, window));
+        at = at.max(free.to);
+    }
+    all.extend(cut(kind, at, to, window));
     Ok(())
 }
 
@@ -94,9 +142,19 @@ pub fn merged(mut periods: Vec<Period>) -> Vec<Period> {
 
 /// A VCALENDAR with one VFREEBUSY about a window; the periods must be merged.
 pub fn written(periods: &[Period], window: Window, now: DateTime<Utc>) -> String {
+    said(periods, window, now, "", "")
+}
+
+/// The same as an answer to whoever asked; `about` are the content lines that say who asks, about whom, and which question it was.
+pub fn replied(periods: &[Period], window: Window, now: DateTime<Utc>, about: &[String]) -> String {
+    let about: String = about.iter().map(|line| text::folded(line)).collect();
+    said(periods, window, now, "METHOD:REPLY\r\n", &about)
+}
+
+fn said(periods: &[Period], window: Window, now: DateTime<Utc>, method: &str, about: &str) -> String {
     let stamp = |at: DateTime<Utc>| at.format("%Y%m%dT%H%M%SZ").to_string();
     let mut out = format!(
-        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:{PRODID}\r\nBEGIN:VFREEBUSY\r\nDTSTAMP:{}\r\nDTSTART:{}\r\nDTEND:{}\r\n",
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:{PRODID}\r\n{method}BEGIN:VFREEBUSY\r\n{about}DTSTAMP:{}\r\nDTSTART:{}\r\nDTEND:{}\r\n",
         stamp(now),
         stamp(window.0),
         stamp(window.1)

@@ -11,6 +11,7 @@ pub mod excerpt;
 pub mod filter;
 pub mod freebusy;
 pub mod invited;
+pub mod itip;
 pub mod jcal;
 pub mod lines;
 pub mod mask;

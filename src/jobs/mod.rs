@@ -3,6 +3,7 @@
 pub mod due;
 pub mod imports;
 pub mod relay;
+pub mod scheduling;
 pub mod sweep;
 
 use std::time::Duration;

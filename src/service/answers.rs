@@ -195,7 +195,7 @@ impl Service {
         let state = until.map_or(State::Acknowledged, State::Snoozed);
         let mut turned = self.answered(source, name, &after, &kept, Some((found, state))).await?;
         turned.push(Turned { rung: found.clone(), after: state, own: true });
-        let beside = Beside { turned, kept, stands: Some(stands.clone()) };
+        let beside = Beside { turned, kept, stands: Some(stands.clone()), ..Beside::default() };
         let same = Precondition {
             if_match: Some(Tags::These(vec![stands.etag.as_str().to_owned()])),
             ..Precondition::default()

@@ -34,7 +34,7 @@ impl Service {
         Ok(freebusy::written(&freebusy::merged(periods), window, self.now()))
     }
 
-    async fn busy_in(
+    pub(crate) async fn busy_in(
         &self,
         caller: &Principal,
         address: &Address,

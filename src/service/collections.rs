@@ -10,6 +10,7 @@ use crate::domain::event::Event;
 use crate::domain::object::Component;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
+use crate::domain::scheduling::Parcel;
 use crate::ical::zone;
 use crate::kv::Writes;
 use crate::service::Service;
@@ -17,7 +18,7 @@ use crate::service::principals::still_there;
 use crate::service::properties;
 use crate::service::replan;
 use crate::store::journal::Pen;
-use crate::store::{collections, dead, keys, presence};
+use crate::store::{collections, dead, keys, presence, scheduling};
 
 /// How often a decision that rests on a scanned range is tried anew when the range moved meanwhile.
 const TRIES: usize = 8;
@@ -102,7 +103,11 @@ pub(crate) fn check_text(what: &str, text: &str, max: usize) -> Result<(), Fault
 impl Service {
     /// What `user` sees at an address: `NotFound` where nothing stands, `Forbidden` where it is not for them.
     pub async fn view(&self, user: &UserName, address: &Address) -> Result<View, Refusal> {
-        let shown = self.store.collection(address).await?.ok_or(Refusal::NotFound)?;
+        let shown = match self.store.collection(address).await? {
+            Some(shown) => shown,
+            None if address.is_mailbox() && address.user() == user => self.mailbox(address).await?,
+            None => return Err(Refusal::NotFound),
+        };
         let source = match &shown.source {
             Source::Own => shown.clone(),
             Source::Delegated(at, id) | Source::Subscribed(at, id) => {
@@ -115,6 +120,8 @@ impl Service {
             _ if shown.address.user() == user => right_of(user, &source),
             _ => Right::None,
         };
+        // What lies in an inbox is the service's to write; nobody shares it.
+        let right = if address.is_mailbox() && right == Right::Owner { Right::Read } else { right };
         if right < Right::Read {
             return Err(Refusal::Forbidden);
         }
@@ -146,6 +153,9 @@ impl Service {
         if address.user() != &caller.name {
             return Err(Refusal::Forbidden);
         }
+        if address.is_mailbox() {
+            return Err(Refusal::Exists);
+        }
         let face = face.settled()?;
         let takes = |name: &String| Component::from_name(name).is_some_and(|component| component != Component::Card);
         if let Some(other) = components.iter().find(|name| !takes(name)) {
@@ -164,6 +174,28 @@ impl Service {
             return Err(Refusal::Full(format!("a home holds at most {limit} {what}")));
         }
         Ok(())
+    }
+
+    /// Inbox or outbox of somebody, made where it is not there yet. Nobody's list shows it, so nobody hears of it.
+    pub(crate) async fn mailbox(&self, address: &Address) -> Result<Collection, Refusal> {
+        if let Some(found) = self.store.collection(address).await? {
+            return Ok(found);
+        }
+        let at = address.clone();
+        let (_, made) = self
+            .commit(vec![keys::collection(address), keys::user(address.user())], move |seen, stamp| {
+                still_there(seen.get(1))?;
+                if let Some(found) = collections::seen(seen.first())? {
+                    return Ok((Vec::new(), found));
+                }
+                let shown = if at.is_inbox() { "Inbox" } else { "Outbox" };
+                let made = Collection::new(at.clone(), Source::Own, shown, stamp.0);
+                let mut writes = Vec::new();
+                collections::write_new(&mut writes, &made);
+                Ok((writes, made))
+            })
+            .await?;
+        Ok(made)
     }
 
     pub(crate) async fn make_first_collection(&self, address: &Address, shown: &str) -> Result<(), Refusal> {
@@ -274,10 +306,20 @@ impl Service {
             // A mirror that leads nowhere any more can still be thrown away.
             Err(Refusal::NotFound | Refusal::Forbidden) if address.user() == &caller.name => Right::Owner,
             Err(refusal) => return Err(refusal.clone()),
+            Ok(view) if address.is_mailbox() => view.right,
             Ok(view) if view.shown.address.user() == &caller.name => Right::Owner,
             Ok(view) => view.right,
         };
-        self.delete_collection_as(&caller.name, right, address).await
+        let parcels = match view {
+            Ok(view) if view.shown.source == Source::Own && right == Right::Owner => {
+                self.plan_burial(&view.source).await?
+            }
+            _ => Vec::new(),
+        };
+        let leaves = parcels.clone();
+        self.bury_all(&caller.name, right, address, leaves).await?;
+        self.carry_now(&parcels).await;
+        Ok(())
     }
 
     pub(crate) async fn delete_collection_as(
@@ -285,6 +327,17 @@ impl Service {
         user: &UserName,
         right: Right,
         address: &Address,
+    ) -> Result<(), Refusal> {
+        self.bury_all(user, right, address, Vec::new()).await
+    }
+
+    /// The same, telling those homes.
+    async fn bury_all(
+        &self,
+        user: &UserName,
+        right: Right,
+        address: &Address,
+        parcels: Vec<Parcel>,
     ) -> Result<(), Refusal> {
         if right < Right::Owner {
             return Err(Refusal::Forbidden);
@@ -295,7 +348,7 @@ impl Service {
             let mut gone = vec![address.clone()];
             gone.extend(found.grants.iter().filter_map(|grant| found.mirror(grant)));
             gone.extend(subscribers.iter().cloned());
-            match self.bury(user, &found, subscribers).await? {
+            match self.bury(user, &found, subscribers, parcels.clone()).await? {
                 Buried::Done => {
                     for channel in &gone {
                         self.forget_channel(channel).await?;
@@ -309,7 +362,13 @@ impl Service {
     }
 
     /// One tombstone commit: heads, mirrors and subscriptions go at once; what hung on the number is swept later.
-    async fn bury(&self, user: &UserName, found: &Collection, subscribers: Vec<Address>) -> Result<Buried, Refusal> {
+    async fn bury(
+        &self,
+        user: &UserName,
+        found: &Collection,
+        subscribers: Vec<Address>,
+        parcels: Vec<Parcel>,
+    ) -> Result<Buried, Refusal> {
         let mirrors: Vec<Address> = found.grants.iter().filter_map(|grant| found.mirror(grant)).collect();
         let source = match &found.source {
             Source::Subscribed(at, _) => Some(at.clone()),
@@ -326,6 +385,9 @@ impl Service {
                     return Ok((Vec::new(), Buried::Moved));
                 }
                 let mut writes = Vec::new();
+                for parcel in &parcels {
+                    scheduling::write(&mut writes, &Parcel { stamp: stamp.0, ..parcel.clone() });
+                }
                 let mut pen = Pen::new(now, stamp.0);
                 let mut leaves = Vec::new();
                 for row in &seen[1..=mirrors.len() + subscribers.len()] {

@@ -44,6 +44,7 @@ pub mod rate;
 pub mod relay;
 pub mod replan;
 pub mod rung;
+pub mod scheduling;
 pub mod settings;
 pub mod sharing;
 pub mod shelf;
@@ -115,6 +116,7 @@ pub struct Nudges {
     pub due: Notify,
     pub imports: Notify,
     pub deliveries: Notify,
+    pub scheduling: Notify,
 }
 
 impl Service {
@@ -220,7 +222,7 @@ impl Drop for Unheard<'_> {
             if let Ok((stamp, ())) = store.commit::<(), Refusal>(Vec::new(), |_, _| Ok((Vec::new(), ()))).await {
                 reach.fetch_max(stamp.0, Ordering::AcqRel);
             }
-            for nudge in [&nudges.journal, &nudges.due, &nudges.imports] {
+            for nudge in [&nudges.journal, &nudges.due, &nudges.imports, &nudges.scheduling] {
                 nudge.notify_one();
             }
         });

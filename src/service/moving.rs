@@ -216,7 +216,7 @@ impl Service {
                 changes.push(prepared.change(&name, created));
                 let token = seal(&mut pen, &mut writes, to, changes.into(), stamp);
                 let Record { etag, schedule_tag, .. } = laid;
-                Ok((writes, Some(Written { created, etag, schedule_tag, token })))
+                Ok((writes, Some(Written { created, etag, schedule_tag, token, changed: false })))
             })
             .await?;
         if let Some(at) = nudge {

@@ -10,7 +10,8 @@ use chrono::{DateTime, Utc};
 use crate::domain::address::{Address, Kind, UserName};
 use crate::domain::collection::Collection;
 use crate::domain::notification::{
-    Conversation, ConversationId, Draft, Invited, Message, MessageId, Standing, State, Statistics, drafts,
+    Answers, Conversation, ConversationId, Draft, Invited, Message, MessageId, Standing, State, Statistics, answered,
+    drafts,
 };
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
@@ -182,6 +183,7 @@ impl Service {
         uid: &str,
         invited: Option<&Invited>,
         turned: &[Turned],
+        answers: Option<&Answers>,
     ) -> Result<Concern, Refusal> {
         let standing = match invited {
             Some(_) => self.store.standing(source.id, uid).await?,
@@ -189,6 +191,10 @@ impl Service {
         };
         let owner = Place::of_object(&source.address, name, uid);
         let drafts = invited.map_or_else(Vec::new, |invited| drafts(standing.as_ref(), invited, self.now()));
+        let drafts = match (invited, answers) {
+            (Some(invited), Some(answers)) => answered(drafts, invited, answers),
+            _ => drafts,
+        };
         let title = invited.map(|invited| title(&invited.summary)).unwrap_or_default();
         let mut wanted = Wanted::default();
         for draft in &drafts {

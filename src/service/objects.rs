@@ -12,12 +12,13 @@ use crate::domain::access::{Right, right_of};
 use crate::domain::address::{Kind, ObjectAddress, UserName};
 use crate::domain::collection::Collection;
 use crate::domain::dead::Holder;
-use crate::domain::event::{Deed, Event, ObjectChange};
-use crate::domain::notification::Invited;
+use crate::domain::event::{Deed, Event, Invitation, ObjectChange};
+use crate::domain::notification::{Answers, Invited};
 use crate::domain::object::{Armed, Body, BodyId, Component, Etag, Precondition, Record, Span, Stands};
 use crate::domain::presence::Standing;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
+use crate::domain::scheduling::Parcel;
 use crate::domain::sync::{Change, Token};
 use crate::ical::acknowledge;
 use crate::ical::invited;
@@ -31,9 +32,10 @@ use crate::service::alarms::Ringing;
 use crate::service::answers::{self, Turned};
 use crate::service::collections::standing;
 use crate::service::ledger::{Ledger, Wanted};
+use crate::service::scheduling::inbox::Posted;
 use crate::service::veil;
 use crate::store::journal::Pen;
-use crate::store::{changes, collections, dead, due, keys, notifications, objects, presence, record};
+use crate::store::{changes, collections, dead, due, keys, notifications, objects, presence, record, scheduling};
 
 /// From this size on, text is read on a thread of its own, so that sockets do not wait for it.
 const READ_ASIDE_BYTES: usize = 65_536;
@@ -75,6 +77,20 @@ pub(crate) struct Beside {
     pub kept: Vec<Armed>,
     /// The record for which all this was worked out; any other refuses the write, so that it is worked out anew.
     pub stands: Option<Record>,
+    /// Whether the schedule tag is another one although it was worked out for a record: the organizer's doing.
+    pub retagged: bool,
+    /// What stood there when this was worked out, where it is a client's write: any other refuses the write likewise.
+    pub stood: Option<Option<Record>>,
+    /// Whether the schedule tag stays although a client writes: an attendee's answer and nothing else.
+    pub keeps_tag: bool,
+    /// Where it is an attendee's answer: what it answers of single instances.
+    pub answers: Option<Answers>,
+    /// Whose homes are to follow.
+    pub outgoing: Vec<Parcel>,
+    /// The row that brought this, which goes with it; where it is another one by now, nothing is written.
+    pub parcel: Option<(Bytes, Bytes)>,
+    /// The message that goes into the owner's inbox.
+    pub inbox: Option<Posted>,
 }
 
 /// What a write did.
@@ -84,6 +100,8 @@ pub struct Written {
     pub etag: Etag,
     pub schedule_tag: Option<Arc<str>>,
     pub token: Token,
+    /// Whether other bytes are kept than came: then the client must read them again.
+    pub changed: bool,
 }
 
 impl Service {
@@ -141,14 +159,29 @@ impl Service {
         let now = self.now();
         // The zone is read before the alarms are planned in it, so a change that comes between is seen.
         let owner = self.store.principal(source.address.user()).await?;
-        let prepared = self.prepare(source, bytes.clone(), now).await?;
+        let plan = self.plan_put(source, owner.as_ref(), address.name(), bytes, precondition).await?;
+        let changed = plan.text.is_some();
+        let prepared = self.prepare(source, plan.text.unwrap_or_else(|| bytes.clone()), now).await?;
         let turned = match &prepared.answers {
             Some(after) => self.answered(source, address.name(), after, &[], None).await?,
             None => Vec::new(),
         };
         let zone = owner.and_then(|owner| owner.timezone);
-        let beside = Beside { turned, ..Beside::default() };
-        self.write_object(user, address.name(), source, zone, prepared, precondition.clone(), beside).await
+        let outgoing = plan.parcels.clone();
+        let beside = Beside {
+            turned,
+            stood: plan.stood,
+            answers: plan.answers,
+            keeps_tag: plan.keeps_tag,
+            outgoing: plan.parcels,
+            ..Beside::default()
+        };
+        let written =
+            self.write_object(user, address.name(), source, zone, prepared, precondition.clone(), beside).await?;
+        if written.is_some() {
+            self.carry_now(&outgoing).await;
+        }
+        Ok(written.map(|written| Written { changed, ..written }))
     }
 
     /// The commit of one object. `None` where something changed since it was prepared: the zones of the calendar and of its owner, which
@@ -164,7 +197,9 @@ impl Service {
         precondition: Precondition,
         beside: Beside,
     ) -> Result<Option<Written>, Refusal> {
-        let concern = self.concern(source, name, &prepared.uid, prepared.invited.as_ref(), &beside.turned).await?;
+        let concern = self
+            .concern(source, name, &prepared.uid, prepared.invited.as_ref(), &beside.turned, beside.answers.as_ref())
+            .await?;
         let mut reads = vec![
             keys::collection(&source.address),
             keys::object(source.id, name),
@@ -173,6 +208,9 @@ impl Service {
             keys::standing(source.id, &prepared.uid),
         ];
         reads.extend(beside.turned.iter().map(|turned| turned.key()));
+        let posts = reads.len();
+        reads.extend(beside.parcel.iter().map(|(key, _)| key.clone()));
+        reads.extend(beside.inbox.iter().flat_map(Posted::reads));
         let messages = reads.len();
         reads.extend(concern.wanted.reads());
         let (now, user, name) = (prepared.now, user.clone(), Arc::<str>::from(name));
@@ -192,7 +230,11 @@ impl Service {
                 check_uid(&head, &prepared.uid, &name, before.as_ref(), seen.get(2))?;
                 check_component(&head, prepared.component)?;
                 let stands = beside.stands.as_ref().is_none_or(|stands| before.as_ref() == Some(stands));
-                if !stands || zones != zones_of(&head, seen.get(3))? {
+                let stood = beside.stood.as_ref().is_none_or(|stood| etags(before.as_ref()) == etags(stood.as_ref()));
+                let mut posts = seen.get(posts..messages).unwrap_or_default().iter();
+                let waits =
+                    beside.parcel.as_ref().is_none_or(|(_, row)| posts.next().and_then(Option::as_ref) == Some(row));
+                if !stands || !stood || !waits || zones != zones_of(&head, seen.get(3))? {
                     return Ok((Vec::new(), None));
                 }
                 // What is new about an invitation is so beside what was last seen of it.
@@ -203,25 +245,40 @@ impl Service {
                 }
                 let mut writes = Vec::new();
                 let created = before.is_none();
+                writes.extend(beside.parcel.iter().map(|(key, _)| (key.clone(), None)));
+                for parcel in &beside.outgoing {
+                    scheduling::write(&mut writes, &Parcel { stamp: stamp.0, ..parcel.clone() });
+                }
+                if let Some(inbox) = &beside.inbox {
+                    inbox.lay(&mut writes, posts.as_slice(), now, stamp)?;
+                }
                 let mut ledger = Ledger::open(&concern.wanted, seen.get(messages..).unwrap_or_default(), now)?;
                 concern.tell(&mut ledger, now);
                 ledger.close(&mut writes, stamp.0);
+                let tag = before.as_ref().and_then(|before| before.schedule_tag.clone());
                 let (mut laid, turns) =
                     lay(&mut writes, &mut head, before, &prepared, &beside.kept, &name, now, stamp, 0);
                 if let Some(stands) = &beside.stands
+                    && !beside.retagged
                     && laid.schedule_tag.is_some()
                 {
-                    // RFC 6638 3.2.10: an answer to an alarm is nothing that those who were invited need to know.
+                    // RFC 6638 3.2.10: neither an attendee's answer nor one to an alarm is a change of those who organise or were invited.
                     laid.schedule_tag.clone_from(&stands.schedule_tag);
+                    objects::write_record(&mut writes, id, &laid);
+                }
+                if beside.keeps_tag && tag.is_some() && laid.schedule_tag.is_some() {
+                    laid.schedule_tag = tag;
                     objects::write_record(&mut writes, id, &laid);
                 }
                 let Record { etag, schedule_tag, .. } = laid;
                 let mut pen = Pen::new(now, stamp.0);
                 answers::turn(&mut writes, &mut pen, &beside.turned, seen.get(5..).unwrap_or_default())?;
                 let invitation = prepared.invited.as_ref().and_then(|invited| invited.news(standing.as_ref()));
+                let apart = beside.answers.as_ref().filter(|it| !it.who.is_empty() && !it.instances.is_empty());
+                let invitation = invitation.or(apart.map(|_| Invitation::Replied));
                 let change = ObjectChange { invitation, ..prepared.change(&name, created) };
                 let token = seal(&mut pen, &mut writes, head, [change].into(), stamp);
-                Ok((writes, Some((Written { created, etag, schedule_tag, token }, turns))))
+                Ok((writes, Some((Written { created, etag, schedule_tag, token, changed: false }, turns))))
             })
             .await?;
         let Some((written, turns)) = written else { return Ok(None) };
@@ -235,23 +292,59 @@ impl Service {
         Ok(Some(written))
     }
 
-    /// Deletes an object.
+    /// Deletes an object. Of what its owner organises, those who were invited are told; of what they are invited to, the organizer.
     pub async fn delete(
         &self,
         caller: &Principal,
         address: &ObjectAddress,
         precondition: Precondition,
     ) -> Result<Token, Refusal> {
+        self.discard(caller, address, precondition, true).await
+    }
+
+    /// The same, where an attendee says whether it is an answer: RFC 6638 8.1.
+    pub async fn discard(
+        &self,
+        caller: &Principal,
+        address: &ObjectAddress,
+        precondition: Precondition,
+        answers: bool,
+    ) -> Result<Token, Refusal> {
+        for _ in 0..TRIES {
+            if let Some(token) = self.try_delete(caller, address, precondition.clone(), answers).await? {
+                return Ok(token);
+            }
+        }
+        Err(Refusal::Busy { limit: "this object keeps changing", retry_seconds: 1 })
+    }
+
+    /// `None` where the object changed since it was looked at whom to tell.
+    async fn try_delete(
+        &self,
+        caller: &Principal,
+        address: &ObjectAddress,
+        precondition: Precondition,
+        answers: bool,
+    ) -> Result<Option<Token>, Refusal> {
         let view = self.view(&caller.name, address.collection()).await?;
-        if view.right < Right::ReadWrite {
+        // Of an inbox nothing is theirs but to clear it.
+        let clears = view.shown.address.is_mailbox();
+        if view.right < Right::ReadWrite && !clears {
             return Err(Refusal::Forbidden);
         }
         let source = view.source;
         let mut wanted = Wanted::default();
-        let concerned = match self.store.object(source.id, address.name()).await? {
-            Some(object) => self.unread_about(&source, &object.uid, &mut wanted).await?,
-            None => Vec::new(),
-        };
+        let object = self.store.object(source.id, address.name()).await?;
+        let (mut concerned, mut outgoing) = (Vec::new(), Vec::new());
+        if let Some(object) = object.as_ref().filter(|_| !clears) {
+            concerned = self.unread_about(&source, &object.uid, &mut wanted).await?;
+            if object.schedule_tag.is_some() {
+                let owner = self.store.principal(source.address.user()).await?;
+                outgoing = self.plan_delete(&source, owner.as_ref(), object, answers).await?;
+            }
+        }
+        let parcels = outgoing.clone();
+        let planned = object.filter(|object| object.schedule_tag.is_some());
         let mut reads = vec![keys::collection(&source.address), keys::object(source.id, address.name())];
         reads.extend(wanted.reads());
         let (user, now) = (caller.name.clone(), self.now());
@@ -267,7 +360,14 @@ impl Service {
                     return Err(if before.is_some() { Refusal::Precondition } else { Refusal::NotFound });
                 }
                 let before = before.ok_or(Refusal::NotFound)?;
+                if before.schedule_tag.is_some() && Some(&before.etag) != planned.as_ref().map(|planned| &planned.etag)
+                {
+                    return Ok((Vec::new(), None));
+                }
                 let mut writes = Vec::new();
+                for parcel in &outgoing {
+                    scheduling::write(&mut writes, &Parcel { stamp: stamp.0, ..parcel.clone() });
+                }
                 // What is gone needs no reading any more.
                 let mut ledger = Ledger::open(&wanted, seen.get(2..).unwrap_or_default(), now)?;
                 concerned.iter().for_each(|(user, of)| ledger.read(user, *of, |_| true, false));
@@ -275,11 +375,19 @@ impl Service {
                 notifications::write_standing(&mut writes, head.id, &before.uid, None);
                 dead::remove(&mut writes, &Holder::Object(head.id, before.name.clone()), before.dead);
                 unlay(&mut writes, &mut head, &before, now, stamp, 0);
+                if clears {
+                    head.token = Token(stamp.0);
+                    collections::write(&mut writes, &head);
+                    return Ok((writes, Some(head.token)));
+                }
                 let token = seal(&mut Pen::new(now, stamp.0), &mut writes, head, [gone(&before)].into(), stamp);
-                Ok((writes, token))
+                Ok((writes, Some(token)))
             })
             .await?;
         self.nudge_edge(now);
+        if token.is_some() {
+            self.carry_now(&parcels).await;
+        }
         Ok(token)
     }
 
@@ -437,6 +545,10 @@ pub(crate) fn zones_of(
 ) -> Result<(Option<String>, Option<String>), Refusal> {
     let owner = owner.and_then(Option::as_ref).map(|row| record::people::principal(row)).transpose()?;
     Ok((head.timezone.clone(), owner.and_then(|owner| owner.timezone)))
+}
+
+fn etags(record: Option<&Record>) -> Option<(&Etag, bool)> {
+    record.map(|record| (&record.etag, record.schedule_tag.is_some()))
 }
 
 /// Reads an object row that a decision was handed.

@@ -205,6 +205,14 @@ impl Service {
         self.remove_all(&keys::deliveries(Some(name))).await?;
         self.remove_all(&keys::deads(Some(name))).await?;
         self.remove_all(&keys::devices(name)).await?;
+        self.remove_all(&keys::all_outgoing(Some(name))).await?;
+        self.remove(vec![keys::intake(name)]).await?;
+        for mailbox in [Address::inbox(name), Address::outbox(name)] {
+            match self.delete_collection_as(name, Right::Owner, &mailbox).await {
+                Ok(()) | Err(Refusal::NotFound) => {}
+                Err(refusal) => return Err(refusal),
+            }
+        }
         self.remove(vec![keys::channels(name), keys::waits(name)]).await?;
         for prefix in keys::dead_of_person(name) {
             self.remove_all(&prefix).await?;

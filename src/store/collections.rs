@@ -22,13 +22,11 @@ impl Store {
         Ok(self.collection(&address).await?.filter(|found| found.id == id))
     }
 
-    /// All of one kind in one home, ordered by name.
+    /// All of one kind in one home, ordered by name; inbox and outbox are not among them.
     pub async fn home(&self, kind: Kind, user: &UserName) -> Result<Vec<Collection>, StoreError> {
-        self.all(&keys::home(kind, user))
-            .await?
-            .iter()
-            .map(|(_, bytes)| record::collections::collection(bytes))
-            .collect()
+        let rows = self.all(&keys::home(kind, user)).await?;
+        let all = rows.iter().map(|(_, bytes)| record::collections::collection(bytes));
+        all.filter(|found| !found.as_ref().is_ok_and(|found| found.address.is_mailbox())).collect()
     }
 
     /// The collections of others that a person has a share of, whether its mirror is hidden or not.

@@ -67,12 +67,29 @@ const OBJECT_EDGE: u8 = 0x8B; //     shard, instant, collection id, name → not
 const HOLD: u8 = 0x8C; //            collection id, rank, start, name    → Hold; it covers the present
 const INSTANCE: u8 = 0x8D; //        name                                → what this installation made up once
 const INVITED: u8 = 0x8E; //         collection id, name                 → since when, until when its owner is asked
+const OUTGOING: u8 = 0xE0; //        user 0 hash of the UID, task, collection id → Parcel; on its way to that person's home
+const INTAKE: u8 = 0xE1; //          user                                → the name of the calendar that takes invitations
 const WAITS: u8 = 0x8F; //           user                                → mark; what waits for a member of a queue
 const DEVICE: u8 = 0xC0; //          user 0 SHA-256 of the app password  → Device
 const PRINCIPAL_DEAD: u8 = 0xB0; //  user 0 chunk                        → dead properties, at most CHUNK bytes
 const HOME_DEAD: u8 = 0xB1; //       user 0 kind, chunk                  → likewise
 const COLLECTION_DEAD: u8 = 0xB2; // collection id, chunk                → likewise
 const OBJECT_DEAD: u8 = 0xB3; //     collection id, name 0 chunk         → likewise
+
+/// What is on its way to somebody about one UID, out of one collection.
+pub fn outgoing(to: &UserName, uid: &str, task: u8, from: CollectionId) -> Bytes {
+    let hash = Sha256::digest(uid.as_bytes());
+    key(OUTGOING, &[to.as_str().as_bytes(), &[0], &hash[..16], &[task], &from.0.to_be_bytes()])
+}
+
+/// All that is on its way: to one person, or to everybody.
+pub fn all_outgoing(to: Option<&UserName>) -> Bytes {
+    to.map_or_else(|| key(OUTGOING, &[]), |to| key(OUTGOING, &[to.as_str().as_bytes(), &[0]]))
+}
+
+pub fn intake(user: &UserName) -> Bytes {
+    key(INTAKE, &[user.as_str().as_bytes()])
+}
 
 /// Bodies and uploads lie in rows of this many bytes: sled moves larger leaves into files that it never syncs.
 pub const CHUNK: usize = 4_096;

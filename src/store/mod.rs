@@ -15,6 +15,7 @@ pub mod presence;
 pub mod principals;
 pub mod record;
 pub mod rung;
+pub mod scheduling;
 pub mod tickets;
 
 use std::sync::Arc;

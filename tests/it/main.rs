@@ -22,6 +22,7 @@ mod logs;
 mod meanwhile;
 mod recur_beside;
 mod samples;
+mod scheduling;
 mod seam;
 mod services;
 mod side;

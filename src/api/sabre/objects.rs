@@ -63,7 +63,10 @@ pub async fn put(ask: &Ask, at: &ObjectAddress) -> Result<Response, Wrong> {
     let text = text.map_err(|_| ask.house.fault("a reader of jCal panicked"))??;
     let written = ask.house.put(&ask.caller, at, text.into(), condition).await?;
     let mut response = problem::empty(if written.created { StatusCode::CREATED } else { StatusCode::NO_CONTENT });
-    tag(&mut response, ETAG, written.etag.as_str());
+    // Other bytes are kept than came where somebody is invited.
+    if !written.changed {
+        tag(&mut response, ETAG, written.etag.as_str());
+    }
     if let Some(found) = &written.schedule_tag {
         tag(&mut response, SCHEDULE_TAG, found);
     }

@@ -10,7 +10,7 @@ use crate::dav::multistatus::Multistatus;
 use crate::dav::question::{self, Question};
 use crate::dav::report::excerpts;
 use crate::dav::request::Request;
-use crate::dav::values::{Scene, Subject};
+use crate::dav::values::{Intake, Scene, Subject};
 use crate::dav::xml::{Element, Space};
 use crate::domain::address::Kind;
 use crate::domain::dead::DeadProperty;
@@ -57,6 +57,7 @@ impl Ask {
             hrefs: request.hrefs(),
             object_max: request.house.settings().limits.object_bytes,
             home_tokens: Default::default(),
+            intake: Intake::default(),
         };
         let (minimal, house) = (headers::minimal(request.headers()), request.house.clone());
         Ok(Ask { question, excerpt, tag, scene, minimal, house })

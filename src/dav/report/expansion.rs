@@ -11,7 +11,7 @@ use crate::dav::path::{Path, Place};
 use crate::dav::props::Property;
 use crate::dav::report::stand::Stand;
 use crate::dav::request::Request;
-use crate::dav::values::Scene;
+use crate::dav::values::{Intake, Scene};
 use crate::dav::writer::Xml;
 use crate::dav::xml::{Element, Name, Space};
 use crate::domain::refusal::Refusal;
@@ -27,6 +27,7 @@ pub async fn answer(request: &Request, root: &Element) -> Result<Response, Fault
         hrefs: request.hrefs(),
         object_max: request.house.settings().limits.object_bytes,
         home_tokens: Default::default(),
+        intake: Intake::default(),
     };
     let mut expanding = Expanding { request, scene, minimal, left: RESOURCES_MAX };
     let mut rows = Multistatus::new(minimal);

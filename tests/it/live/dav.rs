@@ -15,7 +15,7 @@ use crate::live::client::{Http, PATIENCE, Reply};
 use crate::live::{House, card, event, plain_event};
 
 const DEFAULT: &str = "/calendars/alice/default/";
-const CLASSES: &str = "1, 3, access-control, extended-mkcol, calendar-access, addressbook";
+const CLASSES: &str = "1, 3, access-control, extended-mkcol, calendar-access, calendar-auto-schedule, addressbook";
 
 pub fn propfind(props: &str) -> String {
     let spaces = "xmlns:D='DAV:' xmlns:C='urn:ietf:params:xml:ns:caldav' xmlns:CR='urn:ietf:params:xml:ns:carddav' \

@@ -31,6 +31,7 @@ mod program;
 mod proxy;
 mod queues;
 mod sabre;
+mod scheduling;
 mod sharing;
 mod split;
 pub mod stomp;

@@ -130,20 +130,20 @@ async fn an_alarm_rings_is_put_off_and_acknowledged() {
 async fn invitations_and_their_answers_are_told_once() {
     let house = House::open().await;
     let (mut alice, mut bob) = (wazo(&house, "alice").await, wazo(&house, "bob").await);
-    let invitation = |status: &str, start: &str| {
+    let invitation = |organizer: &str, status: &str, start: &str| {
         let people = format!(
-            "ORGANIZER:mailto:alice@campanile.example\r\nATTENDEE:mailto:alice@campanile.example\r\n\
+            "ORGANIZER:mailto:{organizer}\r\nATTENDEE:mailto:{organizer}\r\n\
              ATTENDEE;PARTSTAT={status}:mailto:bob@campanile.example\r\nSUMMARY"
         );
-        plain_event("dinner", start).replace("SUMMARY", &people)
+        plain_event(organizer, start).replace("SUMMARY", &people)
     };
-    // In bob's calendar it is an invitation; written again it is the same one.
+    // In bob's calendar it is an invitation, from elsewhere; written again it is the same one.
     let bobs = "/calendars/bob/default/dinner.ics";
     let http = house.http("bob");
     for (text, status) in [
-        (invitation("NEEDS-ACTION", "20250120T090000Z"), 201),
-        (invitation("NEEDS-ACTION", "20250121T090000Z"), 204),
-        (invitation("ACCEPTED", "20250121T090000Z"), 204),
+        (invitation("olga@elsewhere.org", "NEEDS-ACTION", "20250120T090000Z"), 201),
+        (invitation("olga@elsewhere.org", "NEEDS-ACTION", "20250121T090000Z"), 204),
+        (invitation("olga@elsewhere.org", "ACCEPTED", "20250121T090000Z"), 204),
     ] {
         assert_eq!(http.put(bobs, &text).await.status, status);
     }
@@ -152,13 +152,19 @@ async fn invitations_and_their_answers_are_told_once() {
     let told = |names: &[String], name: &str| names.iter().filter(|other| *other == name).count();
     assert_eq!(told(&names, "calendar_invitation_received"), 1, "{names:?}");
     assert_eq!(told(&names, "calendar_invitation_replied"), 0, "{names:?}");
-    // In alice's calendar the answer is news.
-    let alices = "/calendars/alice/default/dinner.ics";
-    let http = house.http("alice");
-    for (status, code) in [("NEEDS-ACTION", 201), ("ACCEPTED", 204), ("ACCEPTED", 204), ("DECLINED", 204)] {
-        assert_eq!(http.put(alices, &invitation(status, "20250121T090000Z")).await.status, code);
+    // From alice it comes by itself, and in her calendar the answers are news.
+    let alices = "/calendars/alice/default/supper.ics";
+    let text = invitation("alice@campanile.example", "NEEDS-ACTION", "20250121T090000Z");
+    assert_eq!(house.http("alice").put(alices, &text).await.status, 201);
+    let listed = http.send("PROPFIND", "/calendars/bob/default/", &[("Depth", "1")], "").await.text();
+    let hrefs = listed.split("<href>").filter_map(|rest| rest.split('<').next());
+    let copy = hrefs.filter(|href| href.ends_with(".ics") && *href != bobs).last().expect("his copy").to_owned();
+    for status in ["ACCEPTED", "ACCEPTED", "DECLINED"] {
+        let text = invitation("alice@campanile.example", status, "20250121T090000Z");
+        assert_eq!(http.put(&copy, &text).await.status, 204);
     }
     house.settle().await;
+    assert_eq!(told(&bob.names().await, "calendar_invitation_received"), 1);
     let names = alice.names().await;
     assert_eq!(told(&names, "calendar_invitation_replied"), 2, "{names:?}");
     assert_eq!(told(&names, "calendar_invitation_received"), 0, "{names:?}");
