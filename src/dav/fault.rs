@@ -53,6 +53,7 @@ impl From<Refusal> for Fault {
 pub enum Condition {
     NeedPrivileges,
     NoProtectedAceConflict,
+    NoAceConflict,
     LimitedNumberOfAces,
     GrantOnly,
     NoInvert,
@@ -84,6 +85,7 @@ pub enum Condition {
     AddressUidConflict,
     CalendarObjectTooLarge,
     AddressObjectTooLarge,
+    InviteInvalid,
 }
 
 impl Condition {
@@ -91,6 +93,7 @@ impl Condition {
         match self {
             Condition::NeedPrivileges => "D:need-privileges",
             Condition::NoProtectedAceConflict => "D:no-protected-ace-conflict",
+            Condition::NoAceConflict => "D:no-ace-conflict",
             Condition::LimitedNumberOfAces => "D:limited-number-of-aces",
             Condition::GrantOnly => "D:grant-only",
             Condition::NoInvert => "D:no-invert",
@@ -122,6 +125,7 @@ impl Condition {
             Condition::AddressUidConflict => "CR:no-uid-conflict",
             Condition::CalendarObjectTooLarge => "C:max-resource-size",
             Condition::AddressObjectTooLarge => "CR:max-resource-size",
+            Condition::InviteInvalid => "CS:invite-invalid",
         }
     }
 }

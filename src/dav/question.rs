@@ -33,6 +33,12 @@ impl Asked {
 }
 
 impl Question {
+    /// Whether it asks for one of these by name.
+    pub fn names(&self, any: &[Property]) -> bool {
+        let (Question::These(these) | Question::Common(these)) = self else { return false };
+        these.iter().any(|asked| matches!(asked, Asked::Known(property) if any.contains(property)))
+    }
+
     /// Whether dead properties can be among what it asks for.
     pub fn wants_dead(&self) -> bool {
         match self {

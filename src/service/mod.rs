@@ -1,6 +1,7 @@
 //! The use cases, and what every one of them holds. The only door for faces and jobs; knows no wire.
 
 pub mod alarms;
+pub mod announcements;
 pub mod answers;
 pub mod arming;
 pub mod attempts;
@@ -21,6 +22,7 @@ pub mod export;
 pub mod groups;
 pub mod htpasswd;
 pub mod imports;
+pub mod invites;
 pub mod issuer;
 pub mod ledger;
 pub mod login;
@@ -34,6 +36,7 @@ pub mod post;
 pub mod presence;
 pub mod principals;
 pub mod properties;
+pub mod proxies;
 pub mod publish;
 pub mod queries;
 pub mod rate;
@@ -105,6 +108,7 @@ pub struct Nudges {
     pub due: Notify,
     pub imports: Notify,
     pub deliveries: Notify,
+    pub announcements: Notify,
 }
 
 impl Service {
@@ -208,7 +212,7 @@ impl Drop for Unheard<'_> {
             if let Ok((stamp, ())) = store.commit::<(), Refusal>(Vec::new(), |_, _| Ok((Vec::new(), ()))).await {
                 reach.fetch_max(stamp.0, Ordering::AcqRel);
             }
-            for nudge in [&nudges.journal, &nudges.due, &nudges.imports] {
+            for nudge in [&nudges.journal, &nudges.due, &nudges.imports, &nudges.announcements] {
                 nudge.notify_one();
             }
         });

@@ -22,11 +22,7 @@ const RESOURCES_MAX: usize = 1_000;
 pub async fn answer(request: &Request, root: &Element) -> Result<Response, Fault> {
     let stand = Stand::at(request, request.place()).await?;
     let minimal = headers::minimal(request.headers());
-    let scene = Scene {
-        caller: request.caller.clone(),
-        hrefs: request.hrefs(),
-        object_max: request.house.settings().limits.object_bytes,
-    };
+    let scene = Scene::of(request).await?;
     let mut expanding = Expanding { request, scene, minimal, left: RESOURCES_MAX };
     let mut rows = Multistatus::new(minimal);
     rows.raw(&expanding.response(&request.hrefs().of(request.place()), stand, root).await?);
