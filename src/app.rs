@@ -38,6 +38,7 @@ use crate::metrics::Metrics;
 use crate::routes::{self, House};
 use crate::service::Service;
 use crate::service::htpasswd;
+use crate::service::jwt::Trust;
 use crate::sinks::http::Caller;
 use crate::sinks::mail::{self, Mail};
 use crate::sinks::ntfy::Ntfy;
@@ -66,6 +67,8 @@ pub enum StartError {
     Tls(#[from] TlsError),
     #[error("auth.htpasswd: {0}")]
     Htpasswd(std::io::Error),
+    #[error("auth.jwt.{0}")]
+    Jwt(String),
     #[error("auth.wazo_url: {0}")]
     WazoAuth(String),
     #[error("cannot send alarms elsewhere: {0}")]
@@ -164,6 +167,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
     if let Some(path) = config.auth.htpasswd() {
         htpasswd::text(&path).map_err(StartError::Htpasswd)?;
     }
+    let trust = Trust::new(&config.auth.jwt.rules()).map_err(StartError::Jwt)?;
     let schedule = config.sweep.schedule.parse()?;
     let sinks = sinks(config)?;
     let kv = open_store(config)?;
@@ -182,6 +186,9 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
         let patience = Duration::from_secs(config.auth.wazo_seconds);
         let issuer = WazoAuth::new(&config.auth.wazo_url, patience, &trusted(config)?).map_err(StartError::WazoAuth)?;
         service.ask_elsewhere(Arc::new(issuer), config.auth.wazo_master_tenant.parse().ok());
+    }
+    if let Some(trust) = trust {
+        service.believe(trust);
     }
     service.start_relay().await?;
     service.start_belfry().await?;
@@ -225,6 +232,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
             connect_within: Duration::from_secs(config.stomp.connect_seconds),
             heart_beat: Duration::from_secs(config.stomp.heart_beat_seconds),
         },
+        cti_silence: (config.cti.silence_seconds != 0).then(|| Duration::from_secs(config.cti.silence_seconds)),
     });
     let house = House { service: service.clone(), door };
     let process = u32::from_be_bytes(random::bytes(&SystemRandom));

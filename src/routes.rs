@@ -10,6 +10,7 @@ use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
 use crate::api::metrics::Board;
+use crate::api::sabre::{configurations, door, people};
 use crate::api::{
     addressbooks, airy, alarms, app_passwords, bus, calendars, clock, contacts, conversations, deliveries, events,
     files, groups, health, imports, me, metrics, organisations, presence, shares, tickets, tokens, users,
@@ -117,6 +118,7 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
         .or(warp::path!("api" / "me").and(patch).and(send()).then(me::patch)).unify()
         .or(warp::path!("api" / "users").and(get).and(ask()).then(users::list)).unify()
         .or(warp::path!("api" / "users").and(post).and(send()).then(users::add)).unify()
+        .or(warp::path!("api" / "users" / String).and(get).and(ask()).then(people::show)).unify()
         .or(warp::path!("api" / "users" / String).and(delete).and(ask()).then(users::remove)).unify()
         .or(warp::path!("api" / "users" / String / "password").and(put).and(send()).then(users::set_password)).unify()
         .or(warp::path!("api" / "app-passwords").and(get).and(ask()).then(app_passwords::list)).unify()
@@ -124,6 +126,15 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
         .or(warp::path!("api" / "app-passwords" / String).and(delete).and(ask()).then(app_passwords::remove)).unify()
         .or(warp::path!("api" / "tokens").and(post).and(send()).then(tokens::issue)).unify()
         .or(warp::path!("api" / "tokens" / String).and(delete).and(ask()).then(tokens::revoke)).unify().boxed();
+
+    let twake = warp::path!("api" / "user").and(get).and(ask()).then(people::oneself)
+        .or(warp::path!("api" / "entity" / String).and(get).and(ask()).then(people::entity)).unify()
+        .or(warp::path!("api" / "people" / "search").and(post).and(send()).then(people::search)).unify()
+        .or(warp::path!("api" / "configurations").and(get).and(ask()).then(configurations::show)).unify()
+        .or(warp::path!("api" / "configurations").and(post).and(send()).then(configurations::look)).unify()
+        .or(warp::path!("api" / "configurations").and(patch).and(send()).then(configurations::patch)).unify()
+        .or(warp::path!("api" / "configurations").and(put).and(send()).then(configurations::put)).unify()
+        .or(warp::path("calendar").and(warp::path("api")).and(send()).then(people::elsewhere)).unify().boxed();
 
     let organisations = warp::path!("api" / "organisations").and(get).and(ask()).then(organisations::list)
         .or(warp::path!("api" / "organisations" / String).and(get).and(ask()).then(organisations::show)).unify()
@@ -146,11 +157,11 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
         .or(warp::path!("api" / "organisations" / String / "groups" / String / "presence").and(get).and(ask()).then(groups::presence)).unify().boxed();
 
     let unknown = warp::path("api").or(warp::path("ws")).unify().and(call()).and(warp::body::stream()).then(nothing_there).boxed();
-    // Everything else is DAV, below `/dav` too.
-    let dav = send().then(dispatch::answer).boxed();
+    // Everything else is DAV, below `/dav` too, or the JSON that is spoken at the same places.
+    let dav = send().then(dav_or_json).boxed();
 
     health.or(sockets).unify().or(cti).unify().or(wazo).unify().or(imports).unify().or(calendars).unify().or(books).unify()
-        .or(sharing).unify().or(alarms).unify().or(conversations).unify().or(clock).unify().or(people).unify()
+        .or(sharing).unify().or(alarms).unify().or(conversations).unify().or(clock).unify().or(people).unify().or(twake).unify()
         .or(organisations).unify().or(groups).unify().or(unknown).unify().or(dav).unify()
         .recover(broken)
 }
@@ -177,6 +188,25 @@ async fn nothing_there<B: Buf>(call: Call, body: impl Stream<Item = Result<B, wa
         return problem::empty(StatusCode::NO_CONTENT);
     }
     problem::problem(&Refusal::NotFound)
+}
+
+/// DAV and the JSON of web apps stand at the same places: the head of a request tells them apart, and of a PUT the beginning of its body.
+async fn dav_or_json<B: Buf + Send + 'static>(
+    service: Arc<Service>,
+    mut call: Call,
+    body: impl Stream<Item = Result<B, warp::Error>> + Send + 'static,
+) -> Response {
+    let (first, body) = match door::asks_for_a_look(&call) {
+        true => body::peek(&call, body).await,
+        false => (None, body::unread(body)),
+    };
+    if door::wanted(&call, first) {
+        return door::answer(service, call, body).await;
+    }
+    if let Some(plain) = door::for_dav(&call) {
+        call.path = plain;
+    }
+    dispatch::answer(service, call, body).await
 }
 
 /// What warp itself refuses: a request that it cannot read.

@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod order;
 pub mod organisations;
 pub mod presence;
+pub mod sabre;
 pub mod shares;
 pub mod tickets;
 pub mod tokens;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use warp::reply::Response;
 
+use crate::api::sabre::people;
 use crate::api::{House, answer, caller_and_body, parse_json, person};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
@@ -42,7 +43,11 @@ struct Wanted {
     administrator: bool,
 }
 
+/// Everybody, for administrators; with `?email=` the one person who has that address, for whoever is signed in.
 pub async fn list(house: House, call: Call) -> Response {
+    if call.parameter("email").is_some() {
+        return people::of_mail(house, call).await;
+    }
     answer(
         async {
             administrator(&auth::caller(&house, &call).await?)?;

@@ -45,7 +45,8 @@ impl Config {
                 let (_, layers) = configured(&show.flags, &[], None)?;
                 for (key, (value, origin)) in &layers {
                     let hidden = toml::Value::String("(set, not shown)".to_owned());
-                    let secret = key.ends_with("password") && value.as_str().is_some_and(|text| !text.is_empty());
+                    let secret = ["password", "secret"].iter().any(|end| key.ends_with(end));
+                    let secret = secret && value.as_str().is_some_and(|text| !text.is_empty());
                     let value = if secret { &hidden } else { value };
                     if show.json {
                         say(format_args!("{}", json!({ "key": key, "value": value, "origin": origin.to_string() })))?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use crate::config::Config;
+use crate::config::jwt::Jwt;
 use crate::config::words::Words;
 use crate::domain::net::Nets;
 
@@ -24,6 +25,7 @@ pub struct Auth {
     pub wazo_seconds: u64,
     /// A UUID, or nothing.
     pub wazo_master_tenant: String,
+    pub jwt: Jwt,
 }
 
 impl Auth {
@@ -64,6 +66,10 @@ impl Config {
                 "auth.proxy_header is trusted and {} is reachable from other machines: whoever speaks from auth.proxy_from is believed without a password",
                 listener.address
             ));
+        }
+        if !self.auth.jwt.algorithms.0.is_empty() && self.auth.jwt.audiences.0.is_empty() {
+            let why = "auth.jwt.audiences is empty: a token that was issued for another service and does not say so is believed";
+            warnings.push(why.to_owned());
         }
         warnings
     }

@@ -7,7 +7,9 @@ pub mod calendar;
 pub mod check;
 pub mod clock;
 pub mod cors;
+pub mod cti;
 pub mod http;
+pub mod jwt;
 pub mod keeping;
 pub mod limits;
 pub mod log;
@@ -37,6 +39,7 @@ use crate::config::calendar::Calendar;
 use crate::config::check::check;
 use crate::config::clock::ClockKeys;
 use crate::config::cors::Cors;
+use crate::config::cti::CtiKeys;
 use crate::config::http::{Http, Listener};
 use crate::config::keeping::{JournalKeys, Sweep, UploadKeys};
 use crate::config::limits::LimitKeys;
@@ -112,6 +115,7 @@ pub struct Config {
     pub sinks: SinkKeys,
     pub notifications: NotificationKeys,
     pub stomp: StompKeys,
+    pub cti: CtiKeys,
     pub sweep: Sweep,
     pub clock: ClockKeys,
     pub metrics: Metrics,
@@ -150,8 +154,10 @@ pub fn layers(
             None => (rest, text),
         };
         // Single names such as CAMPANILE_URL belong to the commands, not to the service.
-        let Some((section, key)) = rest.split_once("__") else { continue };
-        let key = format!("{}.{}", section.to_lowercase(), key.to_lowercase());
+        if !rest.contains("__") {
+            continue;
+        }
+        let key = rest.to_lowercase().replace("__", ".");
         let value = match layers.get(&key) {
             Some((Value::String(_), _)) => Value::String(text),
             _ => Value::from_str(&text).unwrap_or(Value::String(text)),
@@ -171,13 +177,13 @@ fn parse(text: &str, origin: &str) -> Result<Table, ConfigError> {
     })
 }
 
-/// `{http: {header_seconds: 15}}` as `http.header_seconds` = 15; lists stay whole.
+/// `{http: {header_seconds: 15}}` as `http.header_seconds` = 15; a section within one has two dots, and lists stay whole.
 fn flat(table: &Table) -> Vec<(String, Value)> {
     let mut rows = Vec::new();
     for (section, value) in table {
         match value {
             Value::Table(keys) => {
-                rows.extend(keys.iter().map(|(key, value)| (format!("{section}.{key}"), value.clone())));
+                rows.extend(flat(keys).into_iter().map(|(key, value)| (format!("{section}.{key}"), value)));
             }
             other => rows.push((section.clone(), other.clone())),
         }
@@ -239,6 +245,11 @@ pub fn read(layers: &Layers) -> Result<Config, ConfigError> {
     for listener in &config.listener {
         pair(listener.certificate.is_some(), listener.key.is_some(), "listener")?;
     }
+    if let Err(why) = config.auth.jwt.check() {
+        let key = "auth.jwt.algorithms";
+        let origin = layers.get(key).map_or(Origin::Default, |(_, origin)| origin.clone());
+        return Err(ConfigError::Invalid { key: key.to_owned(), origin, why });
+    }
     pair(config.wazo.certificate.is_empty(), config.wazo.key.is_empty(), "wazo.certificate")?;
     pair(config.metrics.certificate.is_empty(), config.metrics.key.is_empty(), "metrics.certificate")?;
     let chosen = |key: &str| layers.get(key).is_some_and(|(_, origin)| *origin != Origin::Default);
@@ -253,7 +264,7 @@ fn put(table: &mut Table, key: &str, value: Value) {
         Some((section, name)) => {
             let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
             if let Value::Table(section) = section {
-                section.insert(name.to_owned(), value);
+                put(section, name, value);
             }
         }
         None => {
@@ -335,6 +346,11 @@ mod tests {
             ("CAMPANILE_AUTH__PROXY_HEADER", "X_Remote_User", "underscore"),
             ("CAMPANILE_AUTH__PROXY_HEADER", "Authorization", "cannot be the header"),
             ("CAMPANILE_AUTH__PROXY_FROM", "10.0.0.0/99", "no network"),
+            ("CAMPANILE_AUTH__JWT__ALGORITHMS", "none", "\"none\" is none of"),
+            ("CAMPANILE_AUTH__JWT__ALGORITHMS", "HS512", "\"HS512\" is none of"),
+            ("CAMPANILE_AUTH__JWT__ALGORITHMS", "HS256", "needs auth.jwt.secret"),
+            ("CAMPANILE_AUTH__JWT__ALGORITHMS", "RS256,ES256", "needs auth.jwt.rsa_key"),
+            ("CAMPANILE_AUTH__JWT__ALGORITHM", "HS256", "no setting named auth.jwt.algorithm"),
             ("CAMPANILE_CORS__ORIGINS", "https://app.example/", "no origin"),
             ("CAMPANILE_CORS__ORIGINS", "*.example", "no origin"),
         ];

@@ -264,7 +264,8 @@ mod tests {
             timezone: None,
             administrator: false,
         };
-        Scene { caller, acts_for: Vec::new(), hrefs: Hrefs::new(prefix), object_max: 1_048_576 }
+        let hrefs = Hrefs::new(prefix);
+        Scene { caller, acts_for: Vec::new(), hrefs, object_max: 1_048_576, home_tokens: Default::default() }
     }
 
     /// Alice's calendar, which bob may write in.
@@ -305,6 +306,7 @@ mod tests {
             due: None,
             armed: Vec::new(),
             stands: crate::domain::object::Stands::default(),
+            private: Some(false),
         }
     }
 

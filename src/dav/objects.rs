@@ -7,7 +7,6 @@ use http::header::{
 };
 use warp::reply::Response;
 
-use crate::dav::conditions;
 use crate::dav::fault::{self, Fault};
 use crate::dav::headers;
 use crate::dav::multistatus::PREFERENCE_APPLIED;
@@ -16,6 +15,7 @@ use crate::dav::values;
 use crate::domain::address::ObjectAddress;
 use crate::domain::object::{Body, Precondition, Record};
 use crate::domain::refusal::Refusal;
+use crate::http::conditions;
 use crate::http::problem;
 use crate::service::objects::Written;
 

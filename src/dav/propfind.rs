@@ -19,6 +19,7 @@ use crate::dav::path::Place;
 use crate::dav::props::Property;
 use crate::dav::question::{self, Question};
 use crate::dav::report::stand::Stand;
+use crate::dav::report::sync;
 use crate::dav::request::Request;
 use crate::dav::sharing::notifications;
 use crate::dav::values::{Scene, Subject};
@@ -71,7 +72,7 @@ impl Ask {
         let dead = dead::of(&self.house, &self.scene.caller.name, &self.question, subject).await?;
         let mut introduced = None;
         if let Subject::Collection(view) = subject
-            && self.question.names(&[Property::Invite, Property::DavInvite])
+            && (self.question.names(Property::Invite) || self.question.names(Property::DavInvite))
         {
             let mut view = view.clone();
             self.house.introduce(&mut view).await?;
@@ -107,7 +108,7 @@ impl Ask {
 
 /// Everything above collections. Of the homes and principals only the caller's own are shown, and those of others refused whether they
 /// exist or not.
-async fn tree(request: &Request, ask: Ask, place: &Place, depth: Depth) -> Result<Response, Fault> {
+async fn tree(request: &Request, mut ask: Ask, place: &Place, depth: Depth) -> Result<Response, Fault> {
     let user = ask.scene.caller.name.clone();
     if let Place::Principal(whose) | Place::Home(_, whose) = place
         && *whose != user
@@ -124,6 +125,11 @@ async fn tree(request: &Request, ask: Ask, place: &Place, depth: Depth) -> Resul
         Place::Homes(kind) | Place::Home(kind, _) => &[*kind],
         _ => &[],
     };
+    if ask.question.names(Property::SyncToken) {
+        for kind in kinds {
+            ask.scene.home_tokens[*kind as usize] = Some(sync::home_token(&ask.house.list(&user, *kind).await?));
+        }
+    }
     match place {
         Place::Root => row(&ask, &mut rows, Subject::Root, place).await?,
         Place::Principals => row(&ask, &mut rows, Subject::Principals, place).await?,

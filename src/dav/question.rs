@@ -33,10 +33,12 @@ impl Asked {
 }
 
 impl Question {
-    /// Whether it asks for one of these by name.
-    pub fn names(&self, any: &[Property]) -> bool {
-        let (Question::These(these) | Question::Common(these)) = self else { return false };
-        these.iter().any(|asked| matches!(asked, Asked::Known(property) if any.contains(property)))
+    /// Whether this property is asked for by its name, or all names are.
+    pub fn names(&self, property: Property) -> bool {
+        match self {
+            Question::Names => true,
+            Question::Common(these) | Question::These(these) => these.contains(&Asked::Known(property)),
+        }
     }
 
     /// Whether dead properties can be among what it asks for.

@@ -62,6 +62,8 @@ pub struct Scene {
     pub hrefs: Hrefs,
     /// Bytes of one object.
     pub object_max: u64,
+    /// The sync tokens of the caller's homes, where they are asked for: of calendars and of address books.
+    pub home_tokens: [Option<String>; 2],
 }
 
 /// What a calendar takes that was made for all components. VFREEBUSY and VAVAILABILITY are taken too; clients that read them here would
@@ -80,6 +82,7 @@ impl Scene {
             acts_for,
             hrefs: request.hrefs(),
             object_max: request.house.settings().limits.object_bytes,
+            home_tokens: Default::default(),
         })
     }
 
@@ -105,6 +108,10 @@ impl Scene {
                 Some(owner) => xml.href_in(tag, &self.hrefs.principal(owner)),
                 None => return false,
             },
+            (Property::SyncToken, Subject::Home(kind)) => match &self.home_tokens[kind as usize] {
+                Some(token) => xml.text(tag, token),
+                None => return false,
+            },
             (_, Subject::Principal) => return self.of_principal(xml, property),
             (_, Subject::Person(person)) => return self.of_person(xml, property, person),
             (_, Subject::Proxy(deputies)) => return self.of_deputies(xml, property, deputies),
@@ -113,6 +120,8 @@ impl Scene {
             }
             (_, Subject::Notification(invite)) => return notifications::write(xml, property, invite),
             (_, Subject::Collection(view)) => return self.of_collection(xml, property, view),
+            // How long it is as its owner sees it is nobody else's business.
+            (Property::ContentLength, Subject::Object(view, record)) if view.veils(record) => return false,
             (_, Subject::Object(_, record)) => return of_object(xml, property, record),
             (_, Subject::Root | Subject::Principals | Subject::Homes(_) | Subject::Home(_)) => return false,
             (_, Subject::HomeOf(..) | Subject::Notifications(_)) => return false,

@@ -1,5 +1,6 @@
 //! A bearer token without its secret: whose it is, until when, what it grants, and how far its holder hears. Knows no wire.
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -125,6 +126,18 @@ pub struct Bearing {
     pub standing: Standing,
     /// Another service issued it: nobody tells when it ends, so it has to be asked again.
     pub foreign: bool,
+}
+
+/// What keeps a session in that a bearer token opened, where nothing else does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    pub user: UserName,
+    /// Nothing that the token opened outlives this.
+    pub until: Option<DateTime<Utc>>,
+    /// Under which name its end is told; absent where another service issued it.
+    pub session: Option<Uuid>,
+    /// The row that goes with it, likewise.
+    pub row: Option<Bytes>,
 }
 
 /// A variable part of a routing key, without what patterns would read as their own.

@@ -61,8 +61,17 @@ pub enum Event {
     PresenceChanged { news: Arc<News> },
     /// The same, told to one group that the person is in, with what the group sums up to now.
     MemberChanged { group: GroupFace, summary: Summary, news: Arc<News> },
-    /// A group's people, name or queue changed, or it is gone: whoever watches it must look again.
-    GroupChanged { group: GroupFace },
+    /// A group is another one than it was: whoever watches it must look again.
+    GroupChanged { group: GroupFace, what: GroupChange },
+}
+
+/// What of a group changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupChange {
+    /// Its people, its name, whether it is a queue; or it is gone.
+    Itself,
+    /// What waits for its members.
+    Queue,
 }
 
 /// Names a group on every wire.
@@ -257,7 +266,7 @@ impl Event {
                 let organisation = Topic::Organisation(news.member.organisation.clone());
                 vec![Topic::Presence(news.member.user.clone()), organisation]
             }
-            Event::MemberChanged { group, .. } | Event::GroupChanged { group } => {
+            Event::MemberChanged { group, .. } | Event::GroupChanged { group, .. } => {
                 vec![Topic::Group(group.organisation.clone(), group.number)]
             }
         }

@@ -25,7 +25,7 @@ pub const UNREAD_MAX: usize = 64;
 const TEXT_MAX: usize = 512;
 const SENDER_MAX: usize = 254;
 /// Bytes of a UID that are shown; the conversation's number is made of all of them.
-const UID_MAX: usize = 255;
+pub const UID_MAX: usize = 255;
 /// Attendees of one object whose answers are followed. The row of them must stay small.
 pub const ATTENDEES_MAX: usize = 200;
 /// Answers of one write that are told one by one.

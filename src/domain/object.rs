@@ -31,6 +31,8 @@ pub struct Record {
     pub dead: u8,
     /// What it says of its owner's presence.
     pub stands: Stands,
+    /// CLASS says that only its owner may read it; not known of rows from before that was kept.
+    pub private: Option<bool>,
 }
 
 /// Which rows of presence an object owns.

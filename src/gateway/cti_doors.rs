@@ -8,7 +8,6 @@ use http::{StatusCode, Version};
 use hyper::upgrade::OnUpgrade;
 use warp::reply::Response;
 
-use crate::domain::device::Device;
 use crate::gateway::cti::conversation::{Cti, Proof};
 use crate::gateway::cti_events::conversation::CtiEvents;
 use crate::gateway::dialect::Dialect;
@@ -18,7 +17,7 @@ use crate::http::auth;
 use crate::http::call::{Call, decoded};
 use crate::http::problem;
 use crate::service::Service;
-use crate::service::login::Credentials;
+use crate::service::login::{Credentials, SignedIn};
 
 /// The sub-protocols behind which a browser's page may offer a token, as it can send no header: `new WebSocket(url, ['bearer', token])`.
 const BEARERS: [&str; 2] = ["bearer", "access_token"];
@@ -49,7 +48,7 @@ pub async fn group(
 
 /// Everybody may open it; its first frame says who.
 pub async fn events(_: Arc<Service>, door: Arc<Door>, call: Call, on_upgrade: Option<OnUpgrade>) -> Response {
-    let dialect = Box::new(CtiEvents::new(call.peer, door.paths_max));
+    let dialect = Box::new(CtiEvents::new(call.peer, door.paths_max, door.cti_silence));
     open(&door, &call, on_upgrade, None, None, dialect)
 }
 
@@ -66,12 +65,13 @@ async fn watch(
     call: Call,
     on_upgrade: Option<OnUpgrade>,
 ) -> Response {
-    let mut device = None;
+    let mut known = None;
     let mut protocol = None;
     let proof = match auth::upgrader(service, &call).await {
         Ok(Some(signed_in)) => {
-            device = signed_in.device;
-            Proof::Credentials(Credentials::Proved(signed_in.principal.name), call.peer)
+            let name = signed_in.principal.name.clone();
+            known = Some(signed_in);
+            Proof::Credentials(Credentials::Proved(name), call.peer)
         }
         Ok(None) => {
             let offered = offered(&call);
@@ -81,8 +81,8 @@ async fn watch(
         }
         Err(refusal) => Proof::Refused(refusal),
     };
-    let dialect = Box::new(Cti::new(proof, Sight { organisation, target }));
-    open(door, &call, on_upgrade, device.as_ref(), protocol, dialect)
+    let dialect = Box::new(Cti::new(proof, Sight { organisation, target }, door.cti_silence));
+    open(door, &call, on_upgrade, known.as_ref(), protocol, dialect)
 }
 
 /// A token offered as a sub-protocol, behind the name that says so; the name is answered.
@@ -97,7 +97,7 @@ fn open(
     door: &Arc<Door>,
     call: &Call,
     on_upgrade: Option<OnUpgrade>,
-    device: Option<&Device>,
+    signed_in: Option<&SignedIn>,
     protocol: Option<&'static str>,
     dialect: Box<dyn Dialect>,
 ) -> Response {
@@ -109,7 +109,7 @@ fn open(
                 Some(name) => handshake.with_protocol(name),
                 None => handshake,
             };
-            handshake.for_device(device).accept(door, on_upgrade, None, dialect)
+            handshake.for_signed_in(signed_in).accept(door, on_upgrade, None, dialect)
         }
         (Ok(_), None) => return problem::empty(StatusCode::UPGRADE_REQUIRED),
         (Err(no), _) => no.response(),

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 use crate::domain::address::{Address, UserName};
-use crate::domain::bearer::Bearing;
+use crate::domain::bearer::{Bearing, Hold};
 use crate::domain::collection::CollectionId;
 use crate::domain::device::Purpose;
 use crate::domain::event::Rang;
@@ -64,8 +64,13 @@ impl Desk for ServiceDesk {
         Box::pin(async move {
             let signed_in = self.service.sign_in(credentials, from).await?;
             let device = signed_in.device.as_ref().map(|device| Arc::from(device.id.as_str()));
-            Ok(Visitor { user: signed_in.allowed(Purpose::Push)?.name, device })
+            let hold = signed_in.hold.clone();
+            Ok(Visitor { user: signed_in.allowed(Purpose::Push)?.name, device, hold })
         })
+    }
+
+    fn holds<'a>(&'a self, hold: &'a Hold) -> BoxFuture<'a, Result<bool, Refusal>> {
+        Box::pin(self.service.holds(hold))
     }
 
     fn taken<'a>(

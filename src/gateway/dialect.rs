@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::bus::{Flight, Notice};
 use crate::domain::address::{Address, UserName};
-use crate::domain::bearer::Bearing;
+use crate::domain::bearer::{Bearing, Hold};
 use crate::domain::collection::CollectionId;
 use crate::domain::event::{Rang, Topic};
 use crate::domain::notification::{ConversationId, MessageId};
@@ -48,6 +48,16 @@ pub trait Dialect: Send {
 
     /// How it takes leave of a client that does not read fast enough.
     fn slow(&self) -> Leave;
+
+    /// The token that let this client in is over or was taken back. A dialect that asks with [`Ask::Bear`] sees to that itself.
+    fn expired(&mut self, steps: &mut Vec<Step>) {
+        steps.push(Step::Close(EXPIRED));
+    }
+
+    /// After how long without a byte from the client, pongs included, the socket closes, and how. Mostly that is left to the kernel.
+    fn silence(&self) -> Option<(Duration, Leave)> {
+        None
+    }
 
     /// Whether it wants each change of a collection rather than the newest.
     fn keeps_all(&self) -> bool {
@@ -137,11 +147,12 @@ pub enum Outcome {
     Refused(Refusal),
 }
 
-/// Who signed in on a socket that was nobody's, and with which device, if its app password did so.
+/// Who signed in on a socket, with which device, if its app password did so, and what keeps them in, if it was a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Visitor {
     pub user: UserName,
     pub device: Option<Arc<str>>,
+    pub hold: Option<Hold>,
 }
 
 /// A collection that may be read, seen from the address that was asked for.
@@ -186,6 +197,9 @@ pub struct Leave {
     pub reason: &'static str,
 }
 
+/// For dialects with no word of their own for the end of a token.
+const EXPIRED: Leave = Leave { code: 1008, reason: "the token has ended" };
+
 /// Answers asks. The service stands behind it.
 pub trait Desk: Send + Sync {
     /// `Forbidden` where something stands that the user may not read, `NotFound` where nothing does.
@@ -202,6 +216,9 @@ pub trait Desk: Send + Sync {
 
     /// Who brings these credentials.
     fn sign_in<'a>(&'a self, credentials: &'a Credentials, from: IpAddr) -> BoxFuture<'a, Result<Visitor, Refusal>>;
+
+    /// Whether what a token opened may stay open.
+    fn holds<'a>(&'a self, hold: &'a Hold) -> BoxFuture<'a, Result<bool, Refusal>>;
 
     /// A client of this person's has these messages.
     fn taken<'a>(

@@ -8,6 +8,7 @@ pub mod cti_messages;
 pub mod desk;
 pub mod dialect;
 pub mod frame;
+pub mod held;
 pub mod hub;
 pub mod queue;
 pub mod session;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
+use crate::domain::bearer::Hold;
 use crate::gateway::codec::{self, Codec, Ended, Held, Tungstenite};
 use crate::gateway::dialect::{Desk, Dialect, Leave, Outgoing};
 use crate::gateway::frame;
@@ -96,9 +97,9 @@ impl Session {
         }
     }
 
-    /// Names the device whose app password opened this socket.
-    pub fn opened_by(mut self, device: Option<Arc<str>>) -> Session {
-        self.talk.opened_by(device);
+    /// Names the device whose app password opened this socket, or the token.
+    pub fn opened_by(mut self, device: Option<Arc<str>>, hold: Option<Hold>) -> Session {
+        self.talk.opened_by(device, hold);
         self
     }
 
@@ -184,6 +185,7 @@ impl Session {
         if self.talk.poll_ask(context).is_ready()
             || self.talk.poll_wake(context).is_ready()
             || self.talk.poll_rest(context).is_ready()
+            || self.talk.poll_over(context).is_ready()
         {
             return Poll::Ready(Next::Done);
         }
@@ -227,6 +229,7 @@ impl Session {
                 return Next::Over(Ending::Lost);
             }
             self.silent_pings = 0;
+            self.talk.alive();
             Next::Fed(self.feed(bytes))
         })
         .map(|next| next.unwrap_or(Next::Over(Ending::Lost)))

@@ -8,11 +8,14 @@ use futures_util::future::BoxFuture;
 
 use crate::bus::Notice;
 use crate::domain::address::UserName;
-use crate::domain::event::Event;
+use crate::domain::bearer::Hold;
+use crate::domain::event::{Event, Topic};
 use crate::domain::refusal::Refusal;
 use crate::gateway::dialect::{Ask, Desk, Dialect, Frame, Leave, Outcome, Outgoing, Step, Visitor};
 use crate::gateway::frame::{self, Outbox};
+use crate::gateway::held::Held;
 use crate::gateway::hub::{RETRY_SECONDS, Seat};
+use crate::service::login::Credentials;
 use crate::system::clock::Clock;
 use crate::system::meter::{Counted, Message};
 use crate::system::pace::Pace;
@@ -36,6 +39,10 @@ pub struct Talk {
     pub counted: Counted,
     /// The device whose app password opened this socket.
     device: Option<Arc<str>>,
+    /// The token that opened it.
+    held: Option<Box<Held>>,
+    /// Goes off when the client has been silent for too long; most dialects do not mind.
+    silence: Option<(BoxFuture<'static, ()>, Leave)>,
 }
 
 impl Talk {
@@ -65,15 +72,27 @@ impl Talk {
             left: None,
             counted,
             device: None,
+            held: None,
+            silence: None,
         }
     }
 
-    /// Says which device's app password opened this socket: it goes with the device, and stays when others go.
-    pub fn opened_by(&mut self, device: Option<Arc<str>>) {
+    /// Says which device's app password opened this socket, or which token: it goes with that, and stays when others go.
+    pub fn opened_by(&mut self, device: Option<Arc<str>>, hold: Option<Hold>) {
         self.device = device;
+        self.held = hold.map(|hold| {
+            self.seat.listen(Topic::User(hold.user.clone()));
+            Box::new(Held::new(hold, &self.desk, &self.clock))
+        });
+    }
+
+    /// The client is there.
+    pub fn alive(&mut self) {
+        self.silence = self.dialect.silence().map(|(after, leave)| (self.pace.after(after), leave));
     }
 
     pub fn opened(&mut self) {
+        self.alive();
         let mut steps = Vec::new();
         self.dialect.opened(self.clock.now(), &mut steps);
         self.perform(&mut steps, Message::Answer);
@@ -101,6 +120,12 @@ impl Talk {
             if let Event::SignedOut { whose, .. } = &notice.event
                 && !whose.include(self.device.as_deref())
             {
+                continue;
+            }
+            if let Event::TokenEnded { session, .. } = notice.event
+                && self.held.as_ref().is_some_and(|held| held.is(session))
+            {
+                self.expired();
                 continue;
             }
             self.dialect.happened(notice, &mut steps);
@@ -135,6 +160,13 @@ impl Talk {
                 }
             }
         }
+    }
+
+    fn expired(&mut self) {
+        self.held = None;
+        let mut steps = Vec::new();
+        self.dialect.expired(&mut steps);
+        self.perform(&mut steps, Message::Answer);
     }
 
     /// Takes leave of a client whose dialect did not ask for it.
@@ -172,7 +204,7 @@ impl Talk {
         }
         let Some((number, answer)) = &mut self.asking else { return Poll::Pending };
         let number = *number;
-        let Poll::Ready(Answer { mut outcome, device }) = answer.as_mut().poll(context) else { return Poll::Pending };
+        let Poll::Ready(Answer { mut outcome, visitor }) = answer.as_mut().poll(context) else { return Poll::Pending };
         self.asking = None;
         let whose = match &outcome {
             Outcome::SignedIn(user) => Some(user),
@@ -181,8 +213,14 @@ impl Talk {
             _ => None,
         };
         if let Some(user) = whose {
-            match self.seat.sign_in(user) {
-                Ok(()) => self.device = device,
+            // Whoever says again who they are is counted once.
+            let known = self.seat.user() == Some(user);
+            match if known { Ok(()) } else { self.seat.sign_in(user) } {
+                Ok(()) => {
+                    if let Some(visitor) = visitor {
+                        self.opened_by(visitor.device, visitor.hold);
+                    }
+                }
                 Err(full) => {
                     tracing::info!(why = %full, "socket refused");
                     let limit = "too many sockets of one user";
@@ -206,7 +244,12 @@ impl Talk {
             }
             if let Ask::SignIn(credentials, from) = &ask {
                 return match desk.sign_in(credentials, *from).await {
-                    Ok(Visitor { user, device }) => Answer { outcome: Outcome::SignedIn(user), device },
+                    Ok(visitor) => {
+                        let outcome = Outcome::SignedIn(visitor.user.clone());
+                        // What proved somebody in the head of the request was looked at there.
+                        let known = matches!(credentials, Credentials::Proved(_));
+                        Answer { outcome, visitor: (!known).then_some(visitor) }
+                    }
                     Err(refusal) => Outcome::Refused(refusal).into(),
                 };
             }
@@ -235,6 +278,23 @@ impl Talk {
         Poll::Ready(())
     }
 
+    /// Ready when the socket was ended because its token is over, or because its client is silent.
+    pub fn poll_over(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.held.as_mut().is_some_and(|held| held.poll_over(context).is_ready()) {
+            self.expired();
+            return Poll::Ready(());
+        }
+        let Some((silence, leave)) = &mut self.silence else { return Poll::Pending };
+        if silence.as_mut().poll(context).is_pending() {
+            return Poll::Pending;
+        }
+        let leave = *leave;
+        self.silence = None;
+        self.seat.meter().dropped("silent");
+        self.dismiss(leave);
+        Poll::Ready(())
+    }
+
     /// The last frame is on its way: nothing is listened to any more.
     pub fn quiet(&mut self) {
         self.seat.quiet();
@@ -242,18 +302,19 @@ impl Talk {
         self.asking = None;
         self.wake = None;
         self.rests = Vec::new();
+        (self.held, self.silence) = (None, None);
     }
 }
 
-/// What the desk said, and with which device somebody signed in by it.
+/// What the desk said, and who signed in by it.
 struct Answer {
     outcome: Outcome,
-    device: Option<Arc<str>>,
+    visitor: Option<Visitor>,
 }
 
 impl From<Outcome> for Answer {
     fn from(outcome: Outcome) -> Answer {
-        Answer { outcome, device: None }
+        Answer { outcome, visitor: None }
     }
 }
 

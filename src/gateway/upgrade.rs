@@ -1,6 +1,7 @@
 //! From an HTTP request to a running socket: the handshake of RFC 6455 section 4.2. Who may have one is decided before.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
@@ -15,13 +16,14 @@ use tokio::net::TcpStream;
 use tungstenite::handshake::derive_accept_key;
 
 use crate::domain::address::UserName;
-use crate::domain::device::Device;
+use crate::domain::bearer::Hold;
 use crate::gateway::dialect::{Desk, Dialect, Directory};
 use crate::gateway::hub::{Hub, RETRY_SECONDS};
 use crate::gateway::session::{Ending, Session, Settings};
 use crate::gateway::stomp;
 use crate::gateway::wazo::conversation::Manners;
 use crate::http::tls::Secured;
+use crate::service::login::SignedIn;
 use crate::system::clock::Clock;
 use crate::system::pace::Pace;
 
@@ -41,6 +43,8 @@ pub struct Door {
     /// Of Wazo sockets.
     pub manners: Manners,
     pub stomp: stomp::machine::Limits,
+    /// After how long without a byte from their clients CTI sockets close; `None`: never.
+    pub cti_silence: Option<Duration>,
 }
 
 /// A request that asks for a WebSocket, and asks rightly.
@@ -49,6 +53,7 @@ pub struct Handshake {
     accept: HeaderValue,
     protocol: Option<&'static str>,
     device: Option<Arc<str>>,
+    hold: Option<Hold>,
 }
 
 /// Why a request cannot become a WebSocket.
@@ -103,7 +108,7 @@ impl Handshake {
         let key = key.filter(|key| version == Version::HTTP_11 && key.len() == KEY_LENGTH);
         let accept = key.map(|key| derive_accept_key(key.as_bytes())).ok_or(NoHandshake::Malformed)?;
         let accept = HeaderValue::from_str(&accept).map_err(|_| NoHandshake::Malformed)?;
-        Ok(Handshake { accept, protocol: None, device: None })
+        Ok(Handshake { accept, protocol: None, device: None, hold: None })
     }
 
     /// Names the subprotocol that was chosen of those that the client offered.
@@ -111,9 +116,11 @@ impl Handshake {
         Handshake { protocol: Some(protocol), ..self }
     }
 
-    /// Names the device whose app password asks for the socket, which closes when that is taken back.
-    pub fn for_device(self, device: Option<&Device>) -> Handshake {
-        Handshake { device: device.map(|device| Arc::from(device.id.as_str())), ..self }
+    /// Names what asks for the socket, which closes when that is taken back: a device's app password, or a token.
+    pub fn for_signed_in(self, signed_in: Option<&SignedIn>) -> Handshake {
+        let device = signed_in.and_then(|signed_in| signed_in.device.as_ref());
+        let hold = signed_in.and_then(|signed_in| signed_in.hold.clone());
+        Handshake { device: device.map(|device| Arc::from(device.id.as_str())), hold, ..self }
     }
 
     /// Answers 101 and runs the dialect on the socket as soon as it is free; 503 where the hub has no room.
@@ -134,7 +141,7 @@ impl Handshake {
             }
         };
         let (desk, clock, pace) = (Arc::clone(&door.desk), Arc::clone(&door.clock), Arc::clone(&door.pace));
-        let session = Session::new(dialect, seat, desk, clock, pace, door.settings).opened_by(self.device);
+        let session = Session::new(dialect, seat, desk, clock, pace, door.settings).opened_by(self.device, self.hold);
         let meter = Arc::clone(door.hub.meter());
         tokio::spawn(async move {
             match on_upgrade.await {

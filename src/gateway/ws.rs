@@ -72,7 +72,7 @@ pub async fn cti_messages(
         Err(refusal) => return refused(&refusal),
     };
     let user = signed_in.as_ref().map(|signed_in| signed_in.principal.name.clone());
-    let dialect = Box::new(CtiMessages::new(user, call.peer));
+    let dialect = Box::new(CtiMessages::new(user, call.peer, door.cti_silence));
     open(&door, &call, on_upgrade, None, signed_in.as_ref(), dialect)
 }
 
@@ -114,9 +114,8 @@ fn open(
                 Some(protocol) => handshake.with_protocol(protocol),
                 None => handshake,
             };
-            let device = signed_in.and_then(|signed_in| signed_in.device.as_ref());
             let user = signed_in.map(|signed_in| &signed_in.principal.name);
-            handshake.for_device(device).accept(door, on_upgrade, user, dialect)
+            handshake.for_signed_in(signed_in).accept(door, on_upgrade, user, dialect)
         }
         (Ok(_), None) => return problem::empty(StatusCode::UPGRADE_REQUIRED),
         (Err(no), _) => no.response(),

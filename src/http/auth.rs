@@ -79,13 +79,24 @@ pub async fn upgrader(service: &Service, call: &Call) -> Result<Option<SignedIn>
 const AIRY: [&str; 5] =
     ["/conversations.list", "/conversations.info", "/messages.list", "/channels.list", "/conversations.mark-read"];
 
+/// Questions that are asked by POST.
+const ASKED: [&str; 6] = [
+    "/query.json",
+    "/dav/query.json",
+    "/calendars/freebusy",
+    "/dav/calendars/freebusy",
+    "/api/people/search",
+    "/api/configurations",
+];
+
 /// Behind these lie the keys of accounts.
 const KEYS: [&str; 3] = ["/api/app-passwords", "/api/tokens", "/api/users"];
 
 /// What a request is about, as far as the scopes of app passwords tell it apart.
 fn purpose(call: &Call) -> Purpose {
-    let reads = matches!(call.method.as_str(), "GET" | "HEAD" | "OPTIONS" | "PROPFIND" | "REPORT");
     let path = call.path.as_str();
+    let asks = call.method == http::Method::POST && ASKED.contains(&path);
+    let reads = asks || matches!(call.method.as_str(), "GET" | "HEAD" | "OPTIONS" | "PROPFIND" | "REPORT");
     let below = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     if KEYS.iter().any(|root| below(root)) {
         Purpose::Keys

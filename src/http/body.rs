@@ -1,9 +1,10 @@
 //! Request bodies, read within a bound and within a time.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use futures_util::{Stream, StreamExt, pin_mut};
+use futures_util::{Stream, StreamExt, pin_mut, stream};
 use http::header::EXPECT;
 
 use crate::domain::refusal::{Fault, Refusal};
@@ -12,6 +13,8 @@ use crate::system::pace;
 
 /// A sender that is silent for this long has gone.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// Parts of a body that are looked through for its first byte.
+const BLANK_PARTS_MAX: usize = 8;
 /// How much of a body that is too large is still read, so that the client gets to read the answer: 64 MiB.
 const DRAIN_MAX: u64 = 67_108_864;
 
@@ -38,6 +41,40 @@ pub async fn collect<B: Buf>(body: impl Stream<Item = Result<B, warp::Error>>, l
             }
         }
     }
+}
+
+/// A body with its beginning in hand again.
+pub type Begun<B> = Pin<Box<dyn Stream<Item = Result<B, warp::Error>> + Send>>;
+
+/// A body that nobody looked into.
+pub fn unread<B>(body: impl Stream<Item = Result<B, warp::Error>> + Send + 'static) -> Begun<B> {
+    Box::pin(body)
+}
+
+/// The first byte of a body that is no blank, and the whole body. A body that the client only offers is not asked for: nothing is known of it.
+pub async fn peek<B: Buf + Send + 'static>(
+    call: &Call,
+    body: impl Stream<Item = Result<B, warp::Error>> + Send + 'static,
+) -> (Option<u8>, Begun<B>) {
+    let mut body = unread(body);
+    if call.headers.contains_key(EXPECT) {
+        return (None, body);
+    }
+    let mut read = Vec::new();
+    let mut first = None;
+    // A beginning that is blank for long is no sign of anything.
+    while first.is_none() && read.len() < BLANK_PARTS_MAX {
+        let Some(Some(part)) = pace::within(SILENCE_MAX, body.next()).await else { break };
+        let broken = part.is_err();
+        if let Ok(part) = &part {
+            first = part.chunk().iter().copied().find(|byte| !byte.is_ascii_whitespace());
+        }
+        read.push(part);
+        if broken {
+            break;
+        }
+    }
+    (first, Box::pin(stream::iter(read).chain(body)))
 }
 
 /// Reads on to the end of a body that nobody wants, within the same bounds: a connection that is closed with unread bytes is reset, and the

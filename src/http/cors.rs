@@ -14,11 +14,11 @@ use crate::http::route;
 /// What it may send. `Authorization` has to be named: no wildcard stands for it.
 pub const HEADERS: &str = "Authorization, Content-Type, Accept, Depth, Destination, Overwrite, Prefer, Brief, Range, If, \
      If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, If-Schedule-Tag-Match, Schedule-Reply, Idempotency-Key, Last-Event-ID, \
-     Push-Dont-Notify, X-Requested-With";
+     Push-Dont-Notify, X-Requested-With, X-Http-Method-Override";
 
 /// What it may read of an answer beside the few headers that every page may.
 pub const EXPOSED: &str = "ETag, Schedule-Tag, Location, Retry-After, DAV, Allow, Preference-Applied, WWW-Authenticate, Link, \
-     Content-Disposition, X-Request-Id";
+     Content-Disposition, X-Request-Id, X-Sabre-Status";
 
 /// Seconds for which a browser need not ask again. Chrome takes two hours at most, Firefox a day.
 const MAX_AGE: &str = "86400";

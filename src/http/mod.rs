@@ -5,6 +5,7 @@ pub mod accept;
 pub mod auth;
 pub mod body;
 pub mod call;
+pub mod conditions;
 pub mod cors;
 pub mod notice;
 pub mod observe;

@@ -56,6 +56,10 @@ pub const TEMPLATES: &[&str] = &[
     "/api/app-passwords/{id}",
     "/api/tokens",
     "/api/tokens/{token}",
+    "/api/user",
+    "/api/entity/{id}",
+    "/api/people/search",
+    "/api/configurations",
     "/api/organisations",
     "/api/organisations/{org}",
     "/api/organisations/{org}/users",
@@ -88,6 +92,9 @@ const PLACES: &[&str] = &[
     "/addressbooks/{user}",
     "/addressbooks/{user}/{id}",
     "/addressbooks/{user}/{id}/{object}",
+    "/calendars.json",
+    "/query.json",
+    "/itip",
 ];
 
 /// What a path that nothing answers to is counted as.
@@ -111,6 +118,7 @@ pub const METHODS: &[&str] = &[
     "COPY",
     "MOVE",
     "ACL",
+    "ITIP",
     "LOCK",
     "UNLOCK",
 ];

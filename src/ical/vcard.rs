@@ -93,7 +93,8 @@ pub fn plain(property: &Property) -> String {
     text::unescaped(&property.value)
 }
 
-fn is_quoted_printable(property: &Property) -> bool {
+/// Whether its value is written in the quoted-printable of vCard 2.1.
+pub fn is_quoted_printable(property: &Property) -> bool {
     property.params.iter().any(|param| {
         // vCard 2.1 also writes the bare word, without `ENCODING=`.
         (param.name == "QUOTED-PRINTABLE" && param.values.is_empty())

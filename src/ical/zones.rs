@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::ical::block::Block;
@@ -58,6 +59,22 @@ fn resolved(tzid: &str, definition: Option<&Block>, root: &Block) -> Option<Zone
     }
     let custom = custom().or_else(|| fixed(tzid).map(Custom::fixed))?;
     Some(Zone::Custom(Arc::new(custom)))
+}
+
+/// Years around an instant in which a definition and a zone of the database must agree to be taken for each other.
+const LIKE_YEARS: i64 = 5;
+
+/// The zone of the tz database that a VTIMEZONE means: by its name where that is known, else the first that has the same clock for five
+/// years before and after `now`. `None` where none has.
+pub fn of_definition(definition: &Block, now: DateTime<Utc>) -> Option<Tz> {
+    let named = definition.value("TZID").and_then(zone::named);
+    let named = named.or_else(|| definition.value("X-LIC-LOCATION").and_then(zone::iana));
+    named.or_else(|| {
+        let custom = Custom::read(definition)?;
+        let reach = LIKE_YEARS * 366 * DAY;
+        let range = (now.timestamp() - reach, now.timestamp() + reach);
+        chrono_tz::TZ_VARIANTS.into_iter().find(|tz| !differs(&custom, *tz, Some(range)))
+    })
 }
 
 fn of_database(tz: Tz) -> Zone {

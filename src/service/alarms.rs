@@ -1,6 +1,6 @@
 //! Alarms: by which rules they ring, ringing them at their instant, and noting it. `ARCHITECTURE.md` tells what a crash can and cannot do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -333,6 +333,11 @@ impl Service {
     async fn note_rung(&self, done: Vec<Done>) -> Result<(), Refusal> {
         let (now, offered) = (self.now(), self.settings.sinks.offered);
         let rings = self.settings.presence.ringing_on_alarm;
+        let calls: BTreeSet<UserName> = {
+            let users = done.iter().filter(|done| done.rang).map(|done| &done.tolled.rung.user);
+            users.filter(|user| rings || self.queues.hold(user)).cloned().collect()
+        };
+        let nudge = !calls.is_empty();
         let mut people: BTreeMap<UserName, bool> = BTreeMap::new();
         for Tolled { rung, .. } in done.iter().filter(|done| done.rang).map(|done| &done.tolled) {
             people.entry(rung.user.clone()).or_insert_with(|| self.post_is_full(&rung.user));
@@ -366,11 +371,9 @@ impl Service {
                 let tolled = done.iter().filter(|done| done.rang).map(|done| &done.tolled);
                 for Tolled { rung, .. } in tolled.clone() {
                     rung::write(&mut writes, rung);
-                    // Perhaps a conference that calls.
-                    if rings {
-                        presence::remind(&mut writes, now, &rung.user, stamp.0);
-                    }
                 }
+                // Perhaps a conference that calls; in a queue one more that waits.
+                calls.iter().for_each(|user| presence::remind(&mut writes, now, user, stamp.0));
                 let mut ledger = Ledger::open(&wanted, rows.get(people.len() * 2..).unwrap_or_default(), now)?;
                 for (place, alarm) in &places {
                     ledger.post(place, &title(&alarm.summary), &Draft::alarm(alarm), alarm.at);
@@ -387,6 +390,9 @@ impl Service {
             })
             .await?;
         self.post_new(&planned);
+        if nudge {
+            self.nudge_edge(now);
+        }
         Ok(())
     }
 }

@@ -21,7 +21,7 @@ use crate::service::Service;
 use crate::service::objects::Beside;
 use crate::service::rung::on_screen;
 use crate::store::journal::Pen;
-use crate::store::{keys, record, rung};
+use crate::store::{keys, presence, record, rung};
 use crate::system::random;
 
 /// How often an event is read again that changed while an answer was written into it.
@@ -85,6 +85,9 @@ pub(crate) fn turn(
             let rung = Rung { state: *after, ..now };
             rung::write(writes, &rung);
             let Rung { user, alarm, state } = rung;
+            // Where they are in a queue, one less waits.
+            let (now, stamp) = pen.when();
+            presence::remind(writes, now, &user, stamp);
             pen.tell(writes, Event::Answered { user, alarm, state });
         }
     }
@@ -313,6 +316,9 @@ impl Service {
 
     /// Takes alarms off the screens of those for whom a text answered them. They are answered, whether or not that succeeds.
     pub(crate) async fn clear_turned(&self, turned: &[Turned]) {
+        if !turned.is_empty() {
+            self.nudge_edge(self.now());
+        }
         for Turned { rung, .. } in turned.iter().filter(|turned| !turned.own) {
             if let Err(refusal) = self.clear_screens(rung).await {
                 tracing::warn!(user = %rung.user, %refusal, "an answered alarm could not be cleared");

@@ -16,6 +16,7 @@ use crate::domain::event::{Event, Rang, Words};
 use crate::domain::object::Etag;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
+use crate::ical::mask;
 use crate::ical::object::CalendarObject;
 use crate::service::Service;
 use crate::service::alarms::Ringing;
@@ -187,7 +188,12 @@ impl Service {
             }
         }
         let mut alarms = Vec::new();
+        // What only its owner may read rings for nobody else.
+        let private = mask::hides(&parsed);
         for hearer in &ground.hearers {
+            if private && hearer.user() != ground.head.address.user() {
+                continue;
+            }
             let Some(place) = hearer.object(&row.name) else { continue };
             let rang = firings.iter().map(|firing| (firing.repeats, rang(firing, &place)));
             let heard = match firings.iter().any(|firing| firing.repeats) {

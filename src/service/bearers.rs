@@ -4,13 +4,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::acl::Acl;
 use crate::domain::address::{Address, Kind, UserName};
-use crate::domain::bearer::{self, Bearer, Bearing, PUBLISH, Standing, USUAL};
+use crate::domain::bearer::{self, Bearer, Bearing, Hold, PUBLISH, Standing, USUAL};
 use crate::domain::collection::CollectionId;
 use crate::domain::event::Event;
 use crate::domain::organisation::organisation_uuid;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::service::Service;
+use crate::service::jwt::is_jwt;
+use crate::service::login::SignedIn;
 use crate::store::journal::Pen;
 use crate::store::{keys, record};
 use crate::system::random;
@@ -91,9 +93,24 @@ impl Service {
         Ok(())
     }
 
-    pub(crate) async fn check_bearer(&self, token: &str) -> Result<Principal, Refusal> {
-        let bearer = self.standing_bearer(token).await?;
-        self.store.principal(&bearer.user).await?.ok_or(Refusal::Unauthenticated)
+    /// Who brings a bearer token, one of ours or a JWT that is believed, and what keeps them in.
+    pub(crate) async fn check_bearer(&self, token: &str) -> Result<SignedIn, Refusal> {
+        if is_jwt(token) {
+            return self.check_jwt(token).await;
+        }
+        let Bearer { user, until, session, .. } = self.standing_bearer(token).await?;
+        let principal = self.store.principal(&user).await?.ok_or(Refusal::Unauthenticated)?;
+        let hold = Hold { user, until, session: Some(session), row: Some(keys::bearer(token)) };
+        Ok(SignedIn { principal, device: None, hold: Some(hold) })
+    }
+
+    /// Whether what a token opened may stay open.
+    pub async fn holds(&self, hold: &Hold) -> Result<bool, Refusal> {
+        let over = hold.until.is_some_and(|until| until <= self.now());
+        match hold.row.clone() {
+            Some(row) if !over => Ok(self.store.get(row).await?.is_some()),
+            _ => Ok(!over),
+        }
     }
 
     async fn standing_bearer(&self, token: &str) -> Result<Bearer, Refusal> {
@@ -158,7 +175,8 @@ impl Service {
         if caller.administrator {
             return Ok(());
         }
-        let Some(token) = token else { return Err(Refusal::Forbidden) };
+        // A JWT proves who calls, and grants nothing.
+        let Some(token) = token.filter(|token| !is_jwt(token)) else { return Err(Refusal::Forbidden) };
         if !self.standing_bearer(token).await?.trusted {
             return Err(Refusal::Forbidden);
         }

@@ -67,7 +67,7 @@ impl Service {
         while let Some(page) = walk.page(self, |_| true).await? {
             looked_at += page.len();
             let last = page.last().map(|record| record.name.clone());
-            let fetched = self.fetch(&view.source, page).await?;
+            let fetched = self.fetch_for(&view, page).await?;
             let words = words.clone();
             let fitting = self.look(&view.source, fetched, move |objects| {
                 let card = |(record, held): &(Arc<Record>, Arc<Held>)| match &held.content {
@@ -122,7 +122,7 @@ fn fits(contact: &Contact, parts_of_name: &str, words: &[String]) -> bool {
 }
 
 /// One form of a text in which case and ways of writing a letter make no difference.
-fn folded(text: &str) -> String {
+pub(crate) fn folded(text: &str) -> String {
     text.nfkc().flat_map(char::to_lowercase).nfkc().collect()
 }
 

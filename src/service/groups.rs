@@ -5,11 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use crate::domain::address::Kind;
 use crate::domain::address::UserName;
-use crate::domain::alarm::State;
-use crate::domain::collection::Source;
-use crate::domain::event::{Event, GroupFace};
+use crate::domain::event::{Event, GroupChange, GroupFace};
 use crate::domain::organisation::{self, Group, Id, Member, Role, Summary};
 use crate::domain::presence::{Manual, News, Presence};
 use crate::domain::principal::Principal;
@@ -18,7 +15,6 @@ use crate::service::Service;
 use crate::service::collections::{NAME_MAX, check_text};
 use crate::service::organisations::{TRIES, check_number, keep_number};
 use crate::service::presence::{face, news};
-use crate::service::rung::on_screen;
 use crate::store::journal::Pen;
 use crate::store::{keys, organisations, presence};
 
@@ -180,6 +176,13 @@ impl Service {
             keys::group_number(organisation, number),
         ];
         reads.extend(everybody.iter().flat_map(|user| [keys::presence(user), keys::member_of(user)]));
+        // Who comes into a queue brings what waits for them: whoever watches sees it with the group, and need not be told again.
+        let queue = wish.queue.or(known.as_ref().map(|known| known.queue)).unwrap_or(false);
+        let mut marks = Vec::new();
+        for (user, _) in after.iter().filter(|(user, role)| queue && role.member && !self.queues.hold(user)) {
+            marks.push((keys::waits(user), self.waits_of(user, self.now()).await?.mark()));
+        }
+        let concerned = everybody.clone();
         let (organisation, id, wish, now) = (organisation.clone(), id.clone(), wish.clone(), self.now());
         let unknown = Presence::initial(self.settings.presence.require_connection);
         let (_, done) = self
@@ -196,7 +199,7 @@ impl Service {
                     None if row(2).is_some() => return Ok((Vec::new(), None)),
                     None => {}
                 }
-                let mut writes = Vec::new();
+                let mut writes = marks.clone();
                 let mut statuses = Vec::new();
                 for (user, rows) in everybody.iter().zip(seen.get(3..).unwrap_or_default().chunks(2)) {
                     let (was, is) = (before.get(user).copied(), after.get(user).copied());
@@ -242,10 +245,14 @@ impl Service {
                     head.last_group = group.number;
                     organisations::write(&mut writes, &head);
                 }
-                Pen::new(now, stamp.0).tell(&mut writes, Event::GroupChanged { group: face(&group) });
+                let event = Event::GroupChanged { group: face(&group), what: GroupChange::Itself };
+                Pen::new(now, stamp.0).tell(&mut writes, event);
                 Ok((writes, Some(group)))
             })
             .await?;
+        if done.is_some() {
+            self.queue_up(concerned).await?;
+        }
         Ok(done)
     }
 
@@ -266,7 +273,8 @@ impl Service {
                     }
                     let mut writes = Vec::new();
                     organisations::remove_group(&mut writes, &group);
-                    Pen::new(now, stamp.0).tell(&mut writes, Event::GroupChanged { group: face(&group) });
+                    let event = Event::GroupChanged { group: face(&group), what: GroupChange::Itself };
+                    Pen::new(now, stamp.0).tell(&mut writes, event);
                     Ok((writes, true))
                 })
                 .await?;
@@ -304,13 +312,14 @@ impl Service {
                     }
                     (group.changed, group.people) = (stamp.0, stamp.0);
                     organisations::write_group(&mut writes, &group);
-                    Pen::new(now, stamp.0).tell(&mut writes, Event::GroupChanged { group: face(&group) });
+                    let event = Event::GroupChanged { group: face(&group), what: GroupChange::Itself };
+                    Pen::new(now, stamp.0).tell(&mut writes, event);
                 }
                 Ok((writes, ()))
             })
             .await?;
         }
-        Ok(())
+        self.queue_up(vec![user.clone()]).await
     }
 
     /// Somebody's presence as it stands.
@@ -371,18 +380,10 @@ impl Service {
         Err(Refusal::Busy { limit: "this group keeps changing", retry_seconds: 1 })
     }
 
-    /// What waits for these people: invitations without an answer in their calendars, and alarms that nobody acknowledged.
     async fn waiting_for(&self, members: &[Member], now: DateTime<Utc>) -> Result<Waiting, Refusal> {
         let mut since = Vec::new();
         for member in members {
-            for head in self.store.home(Kind::Calendar, &member.user).await? {
-                if head.source == Source::Own {
-                    since.extend(self.store.invitations(head.id, now).await?);
-                }
-            }
-            let rung = self.store.rung(&member.user).await?;
-            let waits = rung.iter().filter(|rung| matches!(rung.state, State::Waiting | State::Told));
-            since.extend(waits.filter(|rung| on_screen(&rung.alarm)).map(|rung| rung.alarm.at));
+            since.extend(self.waits_of(&member.user, now).await?.since);
         }
         Ok(Waiting::of(&since, now))
     }

@@ -22,6 +22,7 @@ use crate::service::collections::standing;
 use crate::service::ledger::{Ledger, Place, Said, Wanted};
 use crate::service::objects::{Prepared, check_component, check_uid, lay, seal, seen_object, zones_of};
 use crate::service::principals::still_there;
+use crate::service::veil;
 use crate::store::journal::Pen;
 use crate::store::{imports, keys, record};
 use crate::system::{pace, random};
@@ -251,7 +252,8 @@ impl Service {
                     // Nothing of it is written: the next step plans these items anew.
                     return Ok((Vec::new(), current));
                 }
-                let allowed = head.as_ref().is_some_and(|head| right_of(&user, head) >= Right::ReadWrite);
+                let right = head.as_ref().map_or(Right::None, |head| right_of(&user, head));
+                let allowed = right >= Right::ReadWrite;
                 let mut after = current;
                 let mut ledger = Ledger::open(&wanted, seen.get(messages..).unwrap_or_default(), now)?;
                 let mut rows = seen.get(3..).unwrap_or_default();
@@ -262,7 +264,7 @@ impl Service {
                         (Ok(item), Some(head)) if allowed => {
                             let (own, rest) = rows.split_at_checked(2 + item.turned.len()).unwrap_or_default();
                             rows = rest;
-                            let laid = lay_item(&mut writes, &mut pen, head, own, item, now, stamp, part);
+                            let laid = lay_item(&mut writes, &mut pen, (head, right), own, item, now, stamp, part);
                             if matches!(laid, Ok(Laid::Created(_) | Laid::Updated(_))) {
                                 item.answered().for_each(|said| ledger.deal_with(Some(&said)));
                             }
@@ -408,7 +410,7 @@ enum Laid {
 fn lay_item(
     writes: &mut Writes,
     pen: &mut Pen,
-    head: &mut Collection,
+    (head, right): (&mut Collection, Right),
     rows: &[Option<Bytes>],
     Item { name, prepared, turned }: &Item,
     now: DateTime<Utc>,
@@ -417,6 +419,7 @@ fn lay_item(
 ) -> Result<Laid, String> {
     let text = |refusal: Refusal| refusal.to_string();
     let before = seen_object(rows.first()).map_err(text)?;
+    veil::check(right, before.as_ref()).map_err(text)?;
     check_uid(head, &prepared.uid, name, before.as_ref(), rows.get(1)).map_err(text)?;
     check_component(head, prepared.component).map_err(text)?;
     if before.as_ref().is_some_and(|before| before.etag == prepared.etag) {

@@ -77,11 +77,6 @@ impl Service {
         Ok(())
     }
 
-    /// Who has that mail address.
-    pub async fn person_of_mail(&self, mail: &str) -> Result<Option<UserName>, Refusal> {
-        Ok(self.store.user_of_mail(mail).await?)
-    }
-
     /// Shows the mirror of what is shared with the caller, or hides it; `address` is the collection's or the mirror's. The owner is told
     /// of an answer that changes something. `NotFound` where nothing of that address is shared with them.
     pub async fn answer_share(&self, caller: &Principal, address: &Address, accept: bool) -> Result<Address, Refusal> {

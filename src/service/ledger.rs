@@ -88,6 +88,14 @@ impl Wanted {
         self.messages.insert((user.clone(), conversation, id));
     }
 
+    /// Only what some people need.
+    pub fn of(mut self, whom: impl Fn(&UserName) -> bool) -> Wanted {
+        self.people.retain(|user| whom(user));
+        self.conversations.retain(|(user, _)| whom(user));
+        self.messages.retain(|(user, _, _)| whom(user));
+        self
+    }
+
     /// Their keys, in the order in which [`Ledger::open`] wants the rows.
     pub fn reads(&self) -> Vec<Bytes> {
         let people = self.people.iter().flat_map(|user| [keys::user(user), keys::statistics(user)]);

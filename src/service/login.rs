@@ -13,6 +13,7 @@ use sha2::Sha256;
 use tokio::sync::Semaphore;
 
 use crate::domain::address::UserName;
+use crate::domain::bearer::Hold;
 use crate::domain::device::{Device, Purpose};
 use crate::domain::principal::{self, Principal};
 use crate::domain::refusal::Refusal;
@@ -50,6 +51,8 @@ pub enum Credentials {
 pub struct SignedIn {
     pub principal: Principal,
     pub device: Option<Device>,
+    /// What keeps them in, if they brought a bearer token.
+    pub hold: Option<Hold>,
 }
 
 impl SignedIn {
@@ -64,7 +67,7 @@ impl SignedIn {
 
 impl From<Principal> for SignedIn {
     fn from(principal: Principal) -> SignedIn {
-        SignedIn { principal, device: None }
+        SignedIn { principal, device: None, hold: None }
     }
 }
 
@@ -147,6 +150,14 @@ pub fn hash(password: &str, salt: [u8; 16]) -> Option<String> {
     Argon2::default().hash_password_with_salt(password.as_bytes(), &salt).ok().map(|hash| hash.to_string())
 }
 
+/// The network that an address stands in: what one subscriber is given, /24 of IPv4 and /64 of IPv6.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::from((u32::from(address) & 0xFFFF_FF00).to_be_bytes()),
+        IpAddr::V6(address) => IpAddr::from((u128::from(address) & !u128::from(u64::MAX)).to_be_bytes()),
+    }
+}
+
 /// Whether a hash of that form, with whatever parameters it names, is this password's.
 pub(crate) fn verify(password: &str, hash: &str) -> bool {
     PasswordHash::new(hash).is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
@@ -200,11 +211,11 @@ impl Service {
     }
 
     /// Who brings these credentials, whatever for. A ticket is used up by this, whatever comes of it.
-    pub async fn sign_in(&self, credentials: &Credentials, _from: IpAddr) -> Result<SignedIn, Refusal> {
+    pub async fn sign_in(&self, credentials: &Credentials, from: IpAddr) -> Result<SignedIn, Refusal> {
         let caller = match credentials {
             Credentials::None => Err(Refusal::Unauthenticated),
-            Credentials::Basic { login, password } => self.check_password(login, password).await,
-            Credentials::Bearer(token) => Ok(self.check_bearer(token).await?.into()),
+            Credentials::Basic { login, password } => self.check_password(login, password, from).await,
+            Credentials::Bearer(token) => self.check_bearer(token).await,
             Credentials::Ticket(value) => self.redeem_ticket(value).await,
             Credentials::Proved(name) => Ok(self.person(name).await?.into()),
         }?;
@@ -213,7 +224,7 @@ impl Service {
     }
 
     /// A login name or a mail address, and the password or an app password that belongs to it.
-    async fn check_password(&self, login: &str, password: &str) -> Result<SignedIn, Refusal> {
+    async fn check_password(&self, login: &str, password: &str, from: IpAddr) -> Result<SignedIn, Refusal> {
         if password.len() > PASSWORD_MAX {
             return Err(Refusal::Unauthenticated);
         }
@@ -222,7 +233,7 @@ impl Service {
         if let Some(found) = &found
             && let Some(device) = self.device_with(&found.name, password).await?
         {
-            return Ok(SignedIn { principal: found.clone(), device: Some(device) });
+            return Ok(SignedIn { principal: found.clone(), device: Some(device), hold: None });
         }
         let name = found.as_ref().map(|found| found.name.clone()).or_else(|| principal::login_name(login));
         let tried = Tried {
@@ -235,8 +246,9 @@ impl Service {
         if tried.can_be_right() && self.doorkeeper.remembers(&proof) {
             return found.map(SignedIn::from).ok_or(Refusal::Unauthenticated);
         }
-        // By what was typed, in one spelling: who counts by account tells which mail address belongs to which name.
-        self.doorkeeper.tries.admit(&login.trim().to_lowercase())?;
+        // By what was typed, in one spelling: who counts by account tells which mail address belongs to which name. And by where it comes
+        // from: who guesses elsewhere does not lock the owner out.
+        self.doorkeeper.tries.admit(&format!("{} {}", login.trim().to_lowercase(), network(from)))?;
         let _turn = self.doorkeeper.hashing.acquire().await;
         let decoy = self.doorkeeper.decoy.clone();
         if !tokio::task::spawn_blocking(move || tried.is_right(&decoy)).await.unwrap_or(false) {

@@ -9,6 +9,7 @@ pub mod attendance;
 pub mod bearers;
 pub mod belfry;
 pub mod busy;
+pub mod carrying;
 pub mod channels;
 pub mod clock;
 pub mod collections;
@@ -24,6 +25,7 @@ pub mod htpasswd;
 pub mod imports;
 pub mod invites;
 pub mod issuer;
+pub mod jwt;
 pub mod ledger;
 pub mod login;
 pub mod moving;
@@ -31,6 +33,7 @@ pub mod notifications;
 pub mod objects;
 pub mod occurrences;
 pub mod organisations;
+pub mod people;
 pub mod planned;
 pub mod post;
 pub mod presence;
@@ -39,6 +42,7 @@ pub mod properties;
 pub mod proxies;
 pub mod publish;
 pub mod queries;
+pub mod queues;
 pub mod rate;
 pub mod relay;
 pub mod replan;
@@ -46,12 +50,14 @@ pub mod rung;
 pub mod settings;
 pub mod sharing;
 pub mod shelf;
+pub mod signatures;
 pub mod statuses;
 pub mod stock;
 pub mod sweep;
 pub mod sync;
 pub mod tickets;
 pub mod uploads;
+pub mod veil;
 pub mod vouched;
 
 use std::sync::atomic::Ordering;
@@ -68,8 +74,10 @@ use crate::service::attendance::Attendance;
 use crate::service::belfry::Belfry;
 use crate::service::directory::Directory;
 use crate::service::issuer::Elsewhere;
+use crate::service::jwt::Trust;
 use crate::service::login::Doorkeeper;
 use crate::service::post::Post;
+use crate::service::queues::Queues;
 use crate::service::rate::Rate;
 use crate::service::relay::Relay;
 use crate::service::settings::Settings;
@@ -93,7 +101,9 @@ pub struct Service {
     mails: Rate,
     doorkeeper: Doorkeeper,
     directory: Arc<Directory>,
+    queues: Queues,
     elsewhere: OnceLock<Elsewhere>,
+    trust: OnceLock<Trust>,
     shelves: Arc<Shelves>,
     nudges: Arc<Nudges>,
     turning: tokio::sync::Mutex<()>,
@@ -138,7 +148,9 @@ impl Service {
             mails,
             doorkeeper,
             directory,
+            queues: Queues::default(),
             elsewhere: OnceLock::new(),
+            trust: OnceLock::new(),
             shelves,
             nudges: Arc::default(),
             turning: tokio::sync::Mutex::new(()),

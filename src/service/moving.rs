@@ -5,20 +5,24 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::domain::access::{Right, right_of};
-use crate::domain::address::{Address, ObjectAddress};
+use crate::domain::address::{Address, ObjectAddress, UserName};
 use crate::domain::collection::{Collection, ListNews, Source, list_changes};
 use crate::domain::dead::Holder;
 use crate::domain::event::{Event, ListChange};
+use crate::domain::notification::ConversationId;
 use crate::domain::object::{Precondition, Record};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::kv::Writes;
 use crate::service::Service;
+use crate::service::carrying::Carried;
 use crate::service::collections::{View, standing, tell};
+use crate::service::ledger::{Ledger, Wanted};
 use crate::service::objects::{Prepared, Written, check_component, check_uid, gone, lay, seal, seen_object, unlay};
 use crate::service::principals::still_there;
+use crate::service::veil;
 use crate::store::journal::Pen;
-use crate::store::{collections, dead, keys, objects, record};
+use crate::store::{collections, dead, keys, notifications, objects, record};
 
 /// How often a text is read and planned again because it or its zone changed meanwhile.
 const TRIES: usize = 8;
@@ -46,6 +50,11 @@ struct Grounds {
     found: Record,
     prepared: Prepared,
     zones: (Option<String>, Option<String>),
+    /// What its owner heard of it, where it stays theirs.
+    carried: Option<Carried>,
+    /// In what others heard of it nothing needs reading any more.
+    wanted: Wanted,
+    read: Vec<(UserName, ConversationId)>,
 }
 
 impl Service {
@@ -69,7 +78,7 @@ impl Service {
             return Ok(None);
         }
         for _ in 0..TRIES {
-            let grounds = self.grounds(&from, &to, transfer.from.name()).await?;
+            let grounds = self.grounds(&from, &to, &transfer).await?;
             if let Some(written) = self.try_transfer(caller, &transfer, grounds, &precondition).await? {
                 return Ok(Some(written));
             }
@@ -77,15 +86,35 @@ impl Service {
         Err(Refusal::Busy { limit: "this object keeps changing", retry_seconds: 1 })
     }
 
-    async fn grounds(&self, from: &View, to: &View, name: &str) -> Result<Grounds, Refusal> {
+    async fn grounds(&self, from: &View, to: &View, transfer: &Transfer) -> Result<Grounds, Refusal> {
+        let name = transfer.from.name();
         // The zone is read before the alarms are planned in it, so a change that comes between is seen.
         let owner = self.store.principal(to.source.address.user()).await?;
         let target = self.store.collection(&to.source.address).await?.filter(|found| found.id == to.source.id);
         let target = target.ok_or(Refusal::NotFound)?;
         let (found, bytes) = self.store.object_with_body(from.source.id, name).await?.ok_or(Refusal::NotFound)?;
+        // Whoever may not read it copies what they see.
+        let veils = from.veils(&found);
+        let bytes = if veils { veil::veiled(target.address.kind(), &bytes, &self.line_limits()) } else { bytes };
         let prepared = self.prepare(&target, bytes, self.now()).await?;
         let zones = (target.timezone.clone(), owner.and_then(|owner| owner.timezone));
-        Ok(Grounds { source: from.source.clone(), target, found, prepared, zones })
+        let source = from.source.clone();
+        let (mut carried, mut wanted, mut read) = (None, Wanted::default(), Vec::new());
+        if transfer.way == Way::Move {
+            let places = source.address.object(name).zip(target.address.object(transfer.to.name()));
+            let stays = source.address.user() == target.address.user();
+            if let Some((old, new)) = places.filter(|_| stays) {
+                carried = Some(self.carried(&old, &new, &found.uid).await?);
+            }
+            if source.id != target.id {
+                let kept = carried.is_some().then(|| source.address.user().clone());
+                let mut all = Wanted::default();
+                read = self.unread_about(&source, &found.uid, &mut all).await?;
+                read.retain(|(user, _)| Some(user) != kept.as_ref());
+                wanted = all.of(|user| Some(user) != kept.as_ref());
+            }
+        }
+        Ok(Grounds { source, target, found, prepared, zones, carried, wanted, read })
     }
 
     /// `None` where something that it rests on changed since it was read.
@@ -96,7 +125,7 @@ impl Service {
         grounds: Grounds,
         precondition: &Precondition,
     ) -> Result<Option<Written>, Refusal> {
-        let Grounds { source, target, found, prepared, zones } = grounds;
+        let Grounds { source, target, found, prepared, zones, carried, wanted, read } = grounds;
         let leaving = Holder::Object(source.id, found.name.clone());
         let mut reads = vec![
             keys::collection(&source.address),
@@ -106,9 +135,10 @@ impl Service {
             keys::uid(target.id, &prepared.uid),
             keys::user(target.address.user()),
         ];
-        if found.dead > 0 {
-            reads.extend(dead::rows(&leaving));
-        }
+        let deads = if found.dead > 0 { dead::rows(&leaving) } else { Vec::new() };
+        let (talk, heard) = (reads.len() + deads.len(), carried.as_ref().map(Carried::reads).unwrap_or_default());
+        let others = talk + heard.len();
+        reads.extend(deads.into_iter().chain(heard).chain(wanted.reads()));
         let (user, now, precondition) = (caller.name.clone(), self.now(), precondition.clone());
         let (name, way, overwrite) = (Arc::<str>::from(transfer.to.name()), transfer.way, transfer.overwrite);
         let nudge = prepared.due;
@@ -120,6 +150,9 @@ impl Service {
                     return Err(Refusal::Forbidden);
                 }
                 let current = seen_object(seen.get(1))?.ok_or(Refusal::NotFound)?;
+                if way == Way::Move {
+                    veil::check(right_of(&user, &from), Some(&current))?;
+                }
                 if !precondition.allows(Some(&current)) {
                     return Err(Refusal::Precondition);
                 }
@@ -128,6 +161,7 @@ impl Service {
                     return Err(Refusal::Forbidden);
                 }
                 let before = seen_object(seen.get(3))?;
+                veil::check(right_of(&user, &to), before.as_ref())?;
                 if before.is_some() && !overwrite {
                     return Err(Refusal::Precondition);
                 }
@@ -142,9 +176,21 @@ impl Service {
                 if current.body != found.body || current.dead != found.dead || zones_now != zones {
                     return Ok((Vec::new(), None));
                 }
-                let kept = dead::seen(seen.get(6..).unwrap_or_default())?;
+                let kept = dead::seen(seen.get(6..talk).unwrap_or_default())?;
                 let (mut writes, mut pen, mut part) = (Writes::new(), Pen::new(now, stamp.0), 0);
+                if let Some(carried) = &carried
+                    && !carried.write(&mut writes, seen.get(talk..others).unwrap_or_default(), (now, stamp.0))?
+                {
+                    return Ok((Vec::new(), None));
+                }
+                let mut ledger = Ledger::open(&wanted, seen.get(others..).unwrap_or_default(), now)?;
+                read.iter().for_each(|(user, of)| ledger.read(user, *of, |_| true, false));
+                ledger.close(&mut writes, stamp.0);
                 if way == Way::Move {
+                    if !within {
+                        // Should it come there again, it is an invitation again.
+                        notifications::write_standing(&mut writes, from.id, &current.uid, None);
+                    }
                     dead::remove(&mut writes, &leaving, current.dead);
                     unlay(&mut writes, &mut from, &current, now, stamp, 0);
                     part = 1;
@@ -193,18 +239,27 @@ impl Service {
                 return Err(Refusal::Unsupported("a mirror or a subscription keeps its name".to_owned()));
             }
             let subscribers = self.store.subscribers(view.source.id).await?;
-            if self.try_rename(view.source, to, subscribers).await? {
+            let carried = self.carried_all(&view.source, to).await?;
+            if self.try_rename(view.source, to, subscribers, carried).await? {
                 return Ok(());
             }
         }
-        Err(Refusal::Busy { limit: "the subscriptions of this collection keep changing", retry_seconds: 1 })
+        Err(Refusal::Busy { limit: "this collection keeps changing", retry_seconds: 1 })
     }
 
-    /// `false` where grants or subscriptions changed since they were read.
-    async fn try_rename(&self, found: Collection, to: &Address, subscribers: Vec<Address>) -> Result<bool, Refusal> {
+    /// `false` where grants, subscriptions or conversations changed since they were read.
+    async fn try_rename(
+        &self,
+        found: Collection,
+        to: &Address,
+        subscribers: Vec<Address>,
+        carried: Carried,
+    ) -> Result<bool, Refusal> {
         let mirrors: Vec<Address> = found.grants.iter().filter_map(|grant| found.mirror(grant)).collect();
         let mut reads = vec![keys::collection(&found.address), keys::collection(to), keys::user(to.user())];
         reads.extend(mirrors.iter().chain(&subscribers).map(keys::collection));
+        let leaves = reads.len();
+        reads.extend(carried.reads());
         let (to, now) = (to.clone(), self.now());
         let (_, done) = self
             .commit(reads, move |seen, stamp| {
@@ -217,13 +272,16 @@ impl Service {
                     return Ok((Vec::new(), false));
                 }
                 let mut writes = Writes::new();
+                if !carried.write(&mut writes, seen.get(leaves..).unwrap_or_default(), (now, stamp.0))? {
+                    return Ok((Vec::new(), false));
+                }
                 let mut pen = Pen::new(now, stamp.0);
                 let after = Collection { address: to.clone(), ..before.clone() };
                 writes.push((keys::collection(&before.address), None));
                 collections::write_new(&mut writes, &after);
                 let mut news = list_changes(Some(&Collection { grants: Vec::new(), ..before.clone() }), None, &[]);
                 news.extend(list_changes(None, Some(&after), &[]));
-                for row in seen.iter().skip(3) {
+                for row in seen.iter().take(leaves).skip(3) {
                     let Some(mut leaf) = collections::seen(Some(row))?.filter(|leaf| leaf.origin().1 == before.id)
                     else {
                         continue;

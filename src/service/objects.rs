@@ -20,9 +20,9 @@ use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::domain::sync::{Change, Token};
 use crate::ical::acknowledge;
-use crate::ical::block::Block;
 use crate::ical::invited;
 use crate::ical::lines::Limits;
+use crate::ical::mask;
 use crate::ical::object::CalendarObject;
 use crate::ical::vcard::Card;
 use crate::kv::{Stamp, Writes};
@@ -31,6 +31,7 @@ use crate::service::alarms::Ringing;
 use crate::service::answers::{self, Turned};
 use crate::service::collections::standing;
 use crate::service::ledger::{Ledger, Wanted};
+use crate::service::veil;
 use crate::store::journal::Pen;
 use crate::store::{changes, collections, dead, due, keys, notifications, objects, presence, record};
 
@@ -86,11 +87,15 @@ pub struct Written {
 }
 
 impl Service {
-    /// An object with its bytes, exactly as they were sent.
+    /// An object with its bytes, exactly as they were sent; where it is private and not the caller's, with its times alone.
     pub async fn object(&self, caller: &Principal, address: &ObjectAddress) -> Result<Body, Refusal> {
         let view = self.view(&caller.name, address.collection()).await?;
         let found = self.store.object_with_body(view.source.id, address.name()).await?;
-        let (record, bytes) = found.ok_or(Refusal::NotFound)?;
+        let (mut record, mut bytes) = found.ok_or(Refusal::NotFound)?;
+        if view.veils(&record) {
+            bytes = veil::veiled(address.collection().kind(), &bytes, &self.line_limits());
+            record.size = bytes.len() as u64;
+        }
         Ok(Body { record, bytes })
     }
 
@@ -180,6 +185,7 @@ impl Service {
                     return Err(Refusal::Forbidden);
                 }
                 let before = seen_object(seen.get(1))?;
+                veil::check(right_of(&user, &head), before.as_ref())?;
                 if !precondition.allows(before.as_ref()) {
                     return Err(Refusal::Precondition);
                 }
@@ -256,6 +262,7 @@ impl Service {
                     return Err(Refusal::Forbidden);
                 }
                 let before = seen_object(seen.get(1))?;
+                veil::check(right_of(&user, &head), before.as_ref())?;
                 if !precondition.allows(before.as_ref()) {
                     return Err(if before.is_some() { Refusal::Precondition } else { Refusal::NotFound });
                 }
@@ -332,7 +339,7 @@ fn prepare(
                 return Err(Fault::whole("the object has no UID").into());
             };
             let span = object.span(ringing.zone);
-            let private = object.components().any(is_private);
+            let private = mask::hides(&object);
             let summary = cut(object.summary());
             let scheduled = object.components().any(|block| block.value("ORGANIZER").is_some());
             let invited = invited::invited(&object, &ringing.policy.user_email, ringing.zone);
@@ -366,7 +373,7 @@ fn prepare(
                 now,
                 due: None,
                 summary: cut(&card.name()),
-                private: is_private(card.root()),
+                private: mask::is_private(card.root()),
                 invited: None,
                 scheduled: false,
                 bytes,
@@ -407,10 +414,6 @@ pub(crate) fn gone(record: &Record) -> ObjectChange {
 
 /// RFC 5545 3.8.1.3. What is neither public nor private in words that are known counts as private there, too; here it is what somebody
 /// meant to hide that is hidden.
-fn is_private(block: &Block) -> bool {
-    block.is("CLASS", "PRIVATE") || block.is("CLASS", "CONFIDENTIAL")
-}
-
 /// As much of a text as a notice carries.
 fn cut(text: &str) -> String {
     let mut end = text.len().min(ObjectChange::TEXT_MAX);
@@ -478,7 +481,7 @@ pub(crate) fn unlay(
     objects::remove(writes, head.id, before);
     changes::write(writes, head.id, stamp.0, part, Change::Removed, &before.name);
     head.objects = head.objects.saturating_sub(1);
-    if before.stands.hold.is_some() {
+    if before.stands.hold.is_some() || before.stands.invited.is_some() {
         presence::remind(writes, now, head.address.user(), stamp.0);
     }
 }
@@ -528,9 +531,11 @@ pub(crate) fn lay(
         schedule_tag: prepared.scheduled.then(|| Arc::from(format!("\"{:x}-{part:x}\"", stamp.0))),
         dead,
         stands,
+        private: Some(prepared.private),
     };
     presence::stand(writes, head.id, &mut object, &prepared.standing, now);
-    let turns = stands.hold.is_some() || object.stands.hold.is_some();
+    // An invitation to be answered is news where its owner is in a queue.
+    let turns = [&stands, &object.stands].iter().any(|stands| stands.hold.is_some() || stands.invited.is_some());
     if turns {
         presence::remind(writes, now, head.address.user(), stamp.0);
     }

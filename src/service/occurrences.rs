@@ -87,7 +87,7 @@ impl Service {
         };
         let mut walk = self.walk(&view.source, None).await?;
         while let Some(page) = walk.page(self, |record| may_stand(record, from, to)).await? {
-            let fetched = self.fetch(&view.source, page).await?;
+            let fetched = self.fetch_for(&view, page).await?;
             gathered = self
                 .look(&view.source, fetched, move |objects| {
                     for (record, held) in objects {

@@ -7,6 +7,7 @@ use crate::domain::alarm::Firing;
 use crate::domain::collection::{Collection, Source};
 use crate::domain::event::Rang;
 use crate::domain::refusal::{Fault, Refusal};
+use crate::ical::mask;
 use crate::ical::object::CalendarObject;
 use crate::service::Service;
 use crate::service::answers;
@@ -65,6 +66,9 @@ impl Service {
             for object in near {
                 let Some(bytes) = self.store.body(source.id, object.body, object.size).await? else { continue };
                 let Ok(parsed) = CalendarObject::read(&bytes, &self.line_limits()) else { continue };
+                if seen_at.user() != source.address.user() && mask::hides(&parsed) {
+                    continue;
+                }
                 let Some(place) = seen_at.object(&object.name) else { continue };
                 let firings = ringing.between(&parsed, from, to);
                 // What was put off in the text stands on the list of what rang, as long as that is kept.

@@ -12,7 +12,7 @@ use crate::domain::access::Right;
 use crate::domain::address::{Kind, UserName};
 use crate::domain::alarm::State;
 use crate::domain::collection::{Collection, CollectionId, Source};
-use crate::domain::event::{Event, GroupFace};
+use crate::domain::event::{Event, GroupChange, GroupFace};
 use crate::domain::object::Etag;
 use crate::domain::organisation::{Group, Member};
 use crate::domain::presence::{
@@ -25,6 +25,7 @@ use crate::ical::object::CalendarObject;
 use crate::service::Service;
 use crate::service::alarms::Ringing;
 use crate::service::objects::seen_object;
+use crate::service::queues::Waits;
 use crate::store::due::Due;
 use crate::store::journal::Pen;
 use crate::store::{collections, keys, objects, organisations, presence, record};
@@ -127,6 +128,7 @@ impl Service {
 
     /// After a start, where only who is there is available: everybody who was gets as long to come back as they would have had.
     pub async fn start_presence(&self) -> Result<(), Refusal> {
+        self.start_queues().await?;
         if !self.settings.presence.require_connection {
             return Ok(());
         }
@@ -310,7 +312,9 @@ impl Service {
             now,
         );
         let groups = self.groups_in(user, &member).await?;
-        self.commit_derived(Settled { row, before, after, derived, member, groups }, due, now).await
+        let queued = groups.iter().any(|group| group.queue);
+        let waits = if queued { Some(self.waits_of(user, now).await?) } else { None };
+        self.commit_derived(Settled { row, before, after, derived, member, groups, waits }, due, now).await
     }
 
     async fn commit_derived(
@@ -319,27 +323,31 @@ impl Service {
         due: Vec<(Bytes, Bytes)>,
         now: DateTime<Utc>,
     ) -> Result<Option<Presence>, Refusal> {
-        let Settled { row, before, mut after, derived, member, groups } = settled;
+        let Settled { row, before, mut after, derived, member, groups, waits } = settled;
         let told = derived.shown.differs(&before.shown);
         after.shown = derived.shown;
-        after.edge = derived.edge;
+        let over = waits.as_ref().and_then(|waits| waits.until);
+        after.edge = [derived.edge, over].into_iter().flatten().min();
+        let mark = waits.map(|waits| waits.mark());
         if told {
             after.previous = before.shown.status;
             after.since = Some(now);
         }
         let same = row.is_some() && after == before;
-        if same && due.is_empty() {
+        if same && due.is_empty() && mark.is_none() {
             return Ok(Some(after));
         }
         let user = member.user.clone();
         let mut reads = vec![keys::presence(&user), keys::user(&user)];
         reads.extend(due.iter().map(|(key, _)| key.clone()));
+        reads.push(keys::waits(&user));
         reads.extend(groups.iter().map(|group| keys::group(&group.organisation, &group.id)));
         let edge = after.edge;
         let (_, done) = self
             .commit(reads, move |seen, stamp| {
                 let mut after = after.clone();
-                let (heads, queued) = seen.split_at_checked(2 + due.len()).unwrap_or((seen, &[]));
+                let (heads, rest) = seen.split_at_checked(2 + due.len()).unwrap_or((seen, &[]));
+                let (waited, groups) = rest.split_first().unwrap_or((&None, &[]));
                 let rows = heads.get(2..).unwrap_or_default();
                 let fresh = due.iter().zip(rows).all(|((_, value), row)| row.as_ref() == Some(value));
                 if heads.first() != Some(&row) || !fresh {
@@ -349,8 +357,13 @@ impl Service {
                     return Err(Refusal::NotFound);
                 }
                 let mut writes: Vec<_> = due.iter().map(|(key, _)| (key.clone(), None)).collect();
-                if same {
+                // Who is in no queue has no mark.
+                let turned = mark.as_ref().filter(|mark| *mark != waited);
+                if same && turned.is_none() {
                     return Ok((writes, Some(after)));
+                }
+                if let Some(mark) = turned {
+                    writes.push((keys::waits(&user), mark.clone()));
                 }
                 if let Some(at) = before.edge.filter(|at| Some(*at) != after.edge) {
                     writes.push((keys::presence_edge(at, &user), None));
@@ -358,19 +371,31 @@ impl Service {
                 if let Some(at) = after.edge {
                     presence::remind(&mut writes, at, &user, stamp.0);
                 }
-                if told {
+                let mut pen = Pen::new(now, stamp.0);
+                let news = told.then(|| {
                     after.changed = stamp.0;
-                    let news = Arc::new(news(&member, &after, before.shown.status, now));
-                    let mut pen = Pen::new(now, stamp.0);
+                    Arc::new(news(&member, &after, before.shown.status, now))
+                });
+                if let Some(news) = &news {
                     pen.tell(&mut writes, Event::PresenceChanged { news: news.clone() });
-                    for row in queued.iter().flatten() {
-                        let mut group = organisations::group(row)?;
+                }
+                for row in groups.iter().flatten() {
+                    let mut group = organisations::group(row)?;
+                    let waits = turned.is_some() && group.queue;
+                    if news.is_none() && !waits {
+                        continue;
+                    }
+                    group.changed = stamp.0;
+                    if let Some(news) = &news {
                         group.summary.turn(before.shown.status, after.shown.status);
-                        group.changed = stamp.0;
-                        organisations::write_group(&mut writes, &group);
                         let (face, summary) = (face(&group), group.summary);
                         pen.tell(&mut writes, Event::MemberChanged { group: face, summary, news: news.clone() });
                     }
+                    if waits {
+                        let what = GroupChange::Queue;
+                        pen.tell(&mut writes, Event::GroupChanged { group: face(&group), what });
+                    }
+                    organisations::write_group(&mut writes, &group);
                 }
                 writes.push((keys::presence(&user), Some(presence::pack_presence(&after))));
                 Ok((writes, Some(after)))
@@ -457,6 +482,8 @@ struct Settled {
     derived: Derived,
     member: Member,
     groups: Vec<Group>,
+    /// What waits for a member of a queue.
+    waits: Option<Waits>,
 }
 
 /// What is said of somebody's presence.

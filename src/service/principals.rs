@@ -205,7 +205,7 @@ impl Service {
         self.remove_all(&keys::deliveries(Some(name))).await?;
         self.remove_all(&keys::deads(Some(name))).await?;
         self.remove_all(&keys::devices(name)).await?;
-        self.remove(vec![keys::channels(name)]).await?;
+        self.remove(vec![keys::channels(name), keys::waits(name)]).await?;
         for prefix in keys::dead_of_person(name) {
             self.remove_all(&prefix).await?;
         }

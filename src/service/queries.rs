@@ -4,17 +4,21 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::domain::address::Address;
 use crate::domain::object::{Component, Record};
 use crate::domain::principal::Principal;
 use crate::domain::query::{CompFilter, Excerpt, Filter, Instances};
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Fault, Refusal};
 use crate::ical::excerpt::expand::Room;
 use crate::ical::excerpt::{self, Unwritten};
 use crate::ical::filter::{calendar, card};
+use crate::ical::lines::Limits;
+use crate::ical::object;
 use crate::ical::recur::budget::Budget;
+use crate::ical::zones;
 use crate::service::Service;
 use crate::service::collections::View;
 use crate::service::occurrences::may_stand;
@@ -40,6 +44,15 @@ pub struct Query {
     pub view: View,
     walk: Walk,
     task: Task,
+}
+
+/// The zone that the VTIMEZONE in a text means, by its name or else by its clock around `now`; `None` where the tz database has no such zone. A
+/// text that holds none is refused.
+pub fn zone_defined(text: &str, now: DateTime<Utc>) -> Result<Option<Tz>, Fault> {
+    let root = object::only(text.trim_start().as_bytes(), "VCALENDAR", &Limits::default())?;
+    let definition = root.blocks("VTIMEZONE").next();
+    let definition = definition.ok_or_else(|| Fault::whole("the timezone holds no VTIMEZONE"))?;
+    Ok(zones::of_definition(definition, now))
 }
 
 /// What is done with each object; goes to another thread and comes back.
@@ -103,7 +116,7 @@ impl Service {
         let Some(excerpt) = excerpt else {
             return Ok(Named { found: records.into_iter().map(|record| record.map(bare)).collect(), over: false });
         };
-        let fetched = self.fetch(source, records.iter().flatten().cloned().collect()).await?;
+        let fetched = self.fetch_for(view, records.iter().flatten().cloned().collect()).await?;
         let found = if excerpt.is_whole() {
             let whole = |fetched: Fetched| {
                 let text = match fetched.body {
@@ -157,7 +170,7 @@ impl Query {
                 let found = page.into_iter().map(|record| Found { record, text: None }).collect();
                 return Ok(Some(Page { found, over: false }));
             }
-            let fetched = service.fetch(&self.view.source, page).await?;
+            let fetched = service.fetch_for(&self.view, page).await?;
             let mut task = self.task.copy();
             let (task, page) = service
                 .look(&self.view.source, fetched, move |objects| {

@@ -148,10 +148,10 @@ impl Service {
                     due::write(&mut writes, at, id, &object.name);
                 }
             }
-            let held = object.stands.hold.is_some();
+            let held = object.stands.hold.is_some() || object.stands.invited.is_some();
             presence::leave(&mut writes, id, &object);
             presence::stand(&mut writes, id, &mut object, &standing, now);
-            if held || object.stands.hold.is_some() {
+            if held || object.stands.hold.is_some() || object.stands.invited.is_some() {
                 presence::remind(&mut writes, now, &owner, stamp.0);
             }
             objects::write_record(&mut writes, id, &object);

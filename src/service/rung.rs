@@ -58,7 +58,7 @@ impl Service {
                 if after != found.state {
                     found.state = after;
                     rung::write(&mut writes, &found);
-                    if rings {
+                    if rings || after == State::Acknowledged {
                         presence::remind(&mut writes, now, &found.user, stamp.0);
                     }
                     if after == State::Acknowledged {
@@ -70,9 +70,7 @@ impl Service {
             Ok((writes, ()))
         })
         .await?;
-        if rings {
-            self.nudge_edge(now);
-        }
+        self.nudge_edge(now);
         Ok(())
     }
 
@@ -113,6 +111,7 @@ impl Service {
                 let mut writes = Vec::new();
                 rung::write(&mut writes, &rung);
                 if news {
+                    presence::remind(&mut writes, now, &rung.user, stamp.0);
                     let Rung { user, alarm, state } = rung.clone();
                     Pen::new(now, stamp.0).tell(&mut writes, Event::Answered { user, alarm, state });
                 }
@@ -122,6 +121,7 @@ impl Service {
                 Ok((writes, rung))
             })
             .await?;
+        self.nudge_edge(now);
         Ok(rung)
     }
 
@@ -184,6 +184,7 @@ impl Service {
                 objects::write_record(&mut writes, of, &object);
                 rung.state = State::Snoozed(until);
                 rung::write(&mut writes, &rung);
+                presence::remind(&mut writes, now, &user, stamp.0);
                 pen.tell(
                     &mut writes,
                     Event::Answered { user: user.clone(), alarm: rung.alarm.clone(), state: rung.state },
@@ -197,6 +198,7 @@ impl Service {
             })
             .await?;
         self.hang_up(bell);
+        self.nudge_edge(now);
         Ok(rung)
     }
 

@@ -1,5 +1,7 @@
 //! Taking away what nobody needs any more: tickets, uploads, ended imports, journal lines, and what hung on deleted collections.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use chrono::TimeDelta;
 
@@ -102,15 +104,17 @@ impl Service {
     /// What rang is kept as long as the journal; what rings again, until it did.
     async fn sweep_rung(&self) -> Result<(), Refusal> {
         let before = self.now() - TimeDelta::seconds(self.settings.journal.keep_seconds);
-        let mut old = Vec::new();
+        let (mut old, mut queued) = (Vec::new(), BTreeSet::new());
         for (key, bytes) in self.store.all(&keys::rung_all()).await? {
             let rung = record::alarms::rung(&bytes)?;
             let until = if let State::Snoozed(until) = rung.state { until } else { rung.alarm.at };
             if until.max(rung.alarm.end) < before {
                 old.push(key);
+                queued.extend(Some(rung.user).filter(|user| self.queues.hold(user)));
             }
         }
-        self.remove(old).await
+        self.remove(old).await?;
+        if queued.is_empty() { Ok(()) } else { self.remind_all(queued.into_iter().collect(), self.now()).await }
     }
 
     /// What was given up is kept for a while, and so many a person: the oldest go first.

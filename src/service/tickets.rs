@@ -15,7 +15,7 @@ use crate::system::random;
 impl Service {
     /// A fresh ticket and its value, a version 4 UUID.
     pub async fn draw_ticket(&self, caller: &SignedIn, from: IpAddr) -> Result<(String, Ticket), Refusal> {
-        let SignedIn { principal: caller, device } = caller;
+        let SignedIn { principal: caller, device, .. } = caller;
         self.doorkeeper.tickets.admit(caller.name.as_str())?;
         let generated_on = self.now().trunc_subsecs(0);
         let ticket = Ticket {
@@ -78,6 +78,6 @@ impl Service {
             Some(id) => Some(self.device_of(&ticket.user, id).await?.ok_or(Refusal::Unauthenticated)?),
             None => None,
         };
-        Ok(SignedIn { principal, device })
+        Ok(SignedIn { principal, device, hold: None })
     }
 }

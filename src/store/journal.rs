@@ -40,6 +40,11 @@ impl Pen {
         Pen { written, stamp, part: BEHIND }
     }
 
+    /// The commit's instant and stamp.
+    pub fn when(&self) -> (DateTime<Utc>, u64) {
+        (self.written, self.stamp)
+    }
+
     /// Appends a line that may be told at once.
     pub fn tell(&mut self, writes: &mut Writes, event: Event) {
         let shard = shard_of(&event);
@@ -79,7 +84,7 @@ pub fn shard_of(event: &Event) -> u8 {
         // What is published is told in the order in which it came, whoever it is for.
         Event::Published(_) => 0,
         Event::PresenceChanged { news } | Event::MemberChanged { news, .. } => keys::shard_of_user(&news.member.user),
-        Event::GroupChanged { group } => keys::shard_of_organisation(&group.organisation),
+        Event::GroupChanged { group, .. } => keys::shard_of_organisation(&group.organisation),
     }
 }
 

@@ -67,6 +67,7 @@ const OBJECT_EDGE: u8 = 0x8B; //     shard, instant, collection id, name → not
 const HOLD: u8 = 0x8C; //            collection id, rank, start, name    → Hold; it covers the present
 const INSTANCE: u8 = 0x8D; //        name                                → what this installation made up once
 const INVITED: u8 = 0x8E; //         collection id, name                 → since when, until when its owner is asked
+const WAITS: u8 = 0x8F; //           user                                → mark; what waits for a member of a queue
 const DEVICE: u8 = 0xC0; //          user 0 SHA-256 of the app password  → Device
 const INVITES: u8 = 0xD0; //          user                                → Mailbox; what they were told of sharing
 const PROXIES: u8 = 0xD1; //          user                                → those who act for them
@@ -646,6 +647,10 @@ pub fn invited(collection: CollectionId, name: &str) -> Bytes {
 
 pub fn all_invited(collection: CollectionId) -> Bytes {
     key(INVITED, &[&collection.0.to_be_bytes()])
+}
+
+pub fn waits(user: &UserName) -> Bytes {
+    key(WAITS, &[user.as_str().as_bytes()])
 }
 
 /// A device's row, by its password in plain form.

@@ -14,6 +14,12 @@ impl Store {
         self.get(keys::object(collection, name)).await?.map(|bytes| record::objects::object(&bytes)).transpose()
     }
 
+    /// The name of the object that has a UID.
+    pub async fn object_of_uid(&self, collection: CollectionId, uid: &str) -> Result<Option<String>, StoreError> {
+        let row = self.get(keys::uid(collection, uid)).await?;
+        Ok(row.and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()))
+    }
+
     /// The bytes of a body; `None` where they were replaced since the record was read.
     pub async fn body(&self, collection: CollectionId, body: BodyId, size: u64) -> Result<Option<Bytes>, StoreError> {
         let rows = self.kv().read(body_keys(collection, body, size)).await?;

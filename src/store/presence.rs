@@ -101,16 +101,22 @@ impl Store {
         Ok((engagement, availabilities))
     }
 
-    /// The invitations of a calendar that have no answer and are not over: since when each waits. At most one scan of them.
-    pub async fn invitations(&self, of: CollectionId, now: DateTime<Utc>) -> Result<Vec<DateTime<Utc>>, StoreError> {
-        let mut waiting = Vec::new();
+    /// The invitations of a calendar that have no answer and are not over: since when each waits, and when the first of them is over. At most
+    /// one scan of them.
+    pub async fn invitations(
+        &self,
+        of: CollectionId,
+        now: DateTime<Utc>,
+    ) -> Result<(Vec<DateTime<Utc>>, Option<DateTime<Utc>>), StoreError> {
+        let (mut waiting, mut first) = (Vec::new(), None);
         for (_, bytes) in self.some(Range::prefix(&keys::all_invited(of)), INVITATIONS_MAX).await? {
             let (since, until): (i64, Option<i64>) = unpack("invitation", &bytes)?;
             if until.is_none_or(|until| until > micros(now)) {
                 waiting.push(time("invitation", since)?);
+                first = [first, until].into_iter().flatten().min();
             }
         }
-        Ok(waiting)
+        Ok((waiting, first.map(|until| time("invitation", until)).transpose()?))
     }
 }
 

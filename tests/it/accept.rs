@@ -47,6 +47,7 @@ async fn start(settings: Settings, limits: Limits) -> Service {
         settings: session::Settings::default(),
         paths_max: PATHS_DEFAULT,
         stomp: Default::default(),
+        cti_silence: None,
     });
     let peer = warp::path("peer").and(warp::ext::get::<Peer>()).map(|peer: Peer| peer.0.to_string());
     let socket = warp::path("ws").and(warp::header::headers_cloned()).and(warp::ext::get::<OnUpgrade>()).map(

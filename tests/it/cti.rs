@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use campanile::bus::{Flight, Listener, Notice};
 use campanile::domain::address::{Address, UserName};
-use campanile::domain::bearer::Bearing;
+use campanile::domain::bearer::{Bearing, Hold};
 use campanile::domain::collection::CollectionId;
-use campanile::domain::event::{Event, GroupFace, Rang, Sockets, Topic};
+use campanile::domain::event::{Event, GroupChange, GroupFace, Rang, Sockets, Topic};
 use campanile::domain::notification::{ConversationId, MessageId};
 use campanile::domain::organisation::{Id, Member, Summary};
 use campanile::domain::presence::{Call, Direction, Line, News, Readers, Shown, Status, Title};
@@ -49,6 +49,7 @@ use crate::desk::World;
 /// Far more than any answer takes; reached only when one is missing.
 const PATIENCE: Duration = Duration::from_secs(20);
 const SUBSCRIPTIONS_MAX: usize = 3;
+const SILENCE: Option<Duration> = Some(Duration::from_secs(90));
 
 fn nine() -> DateTime<Utc> {
     "2025-01-15T09:00:00Z".parse().unwrap()
@@ -214,7 +215,7 @@ impl Town {
                 let stamp = stamp.parse().ok()?;
                 let (group, known) = state.group.as_mut()?;
                 *known = stamp;
-                vec![(Event::GroupChanged { group: group.clone() }, stamp)]
+                vec![(Event::GroupChanged { group: group.clone(), what: GroupChange::Itself }, stamp)]
             }
             ["signed-out", user] => {
                 vec![(Event::SignedOut { user: UserName::new(user)?, whose: Sockets::All }, 1)]
@@ -254,7 +255,11 @@ impl Desk for Town {
     }
 
     fn sign_in<'a>(&'a self, credentials: &'a Credentials, _: IpAddr) -> BoxFuture<'a, Result<Visitor, Refusal>> {
-        Box::pin(async { Ok(Visitor { user: Town::sign(credentials)?, device: None }) })
+        Box::pin(async { Ok(Visitor { user: Town::sign(credentials)?, device: None, hold: None }) })
+    }
+
+    fn holds<'a>(&'a self, _: &'a Hold) -> BoxFuture<'a, Result<bool, Refusal>> {
+        Box::pin(async { Ok(true) })
     }
 
     fn look<'a>(&'a self, _: &'a UserName, sight: &'a Sight) -> BoxFuture<'a, Result<Seen, Unseen>> {
@@ -303,13 +308,14 @@ impl Desk for Town {
 fn dialect(words: &[&str]) -> Box<dyn Dialect> {
     let from = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let (kind, organisation, name, token) = match words {
-        ["events"] => return Box::new(CtiEvents::new(from, SUBSCRIPTIONS_MAX)),
+        ["events"] => return Box::new(CtiEvents::new(from, SUBSCRIPTIONS_MAX, SILENCE)),
         [kind, organisation, name, token] => (*kind, *organisation, *name, *token),
         _ => panic!("no socket is opened with {words:?}"),
     };
     let target = if kind == "group" { Target::Group(name.to_owned()) } else { Target::Person(name.to_owned()) };
     let credentials = if token == "none" { Credentials::None } else { Credentials::Bearer(token.to_owned()) };
-    Box::new(Cti::new(Proof::Credentials(credentials, from), Sight { organisation: organisation.to_owned(), target }))
+    let sight = Sight { organisation: organisation.to_owned(), target };
+    Box::new(Cti::new(Proof::Credentials(credentials, from), sight, SILENCE))
 }
 
 /// Something that plays the server's part.
@@ -382,6 +388,8 @@ struct PureSocket {
     asks: VecDeque<(u64, Ask)>,
     rest: Option<(u8, Duration)>,
     said: VecDeque<String>,
+    /// What has gone by since the client said something.
+    quiet: Duration,
     closed: bool,
 }
 
@@ -436,7 +444,7 @@ impl Stage for Pure {
     async fn open(&mut self, words: &[&str]) {
         let (topics, asks, said) = (HashSet::new(), VecDeque::new(), VecDeque::new());
         let dialect = dialect(words);
-        self.sockets.push(PureSocket { dialect, topics, asks, rest: None, said, closed: false });
+        self.sockets.push(PureSocket { dialect, topics, asks, rest: None, said, quiet: Duration::ZERO, closed: false });
         self.act(self.sockets.len() - 1, |dialect, steps| dialect.opened(nine(), steps));
     }
 
@@ -445,6 +453,7 @@ impl Stage for Pure {
             Some(bytes) => Frame::Binary(bytes.as_bytes()),
             None => Frame::Text(text),
         };
+        self.sockets[socket].quiet = Duration::ZERO;
         self.act(socket, |dialect, steps| dialect.heard(frame, nine(), steps));
     }
 
@@ -461,6 +470,14 @@ impl Stage for Pure {
 
     async fn pass(&mut self, seconds: u64) {
         for socket in 0..self.sockets.len() {
+            // As the session does it.
+            let it = &mut self.sockets[socket];
+            it.quiet += Duration::from_secs(seconds);
+            let silence = it.dialect.silence().filter(|(after, _)| it.quiet >= *after);
+            if let Some((_, leave)) = silence.filter(|_| !it.closed) {
+                self.act(socket, |_, steps| steps.push(Step::Close(leave)));
+                continue;
+            }
             let rest = &mut self.sockets[socket].rest;
             match rest.take() {
                 Some((timer, after)) if after <= Duration::from_secs(seconds) => {
@@ -520,6 +537,7 @@ impl Live {
             settings: Settings::default(),
             paths_max: SUBSCRIPTIONS_MAX,
             stomp: Default::default(),
+            cti_silence: None,
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

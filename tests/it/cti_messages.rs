@@ -19,7 +19,7 @@ fn event(text: &str) -> Option<Event> {
 
 const SCRIPT: Script = Script {
     folder: "cti_messages",
-    make: |user| Box::new(CtiMessages::new(user, IpAddr::V4(Ipv4Addr::LOCALHOST))),
+    make: |user| Box::new(CtiMessages::new(user, IpAddr::V4(Ipv4Addr::LOCALHOST), None)),
     event,
 };
 

@@ -13,7 +13,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("bus", &["domain"]),
     ("service", &["store", "kv", "ical", "bus", "domain", "system"]),
     ("http", &["service", "domain", "system"]),
-    ("api", &["http", "service", "domain", "system"]),
+    ("api", &["http", "service", "ical", "domain", "system"]),
     ("dav", &["http", "service", "domain"]),
     ("gateway", &["http", "service", "bus", "domain", "system"]),
     ("jobs", &["service", "domain", "system"]),
@@ -56,7 +56,13 @@ const PLACES: &[(&str, &[&str])] = &[
     ("prometheus_client::", &["metrics.rs"]),
     ("crate::metrics", &["app.rs"]),
     ("clap::", &["cli/"]),
-    ("serde_json::", &["api/", "gateway/", "http/", "cli/", "sinks/webhook.rs", "sinks/wazo_auth.rs"]),
+    ("jsonwebtoken::", &["service/jwt.rs", "service/signatures.rs"]),
+    ("ring::", &["service/signatures.rs", "http/tls.rs"]),
+    ("serde_json::", &["api/", "gateway/", "http/", "cli/", "sinks/webhook.rs", "sinks/wazo_auth.rs", "ical/jcal/"]),
+    // jCal is a form of the text: read and written beside it, named by the face that speaks it and by no use case.
+    ("crate::ical::jcal", &["api/sabre/", "ical/jcal/"]),
+    // That face may know the text's other form, and how large a text may be; no other does.
+    ("crate::ical::", &["ical/", "service/", "cli/", "api/sabre/"]),
     ("lettre::", &["sinks/mail.rs"]),
     ("tokio_rustls::", &["sinks/", "http/tls.rs"]),
     ("rcgen::", &["http/tls.rs"]),

@@ -333,6 +333,7 @@ impl Live {
             directory: world,
             manners: Manners::default(),
             stomp: Default::default(),
+            cti_silence: None,
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

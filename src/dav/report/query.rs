@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -17,13 +18,12 @@ use crate::dav::report::feed::{self, Feed};
 use crate::dav::report::{cards, filters, homes};
 use crate::dav::request::Request;
 use crate::dav::xml::{Element, Space};
-use crate::dav::zone;
 use crate::domain::address::{Address, Kind};
 use crate::domain::query::{Filter, Instances};
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{self, Refusal};
 use crate::service::Service;
 use crate::service::collections::zone_named;
-use crate::service::queries::{Found, Page, Query};
+use crate::service::queries::{Found, Page, Query, zone_defined};
 
 /// Everything that a query is about.
 struct Asking {
@@ -36,7 +36,7 @@ struct Asking {
 
 pub async fn calendar(request: &Request, root: &Element) -> Result<Response, Fault> {
     let filter = Filter::Calendar(filters::read(root)?);
-    let zone = zone_of(root)?;
+    let zone = zone_of(root, request.house.now())?;
     answer(request, asking(request, root, Kind::Calendar, filter, zone).await?, None).await
 }
 
@@ -58,21 +58,18 @@ async fn asking(
 }
 
 /// The zone that floating times and dates are to stand in: a VTIMEZONE, RFC 4791 9.8, or a name, RFC 7809 5.3.
-fn zone_of(root: &Element) -> Result<Option<Tz>, Fault> {
-    let (text, condition) = match (root.child(&Space::CalDav, "timezone-id"), root.child(&Space::CalDav, "timezone")) {
-        (Some(id), _) => (id.text.trim().to_owned(), Condition::ValidTimezone),
+fn zone_of(root: &Element, now: DateTime<Utc>) -> Result<Option<Tz>, Fault> {
+    let (known, name) = match (root.child(&Space::CalDav, "timezone-id"), root.child(&Space::CalDav, "timezone")) {
+        (Some(id), _) => (zone_named(id.text.trim()).and_then(|name| name.parse().ok()), id.text.trim()),
         (None, Some(definition)) => {
-            let named = zone::tzid(&definition.text).ok_or_else(|| {
-                Fault::Condition(Condition::ValidCalendarData, "the timezone holds no VTIMEZONE with a TZID".to_owned())
-            })?;
-            (named, Condition::ValidTimezone)
+            let unread = |fault: refusal::Fault| Fault::Condition(Condition::ValidCalendarData, fault.to_string());
+            (zone_defined(&definition.text, now).map_err(unread)?, "of that clock")
         }
         (None, None) => return Ok(None),
     };
-    let known = zone_named(&text).and_then(|name| name.parse().ok());
     match known {
         Some(zone) => Ok(Some(zone)),
-        None => Err(Fault::Condition(condition, format!("no zone named {text:?}"))),
+        None => Err(Fault::Condition(Condition::ValidTimezone, format!("no zone {name:?}"))),
     }
 }
 

@@ -184,6 +184,14 @@ async fn check(house: &Service, views: &[View], told: &HomePosition) -> Result<(
     Ok(())
 }
 
+/// The token of a home of which all was told: what `sync-collection` would end with.
+pub fn home_token(views: &[View]) -> String {
+    let member =
+        |view: &View| Member { id: identity(view), face: face(view), position: Position::At(view.source.token) };
+    let members = views.iter().map(|view| (view.shown.address.name().to_owned(), member(view))).collect();
+    HomePosition { members }.url()
+}
+
 /// A mirror has a number of its own, and its content that of its source: when either changes it is another collection.
 fn identity(view: &View) -> CollectionId {
     let (shown, source) = (view.shown.id.0, view.source.id.0);

@@ -94,7 +94,8 @@ pub async fn person(request: &Request, href: &str) -> Result<Option<UserName>, R
     let href = href.trim();
     let scheme = href.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("mailto:"));
     if scheme.is_some() {
-        return request.house.person_of_mail(href.get(7..).unwrap_or_default()).await;
+        let person = request.house.person_of_mail(href.get(7..).unwrap_or_default()).await?;
+        return Ok(person.map(|person| person.name));
     }
     Ok(words::principal(href))
 }

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -29,6 +30,8 @@ pub const INVALID_GROUP_ID: Leave = Leave { code: 4005, reason: "INVALID_GROUP_I
 pub const GROUP_ACCESS_DENIED: Leave = Leave { code: 4006, reason: "GROUP_ACCESS_DENIED" };
 pub const CONNECTION_LIMIT_EXCEEDED: Leave = Leave { code: 4008, reason: "CONNECTION_LIMIT_EXCEEDED" };
 pub const SERVER_ERROR: Leave = Leave { code: 1011, reason: "SERVER_ERROR" };
+/// Nothing came from the client for so long that it is taken for gone.
+pub const SILENT: Leave = Leave { code: 1001, reason: "SILENT" };
 /// The client does not read fast enough; it connects again and gets a snapshot.
 pub const SLOW: Leave = Leave { code: 1013, reason: "too slow: connect again" };
 
@@ -55,6 +58,8 @@ pub struct Cti {
     requests: VecDeque<Request>,
     watch: Watch,
     next_ask: u64,
+    /// How long it may say nothing.
+    silence: Option<Duration>,
 }
 
 /// The names that a frame may use, and where changes are told.
@@ -76,7 +81,7 @@ enum Watch {
 }
 
 impl Cti {
-    pub fn new(proof: Proof, sight: Sight) -> Cti {
+    pub fn new(proof: Proof, sight: Sight, silence: Option<Duration>) -> Cti {
         Cti {
             proof: Some(proof),
             sight,
@@ -85,6 +90,7 @@ impl Cti {
             requests: VecDeque::new(),
             watch: Watch::Quiet,
             next_ask: 0,
+            silence,
         }
     }
 
@@ -361,5 +367,13 @@ impl Dialect for Cti {
 
     fn slow(&self) -> Leave {
         SLOW
+    }
+
+    fn expired(&mut self, steps: &mut Vec<Step>) {
+        steps.push(Step::Close(UNAUTHORIZED));
+    }
+
+    fn silence(&self) -> Option<(Duration, Leave)> {
+        self.silence.map(|after| (after, SILENT))
     }
 }

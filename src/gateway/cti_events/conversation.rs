@@ -14,10 +14,10 @@ use chrono::{DateTime, Utc};
 
 use crate::bus::{Face, Notice};
 use crate::domain::address::UserName;
-use crate::domain::event::{Event, Topic};
+use crate::domain::event::{Event, GroupChange, Topic};
 use crate::domain::organisation::Id;
 use crate::domain::refusal::Refusal;
-use crate::gateway::cti::conversation::{HELD_MAX, SLOW, UNAUTHORIZED};
+use crate::gateway::cti::conversation::{HELD_MAX, SILENT, SLOW, UNAUTHORIZED};
 use crate::gateway::cti::push::PONG;
 use crate::gateway::cti_events::push;
 use crate::gateway::cti_events::request::{self, Request, Wrong};
@@ -47,6 +47,8 @@ pub struct CtiEvents {
     next_ask: u64,
     /// The commit that was told last: its news of one person may come over a group as well.
     told: Option<u64>,
+    /// How long it may say nothing.
+    silence: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -81,7 +83,7 @@ struct Subscription {
 }
 
 impl CtiEvents {
-    pub fn new(from: IpAddr, subscriptions_max: usize) -> CtiEvents {
+    pub fn new(from: IpAddr, subscriptions_max: usize, silence: Option<Duration>) -> CtiEvents {
         CtiEvents {
             from,
             subscriptions_max,
@@ -91,6 +93,7 @@ impl CtiEvents {
             subscriptions: Vec::new(),
             next_ask: 0,
             told: None,
+            silence,
         }
     }
 
@@ -231,7 +234,9 @@ impl CtiEvents {
                     steps.push(Step::Say(Outgoing::news(frame, notice)));
                 }
             }
-            Event::GroupChanged { .. } => subscription.stale = true,
+            Event::GroupChanged { what: GroupChange::Itself, .. } => subscription.stale = true,
+            // This wire has no word for queues.
+            Event::GroupChanged { what: GroupChange::Queue, .. } => {}
             Event::Changed { .. }
             | Event::RightsChanged { .. }
             | Event::ListChanged { .. }
@@ -361,5 +366,13 @@ impl Dialect for CtiEvents {
 
     fn slow(&self) -> Leave {
         SLOW
+    }
+
+    fn expired(&mut self, steps: &mut Vec<Step>) {
+        self.refuse("the accessToken has ended", steps);
+    }
+
+    fn silence(&self) -> Option<(Duration, Leave)> {
+        self.silence.map(|after| (after, SILENT))
     }
 }

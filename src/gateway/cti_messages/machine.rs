@@ -13,6 +13,7 @@ use crate::bus::Notice;
 use crate::domain::address::UserName;
 use crate::domain::event::{Event, Topic};
 use crate::domain::refusal::Refusal;
+use crate::gateway::cti::conversation::{CONNECTION_LIMIT_EXCEEDED, SERVER_ERROR, SILENT, SLOW, UNAUTHORIZED, trouble};
 use crate::gateway::cti_messages::request::{self, Request, Subscribe, User, Wrong};
 use crate::gateway::dialect::{Ask, Dialect, Frame, Leave, Outcome, Outgoing, Step};
 use crate::gateway::frame;
@@ -27,13 +28,11 @@ const WATCHED_MAX: usize = 100;
 /// Requests that wait to be answered: while there are more, nothing is read.
 const WAITING_MAX: usize = 8;
 
+/// Tokens that wait to be looked at; likewise.
+const TOKENS_MAX: usize = 4;
+
 const AUTH: u8 = 0;
 const BURST: u8 = 1;
-
-const UNAUTHORIZED: Leave = Leave { code: 4003, reason: "UNAUTHORIZED" };
-const FULL: Leave = Leave { code: 4008, reason: "CONNECTION_LIMIT_EXCEEDED" };
-const FAULT: Leave = Leave { code: 1011, reason: "SERVER_ERROR" };
-const SLOW: Leave = Leave { code: 1013, reason: "too slow: connect again" };
 
 pub struct CtiMessages {
     user: Option<UserName>,
@@ -46,7 +45,11 @@ pub struct CtiMessages {
     asking: Option<Asking>,
     next_ask: u64,
     waiting: VecDeque<(User, Option<String>)>,
+    /// Tokens that are still to be looked at, each with whom its client wants to hear of.
+    tokens: VecDeque<(String, Option<Subscribe>)>,
     left: bool,
+    /// How long it may say nothing.
+    silence: Option<Duration>,
 }
 
 /// How a client calls somebody.
@@ -70,7 +73,7 @@ enum Asking {
 
 impl CtiMessages {
     /// `user` is who the HTTP request proved it to be.
-    pub fn new(user: Option<UserName>, peer: IpAddr) -> CtiMessages {
+    pub fn new(user: Option<UserName>, peer: IpAddr, silence: Option<Duration>) -> CtiMessages {
         CtiMessages {
             user,
             peer,
@@ -80,7 +83,9 @@ impl CtiMessages {
             asking: None,
             next_ask: 0,
             waiting: VecDeque::new(),
+            tokens: VecDeque::new(),
             left: false,
+            silence,
         }
     }
 
@@ -94,6 +99,10 @@ impl CtiMessages {
     fn go_on(&mut self, steps: &mut Vec<Step>) {
         if self.asking.is_some() || self.left {
             return;
+        }
+        if let Some((token, then)) = self.tokens.pop_front() {
+            let ask = Ask::SignIn(Credentials::Bearer(token), self.peer);
+            return self.ask(ask, Asking::SignIn(then), steps);
         }
         let Some((user, request_id)) = self.waiting.pop_front() else { return };
         self.ask(question(&user), Asking::Who(user, request_id), steps);
@@ -112,21 +121,32 @@ impl CtiMessages {
         self.left = true;
     }
 
+    fn welcome(&mut self, then: Option<Subscribe>, steps: &mut Vec<Step>) {
+        steps.push(say(&json!({ "type": "tick", "message": "welcome" })));
+        if let Some(then) = then {
+            self.subscribe(then, steps);
+        }
+    }
+
     fn signed_in(&mut self, outcome: Outcome, then: Option<Subscribe>, steps: &mut Vec<Step>) {
         match outcome {
+            Outcome::SignedIn(user) if self.user.as_ref().is_some_and(|known| *known != user) => {
+                self.leave("this socket is somebody else's", None, UNAUTHORIZED, steps);
+            }
             Outcome::SignedIn(user) => {
-                steps.push(Step::Listen(Topic::User(user.clone())));
-                self.user = Some(user);
-                steps.push(say(&json!({ "type": "tick", "message": "welcome" })));
-                if let Some(then) = then {
-                    self.subscribe(then, steps);
+                if self.user.is_none() {
+                    steps.push(Step::Listen(Topic::User(user.clone())));
                 }
+                self.user = Some(user);
+                self.welcome(then, steps);
             }
+            // Whoever was let in by something else need not bring a token that is good; what they came with counts until its own end.
+            Outcome::Refused(_) if self.user.is_some() => self.welcome(then, steps),
             Outcome::Refused(refusal) => {
-                let (why, leave) = denied(&refusal);
-                self.leave(why, None, leave, steps);
+                let leave = trouble(&refusal);
+                self.leave(why(leave), None, leave, steps);
             }
-            _ => self.leave("internal error", None, FAULT, steps),
+            _ => self.leave("internal error", None, SERVER_ERROR, steps),
         }
     }
 
@@ -204,22 +224,12 @@ fn statistics(operation: &str, unread: u64, label: &Label) -> Value {
     message
 }
 
-/// How a refused sign-in is told.
-fn denied(refusal: &Refusal) -> (&'static str, Leave) {
-    match refusal {
-        Refusal::Unauthenticated | Refusal::Expired | Refusal::Forbidden => ("unauthorized", UNAUTHORIZED),
-        Refusal::Busy { .. } | Refusal::TooOften { .. } => ("too many connections", FULL),
-        Refusal::NotFound
-        | Refusal::Exists
-        | Refusal::Precondition
-        | Refusal::UidTaken(_)
-        | Refusal::Invalid(_)
-        | Refusal::Unstorable(_)
-        | Refusal::Unsupported(_)
-        | Refusal::TooLarge { .. }
-        | Refusal::StaleToken
-        | Refusal::Full(_)
-        | Refusal::Fault { .. } => ("internal error", FAULT),
+/// A word for a close of the family.
+fn why(leave: Leave) -> &'static str {
+    match leave {
+        UNAUTHORIZED => "unauthorized",
+        CONNECTION_LIMIT_EXCEEDED => "too many connections",
+        _ => "internal error",
     }
 }
 
@@ -248,19 +258,9 @@ impl Dialect for CtiMessages {
                 if matches!(self.asking, Some(Asking::SignIn(_))) {
                     return steps.push(say(&error("already asked", None)));
                 }
-                match (&self.user, then) {
-                    (None, then) => {
-                        let credentials = Credentials::Bearer(token);
-                        self.ask(Ask::SignIn(credentials, self.peer), Asking::SignIn(then), steps);
-                    }
-                    // Who is known needs no token; what it wants to hear of counts.
-                    (Some(_), then) => {
-                        steps.push(say(&json!({ "type": "tick", "message": "welcome" })));
-                        if let Some(then) = then {
-                            self.subscribe(then, steps);
-                        }
-                    }
-                }
+                // A fresh token takes the place of one that is about to end; it waits while somebody is looked up.
+                self.tokens.push_back((token, then));
+                self.go_on(steps);
             }
             Ok(Request::Subscribe(asked)) => match (&self.user, &mut self.asking) {
                 (Some(_), _) => self.subscribe(asked, steps),
@@ -338,10 +338,22 @@ impl Dialect for CtiMessages {
     }
 
     fn busy(&self) -> bool {
-        matches!(self.asking, Some(Asking::SignIn(_))) || self.waiting.len() > WAITING_MAX
+        matches!(self.asking, Some(Asking::SignIn(_)))
+            || self.waiting.len() > WAITING_MAX
+            || self.tokens.len() > TOKENS_MAX
     }
 
     fn slow(&self) -> Leave {
         SLOW
+    }
+
+    fn expired(&mut self, steps: &mut Vec<Step>) {
+        if !self.left {
+            self.leave("the accessToken has ended", None, UNAUTHORIZED, steps);
+        }
+    }
+
+    fn silence(&self) -> Option<(Duration, Leave)> {
+        self.silence.map(|after| (after, SILENT))
     }
 }

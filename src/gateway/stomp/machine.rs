@@ -571,6 +571,10 @@ impl Dialect for Stomp {
         self.state == State::SigningIn
     }
 
+    fn expired(&mut self, steps: &mut Vec<Step>) {
+        self.fail("401 Unauthorized", None, POLICY, false, steps);
+    }
+
     fn slow(&self) -> Leave {
         SLOW
     }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::domain::collection::CollectionId;
 use crate::domain::event::{
-    Deed, Demand, Event, GroupFace, Invitation, ListChange, ObjectChange, Published, Rang, Sockets,
+    Deed, Demand, Event, GroupChange, GroupFace, Invitation, ListChange, ObjectChange, Published, Rang, Sockets,
 };
 use crate::domain::object::Span;
 use crate::domain::sync::Token;
@@ -77,7 +77,8 @@ pub fn pack_line(line: &Line) -> Bytes {
         Event::MemberChanged { group, summary, news } => {
             pack((head, 21u8, group_row(group), organisations::summary_row(summary), presence::news_row(news)))
         }
-        Event::GroupChanged { group } => pack((head, 22u8, group_row(group))),
+        Event::GroupChanged { group, what: GroupChange::Itself } => pack((head, 22u8, group_row(group))),
+        Event::GroupChanged { group, what: GroupChange::Queue } => pack((head, 23u8, group_row(group))),
     }
 }
 
@@ -230,7 +231,10 @@ pub fn line(bytes: &[u8]) -> Result<Line, StoreError> {
                 news: Arc::new(presence::news(WHAT, row)?),
             }
         }
-        22 => Event::GroupChanged { group: group(WHAT, postcard::from_bytes(rest).map_err(bad)?)? },
+        22 | 23 => Event::GroupChanged {
+            group: group(WHAT, postcard::from_bytes(rest).map_err(bad)?)?,
+            what: if kind == 22 { GroupChange::Itself } else { GroupChange::Queue },
+        },
         _ => return Err(StoreError::Unreadable(WHAT)),
     };
     Ok(Line { written: time(WHAT, head.0)?, not_before: head.1.map(|at| time(WHAT, at)).transpose()?, event })

@@ -43,6 +43,14 @@ pub(crate) fn unpack_some<'a, T: serde::Deserialize<'a>>(
     }
 }
 
+/// As `more`, where more may follow.
+pub(crate) fn some_more<'a, T: serde::Deserialize<'a>>(
+    what: &'static str,
+    rest: &'a [u8],
+) -> Result<(T, &'a [u8]), StoreError> {
+    postcard::take_from_bytes(rest).map_err(|_| StoreError::Unreadable(what))
+}
+
 pub(crate) fn more<T: DeserializeOwned>(what: &'static str, rest: &[u8]) -> Result<T, StoreError> {
     postcard::from_bytes(rest).map_err(|_| StoreError::Unreadable(what))
 }

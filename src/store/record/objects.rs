@@ -7,7 +7,7 @@ use crate::domain::dead::DeadProperty;
 use crate::domain::object::{Armed, BodyId, Component, Etag, Record, Span, Stands};
 use crate::domain::sync::Change;
 use crate::store::StoreError;
-use crate::store::record::{code, decode, micros, more, pack, time, unpack, unpack_some};
+use crate::store::record::{code, decode, micros, more, pack, some_more, time, unpack, unpack_some};
 
 const COMPONENTS: [Component; 6] = [
     Component::Event,
@@ -32,6 +32,7 @@ pub fn pack_object(r: &Record) -> Bytes {
         armed,
         (micros(r.created), r.schedule_tag.as_deref(), r.dead),
         (r.stands.edge.map(micros), r.stands.hold.map(|(rank, at)| (rank, micros(at))), r.stands.invited.map(micros)),
+        r.private,
     ))
 }
 
@@ -42,8 +43,11 @@ pub fn object(bytes: &[u8]) -> Result<Record, StoreError> {
     // Rows from before there were such things end here.
     type Stood = (Option<i64>, Option<(u8, i64)>, Option<i64>);
     type More = ((i64, Option<String>, u8), Stood);
-    let ((created, schedule_tag, dead), (edge, hold, invited)) =
-        if rest.is_empty() { ((modified, None, 0), (None, None, None)) } else { more::<More>(WHAT, rest)? };
+    let (((created, schedule_tag, dead), (edge, hold, invited)), rest) = match rest {
+        [] => (((modified, None, 0), (None, None, None)), rest),
+        rest => some_more::<More>(WHAT, rest)?,
+    };
+    let private = if rest.is_empty() { None } else { more::<Option<bool>>(WHAT, rest)? };
     let span = span
         .map(|(start, end)| {
             Ok::<_, StoreError>(Span { start: time(WHAT, start)?, end: end.map(|end| time(WHAT, end)).transpose()? })
@@ -71,6 +75,7 @@ pub fn object(bytes: &[u8]) -> Result<Record, StoreError> {
             hold: hold.map(|(rank, at)| Ok::<_, StoreError>((rank, time(WHAT, at)?))).transpose()?,
             invited: invited.map(|at| time(WHAT, at)).transpose()?,
         },
+        private,
     })
 }
 

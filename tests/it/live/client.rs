@@ -168,6 +168,16 @@ impl Socket {
         }
     }
 
+    /// The next message that is no tick: what comes of itself while time goes by.
+    pub async fn hear_news(&mut self) -> Value {
+        loop {
+            match self.hear().await {
+                tick if tick == serde_json::json!({ "type": "tick" }) => {}
+                news => return news,
+            }
+        }
+    }
+
     pub async fn ask(&mut self, text: &str) -> Value {
         self.say(text).await;
         self.hear().await

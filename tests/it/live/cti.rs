@@ -7,7 +7,7 @@ use crate::live::program::Program;
 use crate::live::{House, plain_event};
 
 async fn token(house: &House, user: &str) -> String {
-    let issued = house.http(user).post("/api/tokens", "").await;
+    let issued = house.http(user).post("/api/tokens", r#"{"expires_in":86400}"#).await;
     assert_eq!(issued.status, 201, "{issued:?}");
     issued.json()["token"].as_str().expect("a token").to_owned()
 }

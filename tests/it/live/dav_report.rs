@@ -287,7 +287,11 @@ async fn a_query_knows_zones_places_and_others() {
     let tokyo = "<C:timezone-id>Asia/Tokyo</C:timezone-id>";
     let definition =
         "<C:timezone>BEGIN:VCALENDAR\nBEGIN:VTIMEZONE\nTZID:Asia/Tokyo\nEND:VTIMEZONE\nEND:VCALENDAR\n</C:timezone>";
-    for (zone, want) in [("", vec![]), (tokyo, vec!["day.ics"]), (definition, vec!["day.ics"])] {
+    // A name of its own, and Tokyo's clock.
+    let own = "<C:timezone>BEGIN:VCALENDAR\nBEGIN:VTIMEZONE\nTZID:Head office\nBEGIN:STANDARD\nDTSTART:19700101T000000\n\
+         TZOFFSETFROM:+0900\nTZOFFSETTO:+0900\nEND:STANDARD\nEND:VTIMEZONE\nEND:VCALENDAR\n</C:timezone>";
+    let zones = [("", vec![]), (tokyo, vec!["day.ics"]), (definition, vec!["day.ics"]), (own, vec!["day.ics"])];
+    for (zone, want) in zones {
         let found = report(&alice, WORK, "C:calendar-query", &query(zone, range)).await;
         assert_eq!(names(&found), want, "{zone}");
     }

@@ -252,6 +252,11 @@ async fn a_home_is_followed_too() {
     has(&changed, &format!("<D:href>{WORK}</D:href><D:status>HTTP/1.1 404 Not Found</D:status>"));
     assert_eq!(names(&sync(&alice, HOME, &token(&changed), None, "1").await).len(), 0);
 
+    // The property says where a client that asks now would stand.
+    let asked = "<propfind xmlns='DAV:'><prop><sync-token/></prop></propfind>";
+    let shown = alice.send("PROPFIND", HOME, &[("depth", "0")], asked).await;
+    assert_eq!(token(&shown), token(&changed), "{}", shown.text());
+
     // With all that is in it, in pieces of any size.
     assert_eq!(alice.send("MKCALENDAR", WORK, &[], "").await.status, 201);
     for n in 0..9 {

@@ -2,6 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use campanile::domain::refusal::Refusal;
+use campanile::service::login::Credentials;
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
@@ -300,5 +302,14 @@ async fn passwords_are_not_tried_without_end() {
     }
     assert_eq!(alice.get("/api/me").await.status, 200);
     assert_eq!(house.http("bob").get("/api/me").await.status, 200);
+    // Who guesses in one network locks nobody out in another.
+    let service = &house.running().service;
+    let tried = Credentials::Basic { login: "zoe".to_owned(), password: "wrong".to_owned() };
+    for (from, counted) in
+        [("127.0.0.9", true), ("192.0.2.1", false), ("2001:db8::1", false), ("::ffff:127.0.0.1", true)]
+    {
+        let refused = service.authenticate(&tried, from.parse().expect("an address")).await.expect_err("it is wrong");
+        assert_eq!(matches!(refused, Refusal::TooOften { .. }), counted, "{from}: {refused:?}");
+    }
     house.stop().await;
 }

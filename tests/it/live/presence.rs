@@ -73,7 +73,7 @@ fn told_by(event: &Event) -> String {
             assert_eq!(summary.total, 3);
             format!("{}: {} {before}>{after}, {} available", group.id, news.member.id, summary.available)
         }
-        Event::GroupChanged { group } => format!("{} changed", group.id),
+        Event::GroupChanged { group, .. } => format!("{} changed", group.id),
         other => panic!("{other:?}"),
     }
 }
