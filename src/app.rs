@@ -203,6 +203,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
         tokio::spawn(jobs::due::run(service.clone())),
         tokio::spawn(jobs::imports::run(service.clone())),
         tokio::spawn(jobs::scheduling::run(service.clone())),
+        tokio::spawn(jobs::announcements::run(service.clone())),
         tokio::spawn(round::run(service.clone(), sinks, Duration::from_secs(config.sinks.timeout_seconds))),
         tokio::spawn(hub.clone().beat(ping)),
     ];

@@ -82,9 +82,17 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
         .or(warp::path!("api" / "addressbooks" / String / String).and(delete).and(ask()).then(addressbooks::delete)).unify()
         .or(warp::path!("api" / "addressbooks" / String / String / "contacts").and(get).and(ask()).then(contacts::list)).unify().boxed();
 
-    let sharing = warp::path!("api" / "calendars" / String / String / "shares" / String).and(put).and(send()).then(shares::share)
-        .or(warp::path!("api" / "calendars" / String / String / "shares" / String).and(delete).and(ask()).then(shares::unshare)).unify()
-        .or(warp::path!("api" / "calendars" / String / String / "public").and(put).and(send()).then(shares::public)).unify()
+    let sharing = warp::path!("api" / "calendars" / String / String / "shares").and(get).and(ask()).then(calendars::shares)
+        .or(warp::path!("api" / "calendars" / String / String / "shares" / String).and(put).and(send()).then(calendars::share)).unify()
+        .or(warp::path!("api" / "calendars" / String / String / "shares" / String).and(delete).and(ask()).then(calendars::unshare)).unify()
+        .or(warp::path!("api" / "calendars" / String / String / "public").and(put).and(send()).then(calendars::public)).unify()
+        .or(warp::path!("api" / "addressbooks" / String / String / "shares").and(get).and(ask()).then(addressbooks::shares)).unify()
+        .or(warp::path!("api" / "addressbooks" / String / String / "shares" / String).and(put).and(send()).then(addressbooks::share)).unify()
+        .or(warp::path!("api" / "addressbooks" / String / String / "shares" / String).and(delete).and(ask()).then(addressbooks::unshare)).unify()
+        .or(warp::path!("api" / "addressbooks" / String / String / "public").and(put).and(send()).then(addressbooks::public)).unify()
+        .or(warp::path!("api" / "calendars" / String / String / "busy").and(get).and(ask()).then(events::busy)).unify()
+        .or(warp::path!("api" / "shares").and(get).and(ask()).then(shares::given)).unify()
+        .or(warp::path!("api" / "shares").and(post).and(send()).then(shares::reply)).unify()
         .or(warp::path!("api" / "subscriptions").and(post).and(send()).then(shares::subscribe)).unify().boxed();
 
     let alarms = warp::path!("api" / "alarms").and(get).and(ask()).then(alarms::list)

@@ -27,6 +27,9 @@ pub async fn shape(house: &House, view: &View) -> Result<Value, Refusal> {
         Source::Delegated(..) => "delegated",
         Source::Subscribed(..) => "subscribed",
     };
+    if view.right < Right::Read {
+        return Ok(veiled(view, kind));
+    }
     let mut shape = json!({
         "href": shown.address.to_string(),
         "id": shown.address.name(),
@@ -40,6 +43,12 @@ pub async fn shape(house: &House, view: &View) -> Result<Value, Refusal> {
     if shown.source != Source::Own {
         shape["source"] = json!(source.address.to_string());
     }
+    shape["public"] = json!(source.public.map(Right::as_str));
+    // Whom it is shared with is for those who may change it.
+    if view.right >= Right::Administration {
+        let share = |grant: &Grant| json!({ "user": grant.user.as_str(), "right": grant.right.as_str() });
+        shape["shares"] = Value::Array(source.grants.iter().map(share).collect());
+    }
     if shown.address.kind() == Kind::AddressBook {
         return Ok(shape);
     }
@@ -48,14 +57,26 @@ pub async fn shape(house: &House, view: &View) -> Result<Value, Refusal> {
     shape["components"] = json!(shown.components);
     shape["timezone"] = json!(shown.timezone);
     shape["transparent"] = json!(shown.transparent);
-    shape["public"] = json!(source.public.map(Right::as_str));
     shape["alarms"] = json!(shown.source == Source::Own || shown.alarms);
-    // Whom it is shared with is for those who may change it.
-    if view.right >= Right::Administration {
-        let share = |grant: &Grant| json!({ "user": grant.user.as_str(), "right": grant.right.as_str() });
-        shape["shares"] = Value::Array(source.grants.iter().map(share).collect());
-    }
     Ok(shape)
+}
+
+/// What somebody sees who may only ask when its owner is busy: what they call it themself, and nothing of the source.
+fn veiled(view: &View, kind: &str) -> Value {
+    let (shown, source) = (&view.shown, &view.source);
+    let mut shape = json!({
+        "href": shown.address.to_string(),
+        "id": shown.address.name(),
+        "owner": source.address.user().as_str(),
+        "right": view.right.as_str(),
+        "kind": kind,
+    });
+    if shown.source != Source::Own {
+        shape["source"] = json!(source.address.to_string());
+        shape["name"] = json!(shown.display_name);
+        shape["color"] = json!(shown.color);
+    }
+    shape
 }
 
 /// 201 with what stands at an address now, and where the JSON face has it.
@@ -116,7 +137,7 @@ impl Wanted {
 pub async fn list(kind: Kind, house: House, call: Call) -> Response {
     signed(house, call, |house, _, caller| async move {
         let mut list = Vec::new();
-        for view in house.list(&caller.name, kind).await? {
+        for view in house.shown(&caller.name, kind).await? {
             list.push(shape(&house, &view).await?);
         }
         Ok(problem::json(StatusCode::OK, &Value::Array(list)))
@@ -147,7 +168,7 @@ pub async fn make<B: Buf>(
 
 pub async fn show(kind: Kind, user: String, id: String, house: House, call: Call) -> Response {
     signed(house, call, |house, _, caller| async move {
-        let view = house.view(&caller.name, &address(kind, &user, &id)?).await?;
+        let view = house.glimpse(&caller.name, &address(kind, &user, &id)?).await?;
         Ok(problem::json(StatusCode::OK, &shape(&house, &view).await?))
     })
     .await
@@ -171,7 +192,7 @@ pub async fn patch<B: Buf>(
             house.set_hearing(&caller, &at, hears).await?;
         }
         house.dress_collection(&caller, &at, wanted.face()).await?;
-        Ok(problem::json(StatusCode::OK, &shape(&house, &house.view(&caller.name, &at).await?).await?))
+        Ok(problem::json(StatusCode::OK, &shape(&house, &house.glimpse(&caller.name, &at).await?).await?))
     })
     .await
 }

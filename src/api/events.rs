@@ -13,6 +13,7 @@ use crate::domain::occurrence::{self, Moment};
 use crate::domain::refusal::{Fault, Refusal};
 use crate::http::call::{Call, href};
 use crate::http::problem;
+use crate::service::busy::Stretch;
 use crate::service::collections::zone_named;
 use crate::service::occurrences::Happening;
 
@@ -41,6 +42,29 @@ pub async fn list(user: String, id: String, house: House, call: Call) -> Respons
             "unexpanded": found.costly.iter().map(|name| href(&at, Some(name))).collect::<Vec<String>>(),
         });
         Ok(problem::json(StatusCode::OK, &body))
+    })
+    .await
+}
+
+/// 200 with the periods in which a calendar makes its owner busy, merged, and nothing of why. Whoever may ask for that and no more may
+/// ask this.
+pub async fn busy(user: String, id: String, house: House, call: Call) -> Response {
+    signed(house, call, |house, call, caller| async move {
+        let at = address(Kind::Calendar, &user, &id)?;
+        let window = (edge(&call, "from", Tz::UTC)?, edge(&call, "to", Tz::UTC)?);
+        if window.1 - window.0 > TimeDelta::days(WINDOW_DAYS_MAX) {
+            return Err(Fault::whole(format!("a window has at most {WINDOW_DAYS_MAX} days")).into());
+        }
+        let periods = house.busy(&caller, &[at], window).await?;
+        let period = |one: &Stretch| {
+            json!({
+                "start": occurrence::instant(&one.from),
+                "end": occurrence::instant(&one.to),
+                "kind": one.kind,
+            })
+        };
+        let periods: Vec<Value> = periods.iter().map(period).collect();
+        Ok(problem::json(StatusCode::OK, &json!({ "busy": periods })))
     })
     .await
 }

@@ -1,14 +1,15 @@
-//! Access control lists: who may do what with a place, as RFC 3744 says it, and the ACL method. Grants come from elsewhere: every entry
-//! is protected, and ACL changes none.
+//! Access control lists: who may do what with a place, as RFC 3744 says it, and the ACL method, which sets the shares and the public right
+//! of a collection. What is inherited and what owners hold is protected.
 
 use http::StatusCode;
 use warp::reply::Response;
 
 use crate::dav::fault::{Condition, Fault};
 use crate::dav::href::Hrefs;
-use crate::dav::path::{Path, Place};
+use crate::dav::path::Place;
 use crate::dav::question;
 use crate::dav::request::Request;
+use crate::dav::sharing::{self, words};
 use crate::dav::values::Subject;
 use crate::dav::writer::Xml;
 use crate::dav::xml::{Element, Space};
@@ -17,6 +18,7 @@ use crate::domain::address::{Kind, UserName};
 use crate::domain::refusal::Refusal;
 use crate::http::problem;
 use crate::service::collections::View;
+use crate::service::sharing::Sharing;
 
 /// Entries that one ACL request may name; one more is answered `limited-number-of-aces`.
 const ENTRIES_MAX: usize = 500;
@@ -79,6 +81,9 @@ pub fn held(view: &View, dresses: bool) -> Vec<&'static str> {
     if view.right == Right::Owner {
         return all(Some(kind));
     }
+    if view.right < Right::Read {
+        return vec!["C:read-free-busy"];
+    }
     let writes = view.right >= Right::ReadWrite;
     let mut held = READS.to_vec();
     if writes && dresses {
@@ -117,16 +122,18 @@ fn entries(subject: Subject<'_>) -> Vec<Entry> {
     let owner = Entry { who: Who::Owner, grants: vec!["D:all"] };
     let granted = |right: Right| match right {
         Right::None => Vec::new(),
+        Right::FreeBusy => vec!["C:read-free-busy"],
         Right::Read => vec!["D:read"],
         Right::ReadWrite => [&["D:read"], &MEMBERS[..]].concat(),
         Right::Administration => [&["D:read", "D:write-properties"], &MEMBERS[..], &["D:read-acl"]].concat(),
         Right::Owner => vec!["D:all"],
     };
     match subject {
-        Subject::Root | Subject::Principals | Subject::Homes(_) => {
+        Subject::Root | Subject::Principals | Subject::Homes(_) | Subject::HomeOf(..) | Subject::Person(_) => {
             vec![Entry { who: Who::Authenticated, grants: vec!["D:read"] }]
         }
-        Subject::Principal | Subject::Home(_) => vec![owner],
+        Subject::Principal | Subject::Home(_) | Subject::Proxy(_) => vec![owner],
+        Subject::Notifications(_) | Subject::Notification(_) => vec![owner],
         Subject::Collection(view) | Subject::Object(view, _) => {
             let shares = view.source.grants.iter();
             let shares = shares.map(|grant| Entry { who: Who::User(grant.user.clone()), grants: granted(grant.right) });
@@ -152,6 +159,7 @@ pub fn people(subject: Subject<'_>, caller: &UserName) -> Vec<UserName> {
 
 /// RFC 3744 5.5. `from` is the collection that an object has its list from.
 pub fn write(xml: &mut Xml, tag: &str, subject: Subject<'_>, hrefs: Hrefs, from: Option<&str>) {
+    let shares = matches!(subject, Subject::Collection(_));
     xml.open(tag);
     for entry in entries(subject) {
         xml.open("D:ace");
@@ -169,7 +177,9 @@ pub fn write(xml: &mut Xml, tag: &str, subject: Subject<'_>, hrefs: Hrefs, from:
         xml.open("D:grant");
         privileges(xml, &entry.grants);
         xml.close("D:grant");
-        xml.empty("D:protected");
+        if from.is_some() || entry.who == Who::Owner || !shares {
+            xml.empty("D:protected");
+        }
         if let Some(from) = from {
             xml.href_in("D:inherited", from);
         }
@@ -212,7 +222,8 @@ pub fn restrictions(xml: &mut Xml, tag: &str) {
     xml.close(tag);
 }
 
-/// RFC 3744 8.1. A list that says what is already so is taken; any other breaks one of its preconditions.
+/// RFC 3744 8.1. Of a collection the list takes the place of all shares and of the public right; elsewhere, a list that says what is
+/// already so is taken. What cannot be breaks one of its preconditions, and then nothing is done.
 pub async fn answer(request: &Request) -> Result<Response, Fault> {
     let root = question::body(request.headers(), &request.body, false)?;
     let root = root.filter(|root| root.name.is(&Space::Dav, "acl"));
@@ -225,7 +236,17 @@ pub async fn answer(request: &Request) -> Result<Response, Fault> {
             if view.right < Right::Administration {
                 return Err(Refusal::Forbidden.into());
             }
-            (entries(Subject::Collection(&view)), condition.allows_untagged())
+            if !condition.allows_untagged() {
+                return Err(Refusal::Precondition.into());
+            }
+            let wanted = wanted(&view, &read(&root)?)?;
+            for (whom, _) in &wanted.people {
+                if house.person(whom).await.is_err() {
+                    return Err(condition_of(Condition::RecognizedPrincipal, "the href is no principal"));
+                }
+            }
+            house.reshare(caller, at, &wanted).await.map_err(sharing::refused)?;
+            return Ok(problem::empty(StatusCode::OK));
         }
         Place::Object(at) => {
             let view = house.view(mine, at.collection()).await?;
@@ -242,12 +263,7 @@ pub async fn answer(request: &Request) -> Result<Response, Fault> {
     if !allowed {
         return Err(Refusal::Precondition.into());
     }
-    let aces: Vec<&Element> = root.children.iter().filter(|ace| ace.name.is(&Space::Dav, "ace")).collect();
-    if aces.len() > ENTRIES_MAX {
-        return Err(condition_of(Condition::LimitedNumberOfAces, "a list has at most 500 entries"));
-    }
-    for ace in aces {
-        let wanted = entry(ace)?;
+    for wanted in read(&root)? {
         if present.contains(&wanted) {
             continue;
         }
@@ -255,11 +271,74 @@ pub async fn answer(request: &Request) -> Result<Response, Fault> {
             Who::Owner => condition_of(Condition::NoProtectedAceConflict, "what an owner may do cannot be changed"),
             // Whether there is such a person is not told.
             Who::User(_) | Who::Authenticated => {
-                condition_of(Condition::AllowedPrincipal, "shares and the public right are set over the JSON API")
+                condition_of(Condition::AllowedPrincipal, "shares and the public right are those of the collection")
             }
         });
     }
     Ok(problem::empty(StatusCode::OK))
+}
+
+fn read(root: &Element) -> Result<Vec<Entry>, Fault> {
+    let aces: Vec<&Element> = root.children.iter().filter(|ace| ace.name.is(&Space::Dav, "ace")).collect();
+    if aces.len() > ENTRIES_MAX {
+        return Err(condition_of(Condition::LimitedNumberOfAces, "a list has at most 500 entries"));
+    }
+    aces.into_iter().map(entry).collect()
+}
+
+/// What a list makes of a collection's sharing: entries for one person count together.
+fn wanted(view: &View, list: &[Entry]) -> Result<Sharing, Fault> {
+    let owner = view.source.address.user();
+    let mut all: Vec<Entry> = Vec::new();
+    for entry in list {
+        match all.iter_mut().find(|known| known.who == entry.who) {
+            Some(known) => known.grants.extend(&entry.grants),
+            None => all.push(entry.clone()),
+        }
+    }
+    let mut wanted = Sharing { only: true, public: Some(None), ..Sharing::default() };
+    for entry in all {
+        let owners = matches!(&entry.who, Who::Owner) || matches!(&entry.who, Who::User(user) if user == owner);
+        match entry.who {
+            _ if owners && entry.grants.contains(&"D:all") => {}
+            _ if owners => {
+                return Err(condition_of(Condition::NoProtectedAceConflict, "what an owner may do cannot be changed"));
+            }
+            Who::User(user) => wanted.people.push((user, Some(right_for(view, &entry.grants)?))),
+            _ => match right_for(view, &entry.grants)? {
+                Right::Administration => return Err(conflict("not everybody can change who may do what")),
+                right => wanted.public = Some(Some(right)),
+            },
+        }
+    }
+    Ok(wanted)
+}
+
+fn conflict(text: &str) -> Fault {
+    condition_of(Condition::NoAceConflict, text)
+}
+
+/// The right that some privileges amount to. Rights here come as wholes: what lies between two of them cannot be granted.
+fn right_for(view: &View, names: &[&str]) -> Result<Right, Fault> {
+    let has = |name: &str| names.contains(&name);
+    let binds = MEMBERS.iter().filter(|name| has(name)).count();
+    let writes = has("D:write") || binds == MEMBERS.len();
+    let manages = has("D:read-acl") || has("D:write-acl");
+    match () {
+        () if has("D:all") => Ok(Right::Administration),
+        () if manages && writes => Ok(Right::Administration),
+        () if manages => Err(conflict("who sees or changes who may do what must be able to write")),
+        // Who may write may read.
+        () if writes => Ok(Right::ReadWrite),
+        () if binds > 0 => Err(conflict("write-content, bind and unbind come together")),
+        () if has("D:write-properties") => Err(conflict("write-properties comes with all of write")),
+        () if has("D:read") => Ok(Right::Read),
+        () if has("C:read-free-busy") && view.source.address.kind() == Kind::Calendar => Ok(Right::FreeBusy),
+        () if has("C:read-free-busy") => {
+            Err(condition_of(Condition::NotSupportedPrivilege, "an address book says nothing of when somebody is busy"))
+        }
+        () => Err(conflict("an entry grants at least read")),
+    }
 }
 
 fn condition_of(condition: Condition, text: &str) -> Fault {
@@ -295,12 +374,10 @@ fn entry(ace: &Element) -> Result<Entry, Fault> {
 fn who(principal: &Element) -> Result<Who, Fault> {
     let child = |name| principal.child(&Space::Dav, name);
     if let Some(href) = child("href") {
-        let path = href.text.trim();
-        let path = path.split_once("://").map_or(path, |(_, rest)| rest.find('/').map_or("/", |at| &rest[at..]));
-        return match Path::parse(path) {
-            Ok(Path { place: Place::Principal(user), .. }) => Ok(Who::User(user)),
-            _ => Err(condition_of(Condition::RecognizedPrincipal, "the href is no principal")),
-        };
+        let user = words::principal(&href.text);
+        return user
+            .map(Who::User)
+            .ok_or_else(|| condition_of(Condition::RecognizedPrincipal, "the href is no principal"));
     }
     if child("property").is_some_and(|property| property.child(&Space::Dav, "owner").is_some()) {
         return Ok(Who::Owner);

@@ -5,6 +5,7 @@ use crate::dav::question::Question;
 use crate::dav::values::Subject;
 use crate::dav::writer;
 use crate::dav::xml::{Element, Name, Space};
+use crate::domain::access::Right;
 use crate::domain::address::UserName;
 use crate::domain::dead::{DeadChange, DeadProperty, Holder};
 use crate::domain::refusal::Refusal;
@@ -33,9 +34,15 @@ pub async fn of(
     let holder = match subject {
         Subject::Principal => Holder::Principal(user.clone()),
         Subject::Home(kind) => Holder::Home(kind, user.clone()),
+        // Of the source nothing is shown to those who may only ask when its owner is busy.
+        Subject::Collection(view) if view.right < Right::Read && view.shown.id == view.source.id => {
+            return Ok(Vec::new());
+        }
         Subject::Collection(view) => Holder::Collection(view.shown.id),
         Subject::Object(view, record) => Holder::Object(view.source.id, record.name.clone()),
         Subject::Root | Subject::Principals | Subject::Homes(_) => return Ok(Vec::new()),
+        Subject::Person(_) | Subject::HomeOf(..) | Subject::Proxy(_) => return Ok(Vec::new()),
+        Subject::Notifications(_) | Subject::Notification(_) => return Ok(Vec::new()),
     };
     if question.wants_dead() { house.dead_properties(&holder).await } else { Ok(Vec::new()) }
 }

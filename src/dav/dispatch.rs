@@ -13,7 +13,7 @@ use crate::dav::methods;
 use crate::dav::path::{self, Path, PathFault, Place};
 use crate::dav::reader::XML_MAX;
 use crate::dav::request::Request;
-use crate::dav::{acl, collections, creation, moving, objects, outbox, propfind, proppatch, report};
+use crate::dav::{acl, collections, creation, moving, objects, outbox, propfind, proppatch, report, sharing};
 use crate::domain::refusal::Refusal;
 use crate::http::auth;
 use crate::http::body;
@@ -86,6 +86,12 @@ async fn handled(request: &Request) -> Result<Response, Fault> {
         ("COPY", _) => moving::copy(request).await,
         ("MOVE", _) => moving::relocate(request).await,
         ("ACL", _) => acl::answer(request).await,
+        ("POST", Place::Collection(at)) if at.is_outbox() => outbox::post(request, at).await,
+        ("POST", Place::Collection(at)) if !at.is_mailbox() => sharing::collection(request, at).await,
+        ("POST", Place::Home(kind, whose)) => sharing::home(request, *kind, whose).await,
+        ("GET", Place::Notification(whose, id)) => sharing::notifications::get(request, whose, id, false).await,
+        ("HEAD", Place::Notification(whose, id)) => sharing::notifications::get(request, whose, id, true).await,
+        ("DELETE", Place::Notification(whose, id)) => sharing::notifications::delete(request, whose, id).await,
         ("GET", Place::Object(at)) => objects::get(request, at, false).await,
         ("HEAD", Place::Object(at)) => objects::get(request, at, true).await,
         ("PUT", Place::Object(at)) => objects::put(request, at).await,
@@ -93,7 +99,6 @@ async fn handled(request: &Request) -> Result<Response, Fault> {
         ("DELETE", Place::Collection(at)) => collections::delete(request, at).await,
         ("GET", Place::Collection(at)) => collections::get(request, at, false).await,
         ("HEAD", Place::Collection(at)) => collections::get(request, at, true).await,
-        ("POST", Place::Collection(at)) if at.is_outbox() => outbox::post(request, at).await,
         (method, _) => Err(methods::refused(method)),
     }
 }

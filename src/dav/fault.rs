@@ -54,6 +54,7 @@ impl From<Refusal> for Fault {
 pub enum Condition {
     NeedPrivileges,
     NoProtectedAceConflict,
+    NoAceConflict,
     LimitedNumberOfAces,
     GrantOnly,
     NoInvert,
@@ -93,6 +94,7 @@ pub enum Condition {
     DefaultCalendar,
     SchedulingMessage,
     OrganizerAllowed,
+    InviteInvalid,
 }
 
 impl Condition {
@@ -100,6 +102,7 @@ impl Condition {
         match self {
             Condition::NeedPrivileges => "D:need-privileges",
             Condition::NoProtectedAceConflict => "D:no-protected-ace-conflict",
+            Condition::NoAceConflict => "D:no-ace-conflict",
             Condition::LimitedNumberOfAces => "D:limited-number-of-aces",
             Condition::GrantOnly => "D:grant-only",
             Condition::NoInvert => "D:no-invert",
@@ -139,6 +142,7 @@ impl Condition {
             Condition::SchedulingMessage => "C:valid-scheduling-message",
             Condition::OrganizerAllowed => "C:organizer-allowed",
             Condition::DefaultCalendar => "C:valid-schedule-default-calendar-URL",
+            Condition::InviteInvalid => "CS:invite-invalid",
         }
     }
 }

@@ -31,11 +31,27 @@ impl Hrefs {
                 push_segment(&mut href, address.name());
                 href
             }
+            Place::Proxy(user, writes) => self.proxy(user, *writes),
+            Place::Notifications(user) => self.notifications(user),
+            Place::Notification(user, id) => {
+                let mut href = self.notifications(user);
+                push_segment(&mut href, id);
+                href
+            }
         }
     }
 
     pub fn principal(self, user: &UserName) -> String {
         self.joined("principals", &[user.as_str()])
+    }
+
+    /// Those who act for somebody.
+    pub fn proxy(self, user: &UserName, writes: bool) -> String {
+        self.joined("principals", &[user.as_str(), if writes { "calendar-proxy-write" } else { "calendar-proxy-read" }])
+    }
+
+    pub fn notifications(self, user: &UserName) -> String {
+        self.joined("notifications", &[user.as_str()])
     }
 
     pub fn home(self, kind: Kind, user: &UserName) -> String {
@@ -97,6 +113,10 @@ mod tests {
             "/principals/a@b/",
             "/calendars/",
             "/addressbooks/alice/",
+            "/principals/a@b/calendar-proxy-read/",
+            "/principals/a@b/calendar-proxy-write/",
+            "/notifications/a@b/",
+            "/notifications/a@b/1-2.xml",
             "/calendars/alice/a%20b/",
             "/calendars/alice/default/%C3%A9.ics",
         ];

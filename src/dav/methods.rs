@@ -12,19 +12,23 @@ pub const DAV: HeaderName = HeaderName::from_static("dav");
 
 /// What the `DAV` header claims: only what works, because clients build on it. `2` comes with LOCK. Thunderbird stops mailing invitations
 /// itself as soon as it reads `calendar-auto-schedule`.
-pub const CLASSES: &str = "1, 3, access-control, extended-mkcol, calendar-access, calendar-auto-schedule, addressbook";
+pub const CLASSES: &str = "1, 3, access-control, extended-mkcol, calendar-access, calendar-auto-schedule, addressbook, calendar-proxy, \
+    calendarserver-sharing, resource-sharing";
 
 /// The `Allow` header of a place.
 pub fn allowed(place: &Place) -> &'static str {
     match place {
-        Place::Root | Place::Principals | Place::Principal(_) | Place::Homes(_) | Place::Home(..) => {
+        Place::Root | Place::Principals | Place::Principal(_) | Place::Homes(_) | Place::Proxy(..) => {
             "OPTIONS, PROPFIND, PROPPATCH, REPORT, ACL"
         }
         Place::Collection(at) if at.is_inbox() => "OPTIONS, GET, HEAD, PROPFIND, PROPPATCH, REPORT, ACL",
         Place::Collection(at) if at.is_outbox() => "OPTIONS, GET, HEAD, POST, PROPFIND, PROPPATCH, REPORT, ACL",
         Place::Object(at) if at.collection().is_mailbox() => "OPTIONS, GET, HEAD, DELETE, PROPFIND, REPORT, COPY",
+        Place::Home(..) => "OPTIONS, POST, PROPFIND, PROPPATCH, REPORT, ACL",
+        Place::Notifications(_) => "OPTIONS, PROPFIND, REPORT",
+        Place::Notification(..) => "OPTIONS, GET, HEAD, DELETE, PROPFIND, REPORT",
         Place::Collection(_) => {
-            "OPTIONS, GET, HEAD, DELETE, PROPFIND, PROPPATCH, REPORT, MKCOL, MKCALENDAR, COPY, MOVE, ACL"
+            "OPTIONS, GET, HEAD, POST, DELETE, PROPFIND, PROPPATCH, REPORT, MKCOL, MKCALENDAR, COPY, MOVE, ACL"
         }
         Place::Object(_) => "OPTIONS, GET, HEAD, PUT, DELETE, PROPFIND, PROPPATCH, REPORT, COPY, MOVE, ACL",
     }

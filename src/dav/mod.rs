@@ -23,6 +23,7 @@ pub mod question;
 pub mod reader;
 pub mod report;
 pub mod request;
+pub mod sharing;
 pub mod values;
 pub mod writer;
 pub mod xml;

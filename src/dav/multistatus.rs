@@ -266,6 +266,7 @@ mod tests {
         };
         Scene {
             caller,
+            acts_for: Vec::new(),
             hrefs: Hrefs::new(prefix),
             object_max: 1_048_576,
             home_tokens: Default::default(),
@@ -278,13 +279,13 @@ mod tests {
         let mut source = Collection::new(Address::parse("/calendars/alice/work").unwrap(), Source::Own, "Work", 7);
         source.components = vec!["VEVENT".to_owned()];
         let bob = UserName::new("bob").unwrap();
-        source.grants.push(Grant { user: bob, right: Right::ReadWrite, mirror: "m".to_owned() });
+        source.grants.push(Grant { user: bob, right: Right::ReadWrite, mirror: "m".to_owned(), hidden: false });
         source.token = Token(9);
         source
     }
 
     fn owned() -> View {
-        View { shown: source(), source: source(), right: Right::Owner }
+        View { shown: source(), source: source(), right: Right::Owner, company: None }
     }
 
     /// The same through bob's mirror.
@@ -292,7 +293,7 @@ mod tests {
         let origin = Source::Delegated(source().address, CollectionId(7));
         let mut shown = Collection::new(Address::parse("/calendars/bob/m").unwrap(), origin, "Alice's", 8);
         shown.color = "#00FF00FF".to_owned();
-        View { shown, source: source(), right: Right::ReadWrite }
+        View { shown, source: source(), right: Right::ReadWrite, company: None }
     }
 
     fn record() -> Record {
@@ -422,7 +423,7 @@ mod tests {
         let everything: String = names.iter().chain(&more).map(every).collect();
         let read = format!("{shared}<D:privilege><C:read-free-busy/></D:privilege>");
         let token = "http://sabre.io/ns/sync/9";
-        let rows: [(&Scene, Subject<'_>, &str, &str); 16] = [
+        let rows: [(&Scene, Subject<'_>, &str, &str); 18] = [
             (&alice, Subject::Root, "D:resourcetype", "<D:collection/>"),
             (&alice, Subject::Root, "D:current-user-principal", "<D:href>/dav/principals/alice/</D:href>"),
             (&alice, Subject::Principal, "D:resourcetype", "<D:collection/><D:principal/>"),
@@ -435,7 +436,9 @@ mod tests {
                 "C:calendar-user-address-set",
                 "<D:href>mailto:bob@example.org</D:href><D:href>/principals/bob/</D:href>",
             ),
-            (&alice, Subject::Collection(&own), "D:resourcetype", "<D:collection/><C:calendar/>"),
+            (&alice, Subject::Collection(&own), "D:resourcetype", "<D:collection/><C:calendar/><CS:shared-owner/>"),
+            (&bob, Subject::Collection(&mirror), "D:resourcetype", "<D:collection/><C:calendar/><CS:shared/>"),
+            (&bob, Subject::Collection(&direct), "D:resourcetype", "<D:collection/><C:calendar/>"),
             (&alice, Subject::Collection(&own), "D:sync-token", token),
             (&alice, Subject::Collection(&own), "C:supported-calendar-component-set", "<C:comp name=\"VEVENT\"/>"),
             (&alice, Subject::Collection(&own), "D:current-user-privilege-set", &everything),

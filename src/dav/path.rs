@@ -14,13 +14,19 @@ pub enum Place {
     Home(Kind, UserName),
     Collection(Address),
     Object(ObjectAddress),
+    /// `/principals/NAME/calendar-proxy-read/` and `-write/`: those who act for somebody. `true` for `-write`.
+    Proxy(UserName, bool),
+    /// `/notifications/NAME/`: what somebody was told of sharing.
+    Notifications(UserName),
+    Notification(UserName, String),
 }
 
 impl Place {
     /// The kind of tree that it lies in.
     pub fn kind(&self) -> Option<Kind> {
         match self {
-            Place::Root | Place::Principals | Place::Principal(_) => None,
+            Place::Root | Place::Principals | Place::Principal(_) | Place::Proxy(..) => None,
+            Place::Notifications(_) | Place::Notification(..) => None,
             Place::Homes(kind) | Place::Home(kind, _) => Some(*kind),
             Place::Collection(address) => Some(address.kind()),
             Place::Object(address) => Some(address.collection().kind()),
@@ -94,6 +100,12 @@ fn place(names: &[&str], closed: bool) -> Option<Place> {
     match names {
         ["principals"] => Some(Place::Principals),
         ["principals", user] => UserName::new(user).map(Place::Principal),
+        ["principals", user, "calendar-proxy-read"] => UserName::new(user).map(|user| Place::Proxy(user, false)),
+        ["principals", user, "calendar-proxy-write"] => UserName::new(user).map(|user| Place::Proxy(user, true)),
+        ["notifications", user] => UserName::new(user).map(Place::Notifications),
+        ["notifications", user, id] if !closed => {
+            UserName::new(user).map(|user| Place::Notification(user, (*id).to_owned()))
+        }
         [root] => Kind::from_root(root).map(Place::Homes),
         [root, user] => Some(Place::Home(Kind::from_root(root)?, UserName::new(user)?)),
         [root, user, name] => Address::new(Kind::from_root(root)?, user, name).map(Place::Collection),
@@ -156,6 +168,9 @@ mod tests {
             Place::Home(kind, user) => format!("home {} {user}", kind.root()),
             Place::Collection(address) => format!("collection {address}"),
             Place::Object(address) => format!("object {address}"),
+            Place::Proxy(user, writes) => format!("proxy {user} {writes}"),
+            Place::Notifications(user) => format!("notifications {user}"),
+            Place::Notification(user, id) => format!("notification {user} {id}"),
         }
     }
 
@@ -171,6 +186,10 @@ mod tests {
             ("/principals/alice/", "", "principal alice"),
             ("/dav/principals/alice", "/dav", "principal alice"),
             ("/principals/a%40b/", "", "principal a@b"),
+            ("/principals/alice/calendar-proxy-read", "", "proxy alice false"),
+            ("/dav/principals/alice/calendar-proxy-write/", "/dav", "proxy alice true"),
+            ("/notifications/alice/", "", "notifications alice"),
+            ("/notifications/alice/1.xml", "", "notification alice 1.xml"),
             ("/calendars/", "", "homes calendars"),
             ("/addressbooks", "", "homes addressbooks"),
             ("/calendars/alice", "", "home calendars alice"),
@@ -241,7 +260,10 @@ mod tests {
             "/Calendars/alice",
             "/calendars/alice/default/1.ics/",
             "/calendars/alice/default/1.ics/2",
-            "/principals/alice/calendar-proxy-read",
+            "/principals/alice/calendar-proxy",
+            "/principals/alice/calendar-proxy-read/x",
+            "/notifications",
+            "/notifications/alice/1.xml/",
             "/favicon.ico",
             "/calendars/ali%0Ace/default/1.ics",
             "/calendars/alice/def%0Ault/",

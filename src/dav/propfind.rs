@@ -18,9 +18,12 @@ use crate::dav::multistatus::{self, Multistatus};
 use crate::dav::path::Place;
 use crate::dav::props::Property;
 use crate::dav::question::{self, Question};
+use crate::dav::report::stand::Stand;
 use crate::dav::report::sync;
 use crate::dav::request::Request;
+use crate::dav::sharing::notifications;
 use crate::dav::values::{Intake, Scene, Subject};
+use crate::domain::access::Right;
 use crate::domain::address::{Address, Kind, ObjectAddress};
 use crate::domain::object::Record;
 use crate::domain::refusal::Refusal;
@@ -42,13 +45,7 @@ pub async fn answer(request: &Request) -> Result<Response, Fault> {
     };
     let ask = Ask {
         question: question::question(root.as_ref())?,
-        scene: Scene {
-            caller: request.caller.clone(),
-            hrefs: request.hrefs(),
-            object_max: request.house.settings().limits.object_bytes,
-            home_tokens: Default::default(),
-            intake,
-        },
+        scene: Scene { intake, ..Scene::of(request).await? },
         minimal: headers::minimal(request.headers()),
         house: request.house.clone(),
     };
@@ -56,7 +53,8 @@ pub async fn answer(request: &Request) -> Result<Response, Fault> {
         // Below an object there is nothing, and below a collection nothing but its objects.
         Place::Object(at) => object(request, ask, at).await,
         Place::Collection(at) => collection(request, ask, at, depth != Depth::Zero).await,
-        place => tree(ask, place, depth).await,
+        Place::Proxy(..) | Place::Notifications(_) | Place::Notification(..) => beside(request, ask, depth).await,
+        place => tree(request, ask, place, depth).await,
     }
 }
 
@@ -76,6 +74,15 @@ impl Ask {
     /// The row of anything that is not one of many.
     async fn row(&self, rows: &mut Multistatus, href: &str, subject: Subject<'_>) -> Result<(), Refusal> {
         let dead = dead::of(&self.house, &self.scene.caller.name, &self.question, subject).await?;
+        let mut introduced = None;
+        if let Subject::Collection(view) = subject
+            && (self.question.names(Property::Invite) || self.question.names(Property::DavInvite))
+        {
+            let mut view = view.clone();
+            self.house.introduce(&mut view).await?;
+            introduced = Some(view);
+        }
+        let subject = introduced.as_ref().map_or(subject, Subject::Collection);
         rows.row_with(href, &self.question, &self.scene, subject, &dead, None);
         Ok(())
     }
@@ -105,8 +112,13 @@ impl Ask {
 
 /// Everything above collections. Of the homes and principals only the caller's own are shown, and those of others refused whether they
 /// exist or not.
-async fn tree(mut ask: Ask, place: &Place, depth: Depth) -> Result<Response, Fault> {
+async fn tree(request: &Request, mut ask: Ask, place: &Place, depth: Depth) -> Result<Response, Fault> {
     let user = ask.scene.caller.name.clone();
+    if let Place::Principal(whose) | Place::Home(_, whose) = place
+        && *whose != user
+    {
+        return anothers(request, ask, place, depth).await;
+    }
     let (below, deep) = (depth != Depth::Zero, depth == Depth::Infinity);
     if deep {
         check_size(&ask, place).await?;
@@ -123,13 +135,13 @@ async fn tree(mut ask: Ask, place: &Place, depth: Depth) -> Result<Response, Fau
         }
     }
     match place {
-        Place::Principal(whose) | Place::Home(_, whose) if *whose != user => return Err(Refusal::Forbidden.into()),
         Place::Root => row(&ask, &mut rows, Subject::Root, place).await?,
         Place::Principals => row(&ask, &mut rows, Subject::Principals, place).await?,
         Place::Principal(_) => row(&ask, &mut rows, Subject::Principal, place).await?,
         Place::Homes(kind) => row(&ask, &mut rows, Subject::Homes(*kind), place).await?,
         Place::Home(kind, _) => row(&ask, &mut rows, Subject::Home(*kind), place).await?,
-        Place::Collection(_) | Place::Object(_) => return Err(Refusal::NotFound.into()),
+        Place::Collection(_) | Place::Object(_) | Place::Proxy(..) => return Err(Refusal::NotFound.into()),
+        Place::Notifications(_) | Place::Notification(..) => return Err(Refusal::NotFound.into()),
     }
     if below && matches!(place, Place::Root) {
         row(&ask, &mut rows, Subject::Principals, &Place::Principals).await?;
@@ -151,6 +163,38 @@ async fn tree(mut ask: Ask, place: &Place, depth: Depth) -> Result<Response, Fau
     Ok(ask.whole(rows))
 }
 
+/// The principal and the home of somebody for whom the caller acts.
+async fn anothers(request: &Request, ask: Ask, place: &Place, depth: Depth) -> Result<Response, Fault> {
+    let stand = Stand::at(request, place).await?;
+    let mut rows = Multistatus::new(ask.minimal);
+    row(&ask, &mut rows, stand.subject(), place).await?;
+    if let (Place::Home(kind, owner), true) = (place, depth != Depth::Zero) {
+        if depth == Depth::Infinity {
+            let text = "the depth must be given as 0 or 1".to_owned();
+            return Err(Fault::Condition(Condition::PropfindFiniteDepth, text));
+        }
+        for view in ask.house.home_of(&ask.scene.caller.name, owner, *kind).await? {
+            let href = ask.hrefs().collection(&view.shown.address);
+            ask.row(&mut rows, &href, Subject::Collection(&view)).await?;
+        }
+    }
+    Ok(ask.whole(rows))
+}
+
+/// What stands beside the homes: those who act for somebody, and what somebody was told of sharing.
+async fn beside(request: &Request, ask: Ask, depth: Depth) -> Result<Response, Fault> {
+    let stand = Stand::at(request, request.place()).await?;
+    let mut rows = Multistatus::new(ask.minimal);
+    row(&ask, &mut rows, stand.subject(), request.place()).await?;
+    if let (Stand::Notifications(held), true) = (&stand, depth != Depth::Zero) {
+        for invite in &held.invites {
+            let href = notifications::at(ask.hrefs(), &ask.scene.caller.name, &invite.id);
+            ask.row(&mut rows, &href, Subject::Notification(invite)).await?;
+        }
+    }
+    Ok(ask.whole(rows))
+}
+
 async fn row(ask: &Ask, rows: &mut Multistatus, subject: Subject<'_>, place: &Place) -> Result<(), Refusal> {
     ask.row(rows, &ask.hrefs().of(place), subject).await
 }
@@ -163,10 +207,10 @@ async fn home(ask: &Ask, rows: &mut Multistatus, kind: Kind, deep: bool) -> Resu
         let view = ask.house.view(user, mailbox).await?;
         ask.row(rows, &ask.hrefs().collection(mailbox), Subject::Collection(&view)).await?;
     }
-    for view in ask.house.list(&ask.scene.caller.name, kind).await? {
+    for view in ask.house.shown(user, kind).await? {
         let href = ask.hrefs().collection(&view.shown.address);
         ask.row(rows, &href, Subject::Collection(&view)).await?;
-        if deep {
+        if deep && view.right >= Right::Read {
             // `check_size` bounds what there is; who writes meanwhile does not make it more than twice that.
             let page = ask.house.objects(&view.source, None, 2 * INFINITE_MAX as usize).await?;
             ask.objects(rows, &href, &view, &page).await?;
@@ -203,11 +247,11 @@ async fn object(request: &Request, ask: Ask, at: &ObjectAddress) -> Result<Respo
 }
 
 async fn collection(request: &Request, ask: Ask, at: &Address, below: bool) -> Result<Response, Fault> {
-    let view = request.house.view(&request.caller.name, at).await?;
+    let view = request.house.glimpse(&request.caller.name, at).await?;
     let mut rows = Multistatus::new(ask.minimal);
     let href = ask.hrefs().collection(at);
     ask.row(&mut rows, &href, Subject::Collection(&view)).await?;
-    if !below {
+    if !below || view.right < Right::Read {
         return Ok(ask.whole(rows));
     }
     // The token was read before the objects: what changes meanwhile is told again to whoever asks for the changes since.

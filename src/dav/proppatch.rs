@@ -12,8 +12,10 @@ use crate::dav::path::{Path, Place};
 use crate::dav::props::Property;
 use crate::dav::question::{self, PROPS_MAX};
 use crate::dav::request::Request;
+use crate::dav::sharing;
 use crate::dav::xml::{Element, Space};
-use crate::domain::address::Address;
+use crate::domain::access::Right;
+use crate::domain::address::{Address, UserName};
 use crate::domain::dead::{DeadChange, Holder};
 use crate::domain::refusal::Refusal;
 use crate::http::problem;
@@ -58,7 +60,7 @@ async fn performed(request: &Request, changes: &[Change<'_>]) -> Result<Verdicts
     match place {
         Place::Collection(at) => {
             // Who may not see it learns nothing from the verdicts.
-            house.view(&caller.name, at).await?;
+            house.glimpse(&caller.name, at).await?;
             untagged()?;
             let mut face = Face::default();
             let intake =
@@ -113,7 +115,19 @@ async fn performed(request: &Request, changes: &[Change<'_>]) -> Result<Verdicts
             }
             Ok(verdicts)
         }
-        Place::Root | Place::Principals | Place::Homes(_) => Ok(kept(place, changes).0),
+        Place::Proxy(owner, writes) => {
+            if *owner != caller.name {
+                return Err(Refusal::Forbidden.into());
+            }
+            untagged()?;
+            members(request, *writes, changes).await
+        }
+        Place::Notifications(whose) | Place::Notification(whose, _) if *whose != caller.name => {
+            Err(Refusal::Forbidden.into())
+        }
+        Place::Root | Place::Principals | Place::Homes(_) | Place::Notifications(_) | Place::Notification(..) => {
+            Ok(kept(place, changes).0)
+        }
     }
 }
 
@@ -128,13 +142,51 @@ fn chosen(change: Change<'_>) -> Result<Address, Unset> {
     }
 }
 
+/// RFC 3744 4.3: those who act for the caller are set as a whole. Nothing else can be set there.
+async fn members(request: &Request, writes: bool, changes: &[Change<'_>]) -> Result<Verdicts, Fault> {
+    let mut verdicts: Verdicts = Vec::new();
+    let mut wanted: Option<Vec<UserName>> = None;
+    for change in changes {
+        if Property::of(change.name) != Some(Property::GroupMembers) {
+            verdicts.push(Err(Unset::Nowhere));
+            continue;
+        }
+        let (mut named, mut unknown) = (Vec::new(), None);
+        let hrefs = change.value.into_iter().flat_map(|value| &value.children);
+        for href in hrefs.filter(|child| child.name.is(&Space::Dav, "href")) {
+            match sharing::person(request, &href.text).await? {
+                Some(user) if request.house.person(&user).await.is_ok() => named.push(user),
+                _ => unknown = Some(href.text.trim().to_owned()),
+            }
+        }
+        let strange =
+            |href: String| Unset::Bad(Some(Condition::RecognizedPrincipal), format!("{href:?} is nobody here"));
+        verdicts.push(unknown.map_or(Ok(Fate::Live), |href| Err(strange(href))));
+        wanted = Some(named);
+    }
+    if let (true, Some(wanted)) = (verdicts.iter().all(Result::is_ok), wanted) {
+        let right = if writes { Right::ReadWrite } else { Right::Read };
+        match request.house.set_proxies(&request.caller, right, &wanted).await {
+            Ok(()) => {}
+            Err(Refusal::Invalid(fault)) => {
+                let bad = || Err(Unset::Bad(Some(Condition::AllowedPrincipal), fault.why.clone()));
+                return Ok(changes.iter().map(|_| bad()).collect());
+            }
+            Err(refusal) => return Err(refusal.into()),
+        }
+    }
+    Ok(verdicts)
+}
+
 /// What can be kept at a place that gives no property a meaning.
 fn kept(place: &Place, changes: &[Change<'_>]) -> (Verdicts, Vec<DeadChange>) {
     let mut dead = Vec::new();
     let mut verdict = |change: &Change<'_>| {
         match place {
             // These are everybody's, so nobody writes on them.
-            Place::Root | Place::Principals | Place::Homes(_) if !Property::protects(change.name) => {
+            Place::Root | Place::Principals | Place::Homes(_) | Place::Notifications(_) | Place::Notification(..)
+                if !Property::protects(change.name) =>
+            {
                 return Err(Unset::Nowhere);
             }
             // A person's name is set where people are managed.

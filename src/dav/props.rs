@@ -48,6 +48,19 @@ pub enum Property {
     Ctag,
     Emails,
     Color,
+    GroupMembers,
+    ProxyReadFor,
+    ProxyWriteFor,
+    NotificationUrl,
+    NotificationType,
+    Invite,
+    SharingModes,
+    SharedUrl,
+    PublishUrl,
+    PrePublishUrl,
+    DavInvite,
+    ShareAccess,
+    ShareUri,
 }
 
 /// Properties that mean something elsewhere and that clients cannot set there: kept as dead ones, they would lie.
@@ -59,7 +72,6 @@ const RESERVED: &[&str] = &[
     "D:resource-id",
     "D:add-member",
     "D:group",
-    "D:group-member-set",
     "D:supported-method-set",
     "D:supported-live-property-set",
     "C:supported-calendar-component-sets",
@@ -68,20 +80,13 @@ const RESERVED: &[&str] = &[
     "C:max-instances",
     "C:max-attendees-per-instance",
     "C:managed-attachments-server-URL",
-    "CS:calendar-proxy-read-for",
-    "CS:calendar-proxy-write-for",
-    "CS:notification-URL",
-    "CS:invite",
-    "CS:allowed-sharing-modes",
-    "CS:shared-url",
-    "CS:publish-url",
     "CS:pushkey",
     "CS:push-transports",
 ];
 
 impl Property {
     /// All of them, in the order in which `propname` lists them.
-    pub const ALL: [Property; 44] = [
+    pub const ALL: [Property; 57] = [
         Property::ResourceType,
         Property::DisplayName,
         Property::Etag,
@@ -126,6 +131,19 @@ impl Property {
         Property::Ctag,
         Property::Emails,
         Property::Color,
+        Property::GroupMembers,
+        Property::ProxyReadFor,
+        Property::ProxyWriteFor,
+        Property::NotificationUrl,
+        Property::NotificationType,
+        Property::Invite,
+        Property::SharingModes,
+        Property::SharedUrl,
+        Property::PublishUrl,
+        Property::PrePublishUrl,
+        Property::DavInvite,
+        Property::ShareAccess,
+        Property::ShareUri,
     ];
 
     /// What `allprop` answers: what RFC 4918 defines, and what would be a dead property elsewhere. RFC 4791 5.2, 6352 6.2 and 3744 5 keep
@@ -188,6 +206,19 @@ impl Property {
             Property::Ctag => "CS:getctag",
             Property::Emails => "CS:email-address-set",
             Property::Color => "A:calendar-color",
+            Property::GroupMembers => "D:group-member-set",
+            Property::ProxyReadFor => "CS:calendar-proxy-read-for",
+            Property::ProxyWriteFor => "CS:calendar-proxy-write-for",
+            Property::NotificationUrl => "CS:notification-URL",
+            Property::NotificationType => "CS:notificationtype",
+            Property::Invite => "CS:invite",
+            Property::SharingModes => "CS:allowed-sharing-modes",
+            Property::SharedUrl => "CS:shared-url",
+            Property::PublishUrl => "CS:publish-url",
+            Property::PrePublishUrl => "CS:pre-publish-url",
+            Property::DavInvite => "D:invite",
+            Property::ShareAccess => "D:share-access",
+            Property::ShareUri => "D:share-resource-uri",
         }
     }
 

@@ -9,16 +9,20 @@ use crate::dav::path::Place;
 use crate::dav::props::Property;
 use crate::dav::reader;
 use crate::dav::report::kinds;
+use crate::dav::request::Request;
+use crate::dav::sharing::{notifications, values as sharing};
 use crate::dav::writer::Xml;
 use crate::dav::zone;
 use crate::domain::access::{Right, right_of};
 use crate::domain::address::{Address, Kind, UserName};
 use crate::domain::collection::Source;
 use crate::domain::dead::DeadProperty;
+use crate::domain::invite::{Invite, Mailbox};
 use crate::domain::object::{Component, Record};
 use crate::domain::principal::Principal;
 use crate::domain::query::Collation;
 use crate::domain::refusal::Refusal;
+use crate::domain::sync::Token;
 use crate::service::Service;
 use crate::service::collections::{View, zone_named};
 
@@ -27,18 +31,35 @@ use crate::service::collections::{View, zone_named};
 pub enum Subject<'a> {
     Root,
     Principals,
-    /// The caller: of others nothing is shown.
+    /// The caller: of others nothing is shown, but of those for whom the caller acts.
     Principal,
+    Person(&'a Principal),
+    Proxy(&'a Deputies),
     Homes(Kind),
     /// The caller's own home.
     Home(Kind),
+    /// The home of somebody for whom the caller acts.
+    HomeOf(Kind, &'a UserName),
+    Notifications(&'a Mailbox),
+    Notification(&'a Invite),
     Collection(&'a View),
     Object(&'a View, &'a Record),
+}
+
+/// Those who act for somebody: one of the two groups below their principal.
+#[derive(Clone, Debug)]
+pub struct Deputies {
+    pub owner: UserName,
+    pub writes: bool,
+    /// Those of them whom the reader may know.
+    pub members: Vec<UserName>,
 }
 
 /// Who asks, and what the answer depends on beside the subject.
 pub struct Scene {
     pub caller: Principal,
+    /// Whom the caller acts for, and with which right.
+    pub acts_for: Vec<(UserName, Right)>,
     pub hrefs: Hrefs,
     /// Bytes of one object.
     pub object_max: u64,
@@ -72,6 +93,22 @@ impl Intake {
 const ALL_COMPONENTS: [&str; 3] = ["VEVENT", "VTODO", "VJOURNAL"];
 
 impl Scene {
+    pub async fn of(request: &Request) -> Result<Scene, Refusal> {
+        let acts_for = match request.place() {
+            // Nothing there says so.
+            Place::Collection(_) | Place::Object(_) if request.method() == "PROPFIND" => Vec::new(),
+            _ => request.house.acts_for(&request.caller.name).await?,
+        };
+        Ok(Scene {
+            caller: request.caller.clone(),
+            acts_for,
+            hrefs: request.hrefs(),
+            object_max: request.house.settings().limits.object_bytes,
+            home_tokens: Default::default(),
+            intake: Intake::default(),
+        })
+    }
+
     /// Writes a property with its value; `false`, and nothing written, where the subject has none.
     pub fn write(&self, xml: &mut Xml, property: Property, subject: Subject<'_>) -> bool {
         let tag = property.tag();
@@ -99,11 +136,18 @@ impl Scene {
                 None => return false,
             },
             (_, Subject::Principal) => return self.of_principal(xml, property),
+            (_, Subject::Person(person)) => return self.of_person(xml, property, person),
+            (_, Subject::Proxy(deputies)) => return self.of_deputies(xml, property, deputies),
+            (Property::SyncToken | Property::Ctag, Subject::Notifications(held)) => {
+                xml.text(tag, &Token(held.token).url())
+            }
+            (_, Subject::Notification(invite)) => return notifications::write(xml, property, invite),
             (_, Subject::Collection(view)) => return self.of_collection(xml, property, view),
             // How long it is as its owner sees it is nobody else's business.
             (Property::ContentLength, Subject::Object(view, record)) if view.veils(record) => return false,
             (_, Subject::Object(_, record)) => return of_object(xml, property, record),
             (_, Subject::Root | Subject::Principals | Subject::Homes(_) | Subject::Home(_)) => return false,
+            (_, Subject::HomeOf(..) | Subject::Notifications(_)) => return false,
         }
         true
     }
@@ -113,7 +157,9 @@ impl Scene {
         let held = || match subject {
             Subject::Collection(view) | Subject::Object(view, _) => view.right >= Right::Administration,
             Subject::Root | Subject::Principals | Subject::Homes(_) => true,
-            Subject::Principal | Subject::Home(_) => true,
+            Subject::Principal | Subject::Home(_) | Subject::Notifications(_) | Subject::Notification(_) => true,
+            Subject::Person(_) | Subject::HomeOf(..) => false,
+            Subject::Proxy(deputies) => deputies.owner == self.caller.name,
         };
         property == Property::Acl && !held()
     }
@@ -142,6 +188,10 @@ impl Scene {
         match subject {
             Subject::Root | Subject::Principals | Subject::Homes(_) => None,
             Subject::Principal | Subject::Home(_) => Some(&self.caller.name),
+            Subject::Notifications(_) | Subject::Notification(_) => Some(&self.caller.name),
+            Subject::Person(person) => Some(&person.name),
+            Subject::HomeOf(_, owner) => Some(owner),
+            Subject::Proxy(deputies) => Some(&deputies.owner),
             // Of a mirror too: clients tell by it that a calendar is somebody else's.
             Subject::Collection(view) | Subject::Object(view, _) => Some(view.source.address.user()),
         }
@@ -170,6 +220,57 @@ impl Scene {
             Property::UserType => xml.text(tag, "INDIVIDUAL"),
             Property::InboxUrl => xml.href_in(tag, &self.hrefs.collection(&Address::inbox(&caller.name))),
             Property::OutboxUrl => xml.href_in(tag, &self.hrefs.collection(&Address::outbox(&caller.name))),
+            Property::AlternateUris | Property::GroupMembers => xml.empty(tag),
+            Property::GroupMembership => {
+                let groups = self.acts_for.iter().map(|(owner, right)| self.hrefs.proxy(owner, *right > Right::Read));
+                sharing::people(xml, tag, groups);
+            }
+            Property::ProxyReadFor | Property::ProxyWriteFor => {
+                let writes = property == Property::ProxyWriteFor;
+                let owners = self.acts_for.iter().filter(|(_, right)| (*right > Right::Read) == writes);
+                sharing::people(xml, tag, owners.map(|(owner, _)| self.hrefs.principal(owner)));
+            }
+            Property::NotificationUrl => xml.href_in(tag, &self.hrefs.notifications(&caller.name)),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Somebody for whom the caller acts: as much of them as it takes to find their calendars.
+    fn of_person(&self, xml: &mut Xml, property: Property, person: &Principal) -> bool {
+        let tag = property.tag();
+        match property {
+            Property::DisplayName => xml.text(tag, &person.display_name),
+            Property::PrincipalUrl => xml.href_in(tag, &self.hrefs.principal(&person.name)),
+            Property::CalendarHome => xml.href_in(tag, &self.hrefs.home(Kind::Calendar, &person.name)),
+            Property::UserAddresses => {
+                xml.open(tag);
+                xml.text("D:href", &format!("mailto:{}", person.email));
+                xml.text("D:href", &self.hrefs.principal(&person.name));
+                xml.close(tag);
+            }
+            Property::Emails => {
+                xml.open(tag);
+                xml.text("CS:email-address", &person.email);
+                xml.close(tag);
+            }
+            Property::UserType => xml.text(tag, "INDIVIDUAL"),
+            Property::AlternateUris => xml.empty(tag),
+            _ => return false,
+        }
+        true
+    }
+
+    fn of_deputies(&self, xml: &mut Xml, property: Property, deputies: &Deputies) -> bool {
+        let tag = property.tag();
+        match property {
+            Property::DisplayName => {
+                xml.text(tag, if deputies.writes { "calendar-proxy-write" } else { "calendar-proxy-read" });
+            }
+            Property::PrincipalUrl => xml.href_in(tag, &self.hrefs.proxy(&deputies.owner, deputies.writes)),
+            Property::GroupMembers => {
+                sharing::people(xml, tag, deputies.members.iter().map(|user| self.hrefs.principal(user)));
+            }
             Property::AlternateUris | Property::GroupMembership => xml.empty(tag),
             _ => return false,
         }
@@ -184,6 +285,14 @@ impl Scene {
             }
             !text.is_empty()
         };
+        if view.right < Right::Read {
+            // What its holder calls it is the holder's own; of the source nothing is told.
+            let own = shown.source != Source::Own && matches!(property, Property::DisplayName | Property::Color);
+            let side = matches!(property, Property::ShareAccess | Property::SharedUrl);
+            if !own && !side {
+                return false;
+            }
+        }
         match (property, shown.address.kind()) {
             (Property::DisplayName, _) => return some(xml, &shown.display_name),
             (Property::SyncToken | Property::Ctag, _) => xml.text(tag, &view.source.token.url()),
@@ -237,7 +346,7 @@ impl Scene {
                 }
                 xml.close(tag);
             }
-            _ => return false,
+            _ => return sharing::of_collection(xml, property, view, self.hrefs),
         }
         true
     }
@@ -248,6 +357,11 @@ impl Scene {
             Subject::Root | Subject::Principals | Subject::Homes(_) => {
                 vec!["D:read", "D:read-current-user-privilege-set", "D:read-acl"]
             }
+            Subject::Person(_) => vec!["D:read", "D:read-current-user-privilege-set"],
+            Subject::HomeOf(..) => vec!["D:read", "D:read-current-user-privilege-set"],
+            Subject::Proxy(deputies) if deputies.owner == self.caller.name => acl::all(None),
+            Subject::Proxy(_) => vec!["D:read", "D:read-current-user-privilege-set"],
+            Subject::Notifications(_) | Subject::Notification(_) => vec!["D:read", "D:unbind"],
             Subject::Principal => acl::all(None),
             Subject::Home(kind) => acl::all(Some(kind)),
             Subject::Collection(view) | Subject::Object(view, _) => acl::held(view, dresses(&self.caller.name, view)),
@@ -268,7 +382,12 @@ fn dresses(user: &UserName, view: &View) -> bool {
 fn resource_type(xml: &mut Xml, tag: &str, subject: Subject<'_>) {
     let types: &[&str] = match subject {
         Subject::Root | Subject::Principals | Subject::Homes(_) | Subject::Home(_) => &["D:collection"],
-        Subject::Principal => &["D:collection", "D:principal"],
+        Subject::HomeOf(..) => &["D:collection"],
+        Subject::Principal | Subject::Person(_) => &["D:collection", "D:principal"],
+        Subject::Proxy(Deputies { writes: false, .. }) => &["D:collection", "D:principal", "CS:calendar-proxy-read"],
+        Subject::Proxy(_) => &["D:collection", "D:principal", "CS:calendar-proxy-write"],
+        Subject::Notifications(_) => &["D:collection", "CS:notification"],
+        Subject::Notification(_) => return xml.empty(tag),
         Subject::Collection(view) => match view.shown.address.kind() {
             _ if view.shown.address.is_inbox() => &["D:collection", "C:schedule-inbox"],
             _ if view.shown.address.is_outbox() => &["D:collection", "C:schedule-outbox"],
@@ -279,6 +398,9 @@ fn resource_type(xml: &mut Xml, tag: &str, subject: Subject<'_>) {
     };
     xml.open(tag);
     types.iter().for_each(|name| xml.empty(name));
+    if let Subject::Collection(view) = subject {
+        sharing::resource_type(view).into_iter().for_each(|name| xml.empty(name));
+    }
     xml.close(tag);
 }
 

@@ -8,6 +8,8 @@ use crate::domain::collection::Collection;
 pub enum Right {
     /// Not even that it exists.
     None,
+    /// When somebody is busy, and nothing else: no names, no objects, no tokens, no events.
+    FreeBusy,
     Read,
     /// Objects may be written; name and colour of the source may not.
     ReadWrite,
@@ -21,6 +23,7 @@ impl Right {
     pub fn as_str(self) -> &'static str {
         match self {
             Right::None => "none",
+            Right::FreeBusy => "freebusy",
             Right::Read => "read",
             Right::ReadWrite => "read-write",
             Right::Administration => "administration",
@@ -31,6 +34,7 @@ impl Right {
     /// Reads a right that can be granted; `none` and `owner` cannot.
     pub fn granted(text: &str) -> Option<Right> {
         match text {
+            "freebusy" => Some(Right::FreeBusy),
             "read" => Some(Right::Read),
             "read-write" => Some(Right::ReadWrite),
             "administration" => Some(Right::Administration),
@@ -44,8 +48,18 @@ impl Right {
 pub struct Grant {
     pub user: UserName,
     pub right: Right,
-    /// The last segment of the mirror's address; the mirror may have been hidden by the delegate.
+    /// The last segment of the mirror's address.
     pub mirror: String,
+    /// The delegate took the mirror out of their home. The right stays, and they can show it again.
+    pub hidden: bool,
+}
+
+/// Somebody who acts for the owner of a home: `calendar-proxy-read` and `-write`. They reach the owner's own calendars where those stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proxy {
+    pub user: UserName,
+    /// `Read` or `ReadWrite`.
+    pub right: Right,
 }
 
 /// What `user` may do with `collection`, which must be a source, not a mirror.
@@ -54,5 +68,11 @@ pub fn right_of(user: &UserName, collection: &Collection) -> Right {
         return Right::Owner;
     }
     let granted = collection.grants.iter().find(|grant| grant.user == *user).map_or(Right::None, |grant| grant.right);
-    granted.max(collection.public.unwrap_or(Right::None))
+    let acting = collection.proxies.iter().find(|proxy| proxy.user == *user).map_or(Right::None, |proxy| proxy.right);
+    granted.max(acting).max(collection.public.unwrap_or(Right::None))
+}
+
+/// Whether a public right lets people subscribe: who may only ask when somebody is busy has nothing to look at.
+pub fn is_open(public: Option<Right>) -> bool {
+    public.is_some_and(|right| right >= Right::Read)
 }

@@ -1,6 +1,6 @@
 //! A calendar or an address book, and what changes in people's lists when one changes.
 
-use crate::domain::access::{Grant, Right};
+use crate::domain::access::{Grant, Proxy, Right, is_open};
 use crate::domain::address::{Address, UserName};
 use crate::domain::event::ListChange;
 use crate::domain::sync::Token;
@@ -34,6 +34,8 @@ pub struct Collection {
     /// The collection's own zone for floating and all-day values: an IANA name.
     pub timezone: Option<String>,
     pub grants: Vec<Grant>,
+    /// Those who act for the owner: the same on each of the owner's own calendars.
+    pub proxies: Vec<Proxy>,
     pub public: Option<Right>,
     /// The stamp of the last change.
     pub token: Token,
@@ -62,6 +64,7 @@ impl Collection {
             components: Vec::new(),
             timezone: None,
             grants: Vec::new(),
+            proxies: Vec::new(),
             public: None,
             token: Token(stamp),
             floor: Token(stamp),
@@ -83,6 +86,12 @@ impl Collection {
     /// The delegate's mirror address that goes with a grant.
     pub fn mirror(&self, grant: &Grant) -> Option<Address> {
         Address::new(self.address.kind(), grant.user.as_str(), &grant.mirror)
+    }
+
+    /// The mirrors that stand in their holders' homes, each with its grant.
+    fn mirrors(&self) -> impl Iterator<Item = (&Grant, Address)> {
+        let shown = self.grants.iter().filter(|grant| !grant.hidden);
+        shown.filter_map(|grant| Some((grant, self.mirror(grant)?)))
     }
 }
 
@@ -114,39 +123,40 @@ pub fn list_changes(before: Option<&Collection>, after: Option<&Collection>, sub
             tell(made.address.clone(), change);
         }
         (Some(gone), None) => {
-            let mirrors: Vec<Address> = gone.grants.iter().filter_map(|grant| gone.mirror(grant)).collect();
-            let had_delegates = !mirrors.is_empty();
-            mirrors.into_iter().for_each(|mirror| tell(mirror, ListChange::Deleted));
-            if had_delegates {
+            gone.mirrors().for_each(|(_, mirror)| tell(mirror, ListChange::Deleted));
+            if !gone.grants.is_empty() {
                 tell(gone.address.clone(), ListChange::Updated);
             }
             subscribers.iter().for_each(|address| tell(address.clone(), ListChange::Deleted));
             tell(gone.address.clone(), ListChange::Deleted);
         }
         (Some(before), Some(after)) => {
-            let hidden = before.public.is_some() && after.public.is_none();
+            let closed = is_open(before.public) && !is_open(after.public);
             let public_moved = before.public != after.public;
-            for grant in &before.grants {
-                if !after.grants.iter().any(|other| other.user == grant.user)
-                    && let Some(mirror) = before.mirror(grant)
-                {
+            for (_, mirror) in before.mirrors() {
+                if !after.mirrors().any(|(_, other)| other == mirror) {
                     tell(mirror, ListChange::Deleted);
                 }
             }
-            for grant in &after.grants {
-                let Some(mirror) = after.mirror(grant) else { continue };
-                match before.grants.iter().find(|other| other.user == grant.user) {
+            for (grant, mirror) in after.mirrors() {
+                match before.mirrors().find(|(_, other)| *other == mirror) {
+                    // The real service says so of what may only be asked when its owner is busy.
+                    None if grant.right == Right::FreeBusy => tell(mirror, ListChange::Created),
                     None => tell(mirror, ListChange::Delegated),
-                    Some(other) if other.right != grant.right || public_moved => tell(mirror, ListChange::Updated),
+                    Some((other, _)) if other.right != grant.right || public_moved => tell(mirror, ListChange::Updated),
                     Some(_) => {}
                 }
             }
             if public_moved {
-                let change = if hidden { ListChange::Deleted } else { ListChange::Updated };
+                let change = if closed { ListChange::Deleted } else { ListChange::Updated };
                 subscribers.iter().for_each(|address| tell(address.clone(), change));
             }
             let face = |c: &Collection| (c.display_name.clone(), c.description.clone(), c.color.clone());
-            if face(before) != face(after) || before.grants != after.grants || public_moved {
+            // Whether a delegate shows their mirror is theirs alone.
+            let granted = |c: &Collection| -> Vec<(UserName, Right)> {
+                c.grants.iter().map(|grant| (grant.user.clone(), grant.right)).collect()
+            };
+            if face(before) != face(after) || granted(before) != granted(after) || public_moved {
                 tell(after.address.clone(), ListChange::Updated);
             }
         }
@@ -168,7 +178,7 @@ mod tests {
         let mut made = Collection::new(at("/calendars/alice/trip"), Source::Own, "Trip", 7);
         let grant = |(name, right): &(&str, Right)| {
             let user = UserName::new(name).expect("a name");
-            Grant { user, right: *right, mirror: "m".to_owned() }
+            Grant { user, right: *right, mirror: "m".to_owned(), hidden: false }
         };
         made.grants = shares.iter().map(grant).collect();
         made.public = public;
@@ -225,6 +235,12 @@ mod tests {
                 "alice deleted /calendars/alice/trip",
             ]
         );
+        // Who hid the mirror hears nothing of its going; the owner shared it all the same.
+        let hidden = with(&trip(&[("bob", Right::Read)], None), |c| c.grants.iter_mut().for_each(|g| g.hidden = true));
+        assert_eq!(
+            told(Some(&hidden), None, &[]),
+            ["alice updated /calendars/alice/trip", "alice deleted /calendars/alice/trip"]
+        );
         // Without delegates the owner hears only that it went.
         assert_eq!(
             told(Some(&trip(&[], Some(Right::Read))), None, &[subscription]),
@@ -242,6 +258,9 @@ mod tests {
         let open = |right| trip(&[("bob", Right::Read)], Some(right));
         let (reads, writes) = (bob(Right::Read), bob(Right::ReadWrite));
         let (readable, writable) = (open(Right::Read), open(Right::ReadWrite));
+        let hidden = |of: &Collection| with(of, |c| c.grants.iter_mut().for_each(|grant| grant.hidden = true));
+        let (tucked, asks) = (hidden(&reads), bob(Right::FreeBusy));
+        let proxy = || Proxy { user: UserName::new("erin").expect("a name"), right: Right::ReadWrite };
         let rows: Vec<(&str, &Collection, Collection, Vec<&str>)> = vec![
             ("nothing", &reads, reads.clone(), vec![]),
             ("the name", &reads, with(&reads, |c| c.display_name = "Journey".to_owned()), vec![ALICE]),
@@ -282,6 +301,21 @@ mod tests {
                 private.clone(),
                 vec!["bob deleted /calendars/bob/m", "carol deleted /calendars/carol/sub-7", ALICE],
             ),
+            ("only when somebody is busy", &private, bob(Right::FreeBusy), vec!["bob created /calendars/bob/m", ALICE]),
+            ("more than that", &asks, bob(Right::Read), vec![BOB, ALICE]),
+            ("no more than that", &reads, bob(Right::FreeBusy), vec![BOB, ALICE]),
+            ("the delegate hides it", &reads, hidden(&reads), vec!["bob deleted /calendars/bob/m"]),
+            ("the delegate shows it again", &tucked, reads.clone(), vec!["bob delegated /calendars/bob/m"]),
+            ("another right of what is hidden", &tucked, hidden(&writes), vec![ALICE]),
+            ("hidden, and taken back", &tucked, private.clone(), vec![ALICE]),
+            ("hidden, and open to all", &tucked, hidden(&readable), vec![CAROL, ALICE]),
+            (
+                "public for asking only: subscriptions end",
+                &readable,
+                open(Right::FreeBusy),
+                vec![BOB, "carol deleted /calendars/carol/sub-7", ALICE],
+            ),
+            ("who acts for the owner", &reads, with(&reads, |c| c.proxies = vec![proxy()]), vec![]),
             (
                 "a new name and a new right in one: the owner hears of it once",
                 &reads,

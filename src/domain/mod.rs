@@ -13,6 +13,7 @@ pub mod device;
 pub mod event;
 pub mod home_sync;
 pub mod import;
+pub mod invite;
 pub mod net;
 pub mod notification;
 pub mod object;

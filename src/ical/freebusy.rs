@@ -23,7 +23,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn as_str(self) -> &'static str {
+    /// RFC 5545 3.2.9.
+    pub fn as_str(self) -> &'static str {
         match self {
             Kind::Busy => "BUSY",
             Kind::Unavailable => "BUSY-UNAVAILABLE",

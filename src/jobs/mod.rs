@@ -1,5 +1,6 @@
 //! Loops that run by themselves, each over one use case. They decide when, never what.
 
+pub mod announcements;
 pub mod due;
 pub mod imports;
 pub mod relay;

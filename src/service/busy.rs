@@ -14,7 +14,28 @@ use crate::service::shelf::Content;
 /// Periods that are held at a time; then they are merged, and where that does not help, the question is refused.
 const PERIODS_MAX: usize = 100_000;
 
+/// A time in which somebody is busy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// `BUSY`, `BUSY-UNAVAILABLE` or `BUSY-TENTATIVE`.
+    pub kind: &'static str,
+    pub from: DateTime<Utc>,
+    pub to: DateTime<Utc>,
+}
+
 impl Service {
+    /// As `free_busy`, one by one. Who may ask for this and nothing else may.
+    pub async fn busy(
+        &self,
+        caller: &Principal,
+        addresses: &[Address],
+        window: (DateTime<Utc>, DateTime<Utc>),
+    ) -> Result<Vec<Stretch>, Refusal> {
+        let periods = self.periods(caller, addresses, window).await?;
+        let stretch = |one: Period| Stretch { kind: one.kind.as_str(), from: one.from, to: one.to };
+        Ok(periods.into_iter().map(stretch).collect())
+    }
+
     /// What the calendars among `addresses` say about a window, merged, as the text of a VCALENDAR.
     ///
     /// An object whose recurrence is too costly to follow makes its whole span tentative.
@@ -24,6 +45,16 @@ impl Service {
         addresses: &[Address],
         window: (DateTime<Utc>, DateTime<Utc>),
     ) -> Result<String, Refusal> {
+        let periods = self.periods(caller, addresses, window).await?;
+        Ok(freebusy::written(&periods, window, self.now()))
+    }
+
+    async fn periods(
+        &self,
+        caller: &Principal,
+        addresses: &[Address],
+        window: (DateTime<Utc>, DateTime<Utc>),
+    ) -> Result<Vec<Period>, Refusal> {
         if window.0 >= window.1 {
             return Err(Fault::whole("the window ends before it begins").into());
         }
@@ -31,7 +62,7 @@ impl Service {
         for address in addresses.iter().filter(|address| address.kind() == Kind::Calendar) {
             periods = self.busy_in(caller, address, window, periods).await?;
         }
-        Ok(freebusy::written(&freebusy::merged(periods), window, self.now()))
+        Ok(freebusy::merged(periods))
     }
 
     pub(crate) async fn busy_in(
@@ -41,7 +72,7 @@ impl Service {
         window: (DateTime<Utc>, DateTime<Utc>),
         mut periods: Vec<Period>,
     ) -> Result<Vec<Period>, Refusal> {
-        let source = self.view(&caller.name, address).await?.source;
+        let source = self.glimpse(&caller.name, address).await?.source;
         let zone = self.zone_for(&source, None).await?;
         let (mut steps, each) = (self.settings.reports.steps, self.settings.limits.recurrence_steps);
         let mut walk = self.walk(&source, None).await?;

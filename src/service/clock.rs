@@ -88,6 +88,7 @@ impl Service {
             self.note_heard(struck).await?;
         }
         manual.set(target);
+        while self.announce().await? {}
         turn.settled &= self.settle(patience).await?;
         self.sweep().await?;
         turn.settled &= self.settle(patience).await?;

@@ -1,8 +1,10 @@
 //! Calendars and address books: found, made, renamed, deleted. Sharing them stands in `sharing.rs`.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
-use crate::domain::access::{Right, right_of};
+use crate::domain::access::{Grant, Right, right_of};
 use crate::domain::address::{Address, Kind, UserName};
 use crate::domain::collection::{Collection, CollectionId, ListNews, Source, list_changes};
 use crate::domain::dead::{DeadChange, Holder};
@@ -14,11 +16,14 @@ use crate::domain::scheduling::Parcel;
 use crate::ical::zone;
 use crate::kv::Writes;
 use crate::service::Service;
+use crate::service::announcements::INLINE;
+use crate::service::invites::Company;
 use crate::service::principals::still_there;
 use crate::service::properties;
 use crate::service::replan;
+use crate::store::announcements::{self, Announcement};
 use crate::store::journal::Pen;
-use crate::store::{collections, dead, keys, presence, scheduling};
+use crate::store::{collections, dead, keys, presence, proxies, scheduling};
 
 /// How often a decision that rests on a scanned range is tried anew when the range moved meanwhile.
 const TRIES: usize = 8;
@@ -31,6 +36,8 @@ pub struct View {
     /// What holds the objects.
     pub source: Collection,
     pub right: Right,
+    /// Whose it is and whom it is shared with, once `introduce` looked for them.
+    pub company: Option<Arc<Company>>,
 }
 
 /// What of a collection can be set by its owner, and of a mirror by its holder. `None` leaves it as it is.
@@ -101,8 +108,16 @@ pub(crate) fn check_text(what: &str, text: &str, max: usize) -> Result<(), Fault
 }
 
 impl Service {
-    /// What `user` sees at an address: `NotFound` where nothing stands, `Forbidden` where it is not for them.
+    /// What `user` sees at an address: `NotFound` where nothing stands, `Forbidden` where it is not for them to read.
     pub async fn view(&self, user: &UserName, address: &Address) -> Result<View, Refusal> {
+        match self.glimpse(user, address).await? {
+            view if view.right < Right::Read => Err(Refusal::Forbidden),
+            view => Ok(view),
+        }
+    }
+
+    /// As `view`, and for those too who may only ask when its owner is busy. Whoever asks for this must show them nothing of the source.
+    pub async fn glimpse(&self, user: &UserName, address: &Address) -> Result<View, Refusal> {
         let shown = match self.store.collection(address).await? {
             Some(shown) => shown,
             None if address.is_mailbox() && address.user() == user => self.mailbox(address).await?,
@@ -122,17 +137,24 @@ impl Service {
         };
         // What lies in an inbox is the service's to write; nobody shares it.
         let right = if address.is_mailbox() && right == Right::Owner { Right::Read } else { right };
-        if right < Right::Read {
+        if right < Right::FreeBusy {
             return Err(Refusal::Forbidden);
         }
-        Ok(View { shown, source, right })
+        Ok(View { shown, source, right, company: None })
     }
 
     /// A person's collections of one kind, mirrors and subscriptions that still lead somewhere included.
     pub async fn list(&self, user: &UserName, kind: Kind) -> Result<Vec<View>, Refusal> {
+        let mut views = self.shown(user, kind).await?;
+        views.retain(|view| view.right >= Right::Read);
+        Ok(views)
+    }
+
+    /// As `list`, with the mirrors of which they may only ask when the owner is busy.
+    pub async fn shown(&self, user: &UserName, kind: Kind) -> Result<Vec<View>, Refusal> {
         let mut views = Vec::new();
         for shown in self.store.home(kind, user).await? {
-            match self.view(user, &shown.address).await {
+            match self.glimpse(user, &shown.address).await {
                 Ok(view) => views.push(view),
                 // A mirror whose source went away or was closed to this person is not shown.
                 Err(Refusal::NotFound | Refusal::Forbidden) => {}
@@ -212,7 +234,7 @@ impl Service {
         inhabited: bool,
     ) -> Result<Collection, Refusal> {
         let (address, now, bounds) = (address.clone(), self.now(), self.dead_bounds());
-        let reads = vec![keys::collection(&address), keys::user(address.user())];
+        let reads = vec![keys::collection(&address), keys::user(address.user()), keys::proxies(address.user())];
         let (_, made) = self
             .commit(reads, move |seen, stamp| {
                 if inhabited {
@@ -223,6 +245,9 @@ impl Service {
                 }
                 let mut made = Collection::new(address.clone(), Source::Own, address.name(), stamp.0);
                 made.components.clone_from(&components);
+                if made.address.kind() == Kind::Calendar {
+                    made.proxies = proxies::seen(seen.get(2))?;
+                }
                 face.dress(&mut made);
                 let mut writes = Vec::new();
                 properties::change(&mut writes, &Holder::Collection(made.id), &[], &face.dead, bounds)?;
@@ -237,7 +262,7 @@ impl Service {
     /// Sets name, colour and the like: of the source by its owner or administrators, of a mirror or subscription by its holder.
     pub async fn dress_collection(&self, caller: &Principal, address: &Address, face: Face) -> Result<(), Refusal> {
         let face = face.settled()?;
-        let view = self.view(&caller.name, address).await?;
+        let view = self.glimpse(&caller.name, address).await?;
         let (user, now, bounds) = (caller.name.clone(), self.now(), self.dead_bounds());
         let mut reads = vec![keys::collection(address), keys::replan(address.user())];
         let holder = Holder::Collection(view.shown.id);
@@ -344,12 +369,19 @@ impl Service {
         }
         for _ in 0..TRIES {
             let Some(found) = self.store.collection(address).await? else { return Err(Refusal::NotFound) };
-            let subscribers = self.store.subscribers(found.id).await?;
+            let mut subscribers = self.store.subscribers_behind(found.id, None, INLINE + 1).await?;
+            let crowd = subscribers.len() > INLINE;
+            if crowd {
+                subscribers.clear();
+            }
             let mut gone = vec![address.clone()];
             gone.extend(found.grants.iter().filter_map(|grant| found.mirror(grant)));
             gone.extend(subscribers.iter().cloned());
-            match self.bury(user, &found, subscribers, parcels.clone()).await? {
+            match self.bury(user, &found, subscribers, parcels.clone(), crowd).await? {
                 Buried::Done => {
+                    if crowd {
+                        self.nudges.announcements.notify_one();
+                    }
                     for channel in &gone {
                         self.forget_channel(channel).await?;
                     }
@@ -361,18 +393,20 @@ impl Service {
         Err(Refusal::Busy { limit: "the subscriptions of this collection keep changing", retry_seconds: 1 })
     }
 
-    /// One tombstone commit: heads, mirrors and subscriptions go at once; what hung on the number is swept later.
+    /// One tombstone commit: heads, mirrors and subscriptions go at once; what hung on the number is swept later. A crowd of subscribers is
+    /// told behind it.
     async fn bury(
         &self,
         user: &UserName,
         found: &Collection,
         subscribers: Vec<Address>,
         parcels: Vec<Parcel>,
+        crowd: bool,
     ) -> Result<Buried, Refusal> {
         let mirrors: Vec<Address> = found.grants.iter().filter_map(|grant| found.mirror(grant)).collect();
         let source = match &found.source {
-            Source::Subscribed(at, _) => Some(at.clone()),
-            _ => None,
+            Source::Subscribed(at, _) | Source::Delegated(at, _) => Some(at.clone()),
+            Source::Own => None,
         };
         let mut reads = vec![keys::collection(&found.address)];
         reads.extend(mirrors.iter().chain(&subscribers).map(keys::collection));
@@ -381,7 +415,12 @@ impl Service {
         let (_, outcome) = self
             .commit(reads, move |seen, stamp| {
                 let gone = collections::seen(seen.first())?.ok_or(Refusal::NotFound)?;
-                if gone.id != found.id || gone.grants != found.grants || gone.subscriptions != found.subscriptions {
+                let mirrored =
+                    |one: &Collection| one.grants.iter().map(|grant| grant.mirror.clone()).collect::<Vec<_>>();
+                if gone.id != found.id
+                    || mirrored(&gone) != mirrored(&found)
+                    || gone.subscriptions != found.subscriptions
+                {
                     return Ok((Vec::new(), Buried::Moved));
                 }
                 let mut writes = Vec::new();
@@ -398,7 +437,17 @@ impl Service {
                 }
                 collections::remove(&mut writes, &gone);
                 if source.is_some() {
-                    touch_subscriptions(&mut writes, collections::seen(seen.last())?, gone.origin().1, stamp.0);
+                    let source = collections::seen(seen.last())?;
+                    match gone.source {
+                        Source::Subscribed(_, id) => touch_subscriptions(&mut writes, source, id, stamp.0),
+                        // Its holder can show it again.
+                        _ => hide_mirror(&mut writes, source, &gone),
+                    }
+                }
+                if crowd {
+                    let (source, before) = (gone.id, stamp.0);
+                    announcements::write(&mut writes, &Announcement { source, ends: true, before, after: None });
+                    announcements::done(&mut writes, source, false);
                 }
                 // Who hid their mirror hears nothing more of it.
                 let mut news = list_changes(Some(&gone), None, &subscribers);
@@ -430,6 +479,18 @@ enum Buried {
 pub(crate) fn touch_subscriptions(writes: &mut Writes, source: Option<Collection>, id: CollectionId, stamp: u64) {
     if let Some(mut source) = source.filter(|source| source.id == id) {
         source.subscriptions = stamp;
+        collections::write(writes, &source);
+    }
+}
+
+/// Notes in the source's head that a delegate took the mirror out of their home.
+fn hide_mirror(writes: &mut Writes, source: Option<Collection>, mirror: &Collection) {
+    let Some(mut source) = source.filter(|source| source.id == mirror.origin().1) else { return };
+    let theirs = |grant: &&mut Grant| {
+        grant.user == *mirror.address.user() && grant.mirror == mirror.address.name() && !grant.hidden
+    };
+    if let Some(grant) = source.grants.iter_mut().find(theirs) {
+        grant.hidden = true;
         collections::write(writes, &source);
     }
 }

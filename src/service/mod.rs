@@ -1,6 +1,7 @@
 //! The use cases, and what every one of them holds. The only door for faces and jobs; knows no wire.
 
 pub mod alarms;
+pub mod announcements;
 pub mod answers;
 pub mod arming;
 pub mod attempts;
@@ -22,6 +23,7 @@ pub mod export;
 pub mod groups;
 pub mod htpasswd;
 pub mod imports;
+pub mod invites;
 pub mod issuer;
 pub mod jwt;
 pub mod ledger;
@@ -37,6 +39,7 @@ pub mod post;
 pub mod presence;
 pub mod principals;
 pub mod properties;
+pub mod proxies;
 pub mod publish;
 pub mod queries;
 pub mod queues;
@@ -117,6 +120,7 @@ pub struct Nudges {
     pub imports: Notify,
     pub deliveries: Notify,
     pub scheduling: Notify,
+    pub announcements: Notify,
 }
 
 impl Service {
@@ -222,7 +226,8 @@ impl Drop for Unheard<'_> {
             if let Ok((stamp, ())) = store.commit::<(), Refusal>(Vec::new(), |_, _| Ok((Vec::new(), ()))).await {
                 reach.fetch_max(stamp.0, Ordering::AcqRel);
             }
-            for nudge in [&nudges.journal, &nudges.due, &nudges.imports, &nudges.scheduling] {
+            let woken = [&nudges.journal, &nudges.due, &nudges.imports, &nudges.scheduling, &nudges.announcements];
+            for nudge in woken {
                 nudge.notify_one();
             }
         });

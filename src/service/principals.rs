@@ -238,6 +238,8 @@ impl Service {
             }
             self.remove(vec![keys::granted(name, id)]).await?;
         }
+        self.forget_proxies(name).await?;
+        self.remove(vec![keys::invites(name)]).await?;
         for kind in [Kind::Calendar, Kind::AddressBook] {
             for collection in self.store.home(kind, name).await? {
                 match self.delete_collection_as(name, Right::Owner, &collection.address).await {

@@ -1,22 +1,70 @@
 //! Who else sees a collection: shares, the public right, subscriptions. Each writes heads, mirrors and news in one commit.
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use crate::domain::access::{Grant, Right, right_of};
+use crate::domain::access::{Grant, Right, is_open, right_of};
 use crate::domain::address::{Address, Kind, UserName};
-use crate::domain::collection::{Collection, ListNews, Source, list_changes};
-use crate::domain::event::{Event, ListChange};
+use crate::domain::collection::{Collection, Source, list_changes};
+use crate::domain::event::Event;
+use crate::domain::invite::{Invite, State};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::kv::Writes;
 use crate::service::Service;
+use crate::service::announcements::INLINE;
 use crate::service::collections::{NAME_MAX, check_text, standing, tell, touch_subscriptions};
 use crate::service::principals::still_there;
+use crate::store::announcements::{self, Announcement};
 use crate::store::journal::Pen;
-use crate::store::{collections, keys, presence};
+use crate::store::{collections, invites, keys, presence};
 use crate::system::random;
 
+/// People that one request may name.
+pub const PEOPLE_MAX: usize = 100;
+
+/// How a collection is to be shared from now on. What is not named stays.
+#[derive(Clone, Debug, Default)]
+pub struct Sharing {
+    /// Each gets this right, or loses what they had; of the same person the last counts.
+    pub people: Vec<(UserName, Option<Right>)>,
+    /// Whoever is not among them loses what they had.
+    pub only: bool,
+    /// The right of everybody who signs in, or none.
+    pub public: Option<Option<Right>>,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, Default)]
+pub struct Shared {
+    /// Where those who have a share now see it.
+    pub mirrors: Vec<(UserName, Address)>,
+    /// Those who are no users; nothing was done about them.
+    pub unknown: Vec<UserName>,
+}
+
+/// What is to be done about one person.
+#[derive(Clone, Debug)]
+struct Step {
+    user: UserName,
+    right: Option<Right>,
+    /// The mirror that they had when it was looked for.
+    known: Option<String>,
+    at: Address,
+}
+
 impl Service {
+    /// Changes how a collection is shared: all of it in one commit, told to each person concerned once.
+    pub async fn reshare(&self, caller: &Principal, address: &Address, wanted: &Sharing) -> Result<Shared, Refusal> {
+        for _ in 0..TRIES {
+            let source = self.administered(&caller.name, address).await?;
+            if let Some(shared) = self.try_reshare(&caller.name, source, wanted).await? {
+                return Ok(shared);
+            }
+        }
+        Err(Refusal::Busy { limit: "the shares of this collection keep changing", retry_seconds: 1 })
+    }
+
     /// Grants `whom` a right, or changes it. They get a mirror in their home. Answers the mirror's address.
     pub async fn share(
         &self,
@@ -25,95 +73,20 @@ impl Service {
         whom: &UserName,
         right: Right,
     ) -> Result<Address, Refusal> {
-        for _ in 0..TRIES {
-            if let Some(mirror) = self.try_share(caller, address, whom, right).await? {
-                return Ok(mirror);
-            }
+        let wanted = Sharing { people: vec![(whom.clone(), Some(right))], ..Sharing::default() };
+        let shared = self.reshare(caller, address, &wanted).await?;
+        match shared.mirrors.into_iter().next() {
+            Some((_, mirror)) => Ok(mirror),
+            None => Err(Fault::whole(format!("no user named {:?}", whom.as_str())).into()),
         }
-        Err(Refusal::Busy { limit: "the shares of this collection keep changing", retry_seconds: 1 })
-    }
-
-    /// `None` where this person's share was made or taken back since it was read: then the mirror is another one.
-    async fn try_share(
-        &self,
-        caller: &Principal,
-        address: &Address,
-        whom: &UserName,
-        right: Right,
-    ) -> Result<Option<Address>, Refusal> {
-        let source = self.administered(caller, address).await?;
-        if whom == source.address.user() {
-            return Err(Fault::whole("a collection cannot be shared with its owner").into());
-        }
-        let known = mirror_of(&source, whom);
-        if known.is_none() {
-            self.check_room(source.address.kind(), whom, true).await?;
-        }
-        let name = known.clone().unwrap_or_else(|| random::uuid(&*self.random).to_string());
-        let at = Address::new(source.address.kind(), whom.as_str(), &name)
-            .ok_or_else(|| Refusal::from(Fault::whole("no such user")))?;
-        let reads = vec![keys::collection(&source.address), keys::user(whom), keys::collection(&at)];
-        let (user, whom, now) = (caller.name.clone(), whom.clone(), self.now());
-        let limit = self.settings.limits.shares_per_collection;
-        let made_at = at.clone();
-        let (_, done) = self
-            .commit(reads, move |seen, stamp| {
-                let before = standing(seen.first(), source.id)?;
-                if right_of(&user, &before) < Right::Administration {
-                    return Err(Refusal::Forbidden);
-                }
-                if seen.get(1).is_none_or(Option::is_none) {
-                    return Err(Fault::whole(format!("no user named {:?}", whom.as_str())).into());
-                }
-                if mirror_of(&before, &whom) != known {
-                    return Ok((Vec::new(), false));
-                }
-                let mut after = before.clone();
-                let full = after.grants.len() >= limit;
-                match after.grants.iter_mut().find(|grant| grant.user == whom) {
-                    Some(grant) => grant.right = right,
-                    None if full => return Err(Refusal::Full(format!("a collection has at most {limit} delegates"))),
-                    None => after.grants.push(Grant { user: whom.clone(), right, mirror: made_at.name().to_owned() }),
-                }
-                let mut writes = Vec::new();
-                let mut pen = Pen::new(now, stamp.0);
-                let mut news = list_changes(Some(&before), Some(&after), &[]);
-                if after.grants != before.grants {
-                    collections::write(&mut writes, &after);
-                    collections::write_granted(&mut writes, &whom, after.id, true);
-                    title_readers(&mut writes, &after, now, stamp.0);
-                    let event = Event::RightsChanged { collection: after.id, address: after.address.clone() };
-                    pen.tell(&mut writes, event);
-                }
-                // A delegate who hid the mirror gets it back with the next grant.
-                if seen.get(2).is_none_or(Option::is_none) {
-                    let origin = Source::Delegated(after.address.clone(), after.id);
-                    let mut mirror = Collection::new(made_at.clone(), origin, &after.display_name, stamp.0);
-                    mirror.color.clone_from(&after.color);
-                    mirror.components.clone_from(&after.components);
-                    collections::write_new(&mut writes, &mirror);
-                    news.retain(|news| news.address != made_at);
-                    let shown =
-                        ListNews { user: whom.clone(), change: ListChange::Delegated, address: made_at.clone() };
-                    news.insert(0, shown);
-                }
-                tell(&mut pen, &mut writes, news);
-                Ok((writes, true))
-            })
-            .await?;
-        self.nudge_edge(now);
-        Ok(done.then_some(at))
     }
 
     /// Takes a share back; the mirror goes with it.
     pub async fn unshare(&self, caller: &Principal, address: &Address, whom: &UserName) -> Result<(), Refusal> {
-        for _ in 0..TRIES {
-            let source = self.administered(caller, address).await?;
-            if self.revoke_share(&caller.name, source, whom).await? {
-                return Ok(());
-            }
-        }
-        Err(Refusal::Busy { limit: "the shares of this collection keep changing", retry_seconds: 1 })
+        let source = self.administered(&caller.name, address).await?;
+        mirror_of(&source, whom).ok_or(Refusal::NotFound)?;
+        let wanted = Sharing { people: vec![(whom.clone(), None)], ..Sharing::default() };
+        self.reshare(caller, address, &wanted).await.map(drop)
     }
 
     /// `false` where this person's share was made anew since it was read: then the mirror is another one.
@@ -123,110 +96,116 @@ impl Service {
         source: Collection,
         whom: &UserName,
     ) -> Result<bool, Refusal> {
-        let known = mirror_of(&source, whom).ok_or(Refusal::NotFound)?;
-        let at = Address::new(source.address.kind(), whom.as_str(), &known).ok_or(Refusal::NotFound)?;
-        let reads = vec![keys::collection(&source.address), keys::collection(&at)];
-        let gone = at.clone();
-        let (user, whom, now) = (user.clone(), whom.clone(), self.now());
-        let (_, done) = self
-            .commit(reads, move |seen, stamp| {
-                let before = standing(seen.first(), source.id)?;
-                if right_of(&user, &before) < Right::Administration {
-                    return Err(Refusal::Forbidden);
-                }
-                if mirror_of(&before, &whom).ok_or(Refusal::NotFound)? != known {
-                    return Ok((Vec::new(), false));
-                }
-                let mut after = before.clone();
-                after.grants.retain(|grant| grant.user != whom);
-                let mut writes = Vec::new();
-                let mut pen = Pen::new(now, stamp.0);
-                collections::write(&mut writes, &after);
-                collections::write_granted(&mut writes, &whom, after.id, false);
-                title_readers(&mut writes, &after, now, stamp.0);
-                let mut news = list_changes(Some(&before), Some(&after), &[]);
-                match collections::seen(seen.get(1))?.filter(|mirror| mirror.origin().1 == before.id) {
-                    Some(mirror) => collections::remove(&mut writes, &mirror),
-                    // Hidden already: its holder hears nothing more of it.
-                    None => news.retain(|news| news.address != at),
-                }
-                pen.tell(&mut writes, Event::RightsChanged { collection: after.id, address: after.address.clone() });
-                tell(&mut pen, &mut writes, news);
-                Ok((writes, true))
-            })
-            .await?;
-        self.nudge_edge(now);
-        if done {
-            self.forget_channel(&gone).await?;
-        }
-        Ok(done)
+        mirror_of(&source, whom).ok_or(Refusal::NotFound)?;
+        let wanted = Sharing { people: vec![(whom.clone(), None)], ..Sharing::default() };
+        Ok(self.try_reshare(user, source, &wanted).await?.is_some())
     }
 
-    /// Opens a collection to everybody who signs in, or closes it; closing ends all subscriptions.
+    /// Opens a collection to everybody who signs in, or closes it; who may not read it any more is subscribed to it no more.
     pub async fn set_public(
         &self,
         caller: &Principal,
         address: &Address,
         public: Option<Right>,
     ) -> Result<(), Refusal> {
-        for _ in 0..TRIES {
-            let source = self.administered(caller, address).await?;
-            let subscribers = self.store.subscribers(source.id).await?;
-            let left = subscribers.clone();
-            let mirrors: Vec<Address> = source.grants.iter().filter_map(|grant| source.mirror(grant)).collect();
-            let mut reads = vec![keys::collection(&source.address)];
-            reads.extend(subscribers.iter().chain(&mirrors).map(keys::collection));
-            let (user, now) = (caller.name.clone(), self.now());
-            let (_, done) = self
-                .commit(reads, move |seen, stamp| {
-                    let before = standing(seen.first(), source.id)?;
-                    if right_of(&user, &before) < Right::Administration {
-                        return Err(Refusal::Forbidden);
-                    }
-                    if before.subscriptions != source.subscriptions || before.grants != source.grants {
-                        return Ok((Vec::new(), false));
-                    }
-                    let mut after = before.clone();
-                    after.public = public;
-                    let mut writes = Vec::new();
-                    if after != before {
-                        let mut shown = Vec::new();
-                        for row in seen.iter().skip(1) {
-                            shown.extend(collections::seen(Some(row))?.filter(|leaf| leaf.origin().1 == before.id));
-                        }
-                        if public.is_none() {
-                            let subscribed = |leaf: &&Collection| matches!(leaf.source, Source::Subscribed(..));
-                            shown.iter().filter(subscribed).for_each(|leaf| collections::remove(&mut writes, leaf));
-                            after.subscriptions = stamp.0;
-                        }
-                        let mut pen = Pen::new(now, stamp.0);
-                        collections::write(&mut writes, &after);
-                        title_readers(&mut writes, &after, now, stamp.0);
-                        let event = Event::RightsChanged { collection: after.id, address: after.address.clone() };
-                        pen.tell(&mut writes, event);
-                        // Who hid their mirror hears nothing of it.
-                        let mut news = list_changes(Some(&before), Some(&after), &subscribers);
-                        let stands =
-                            |at: &Address| *at == after.address || shown.iter().any(|leaf| leaf.address == *at);
-                        news.retain(|news| stands(&news.address));
-                        tell(&mut pen, &mut writes, news);
-                    }
-                    Ok((writes, true))
-                })
-                .await?;
-            if done {
-                self.nudge_edge(now);
-                let gone: &[Address] = if public.is_none() { &left } else { &[] };
-                for channel in gone {
-                    self.forget_channel(channel).await?;
+        let wanted = Sharing { public: Some(public), ..Sharing::default() };
+        self.reshare(caller, address, &wanted).await.map(drop)
+    }
+
+    /// `None` where a mirror that it is about came or went since it was looked for.
+    async fn try_reshare(
+        &self,
+        user: &UserName,
+        source: Collection,
+        wanted: &Sharing,
+    ) -> Result<Option<Shared>, Refusal> {
+        let steps = self.plan_sharing(&source, wanted).await?;
+        let public = wanted.public.filter(|public| *public != source.public);
+        let mut subscribers = match public {
+            Some(_) => self.store.subscribers_behind(source.id, None, INLINE + 1).await?,
+            None => Vec::new(),
+        };
+        let crowd = subscribers.len() > INLINE;
+        if crowd {
+            subscribers.clear();
+        }
+        let others = public.map(|_| source.grants.iter().filter_map(|grant| source.mirror(grant)).collect());
+        let others: Vec<Address> = others.unwrap_or_default();
+        let mut reads = vec![keys::collection(&source.address)];
+        for step in &steps {
+            reads.extend([keys::user(&step.user), keys::collection(&step.at), keys::invites(&step.user)]);
+        }
+        reads.extend(subscribers.iter().chain(&others).map(keys::collection));
+        let change = Change {
+            user: user.clone(),
+            only: wanted.only,
+            asked: wanted.public,
+            limit: self.settings.limits.shares_per_collection,
+            now: self.now(),
+            crowd,
+            source,
+            steps: steps.clone(),
+            subscribers: subscribers.clone(),
+        };
+        let now = change.now;
+        let (_, done) = self.commit(reads, move |seen, stamp| change.decide(seen, stamp.0)).await?;
+        let Some(shared) = done else { return Ok(None) };
+        self.nudge_edge(now);
+        if crowd {
+            self.nudges.announcements.notify_one();
+        }
+        let ends = public.is_some_and(|public| !is_open(public));
+        let revoked = steps.iter().filter(|step| step.right.is_none()).map(|step| &step.at);
+        for channel in revoked.chain(subscribers.iter().filter(|_| ends)) {
+            self.forget_channel(channel).await?;
+        }
+        Ok(Some(shared))
+    }
+
+    async fn plan_sharing(&self, source: &Collection, wanted: &Sharing) -> Result<Vec<Step>, Refusal> {
+        if wanted.people.len() > PEOPLE_MAX {
+            return Err(Refusal::Full(format!("a request names at most {PEOPLE_MAX} people")));
+        }
+        let kind = source.address.kind();
+        let of_books = "an address book says nothing of when somebody is busy";
+        let asks = |right: &Option<Right>| *right == Some(Right::FreeBusy);
+        if kind == Kind::AddressBook
+            && (wanted.people.iter().any(|(_, right)| asks(right)) || wanted.public.is_some_and(|right| asks(&right)))
+        {
+            return Err(Fault::whole(of_books).into());
+        }
+        let mut steps: Vec<Step> = Vec::new();
+        for (whom, right) in &wanted.people {
+            if whom == source.address.user() {
+                return Err(Fault::whole("a collection cannot be shared with its owner").into());
+            }
+            steps.retain(|step| step.user != *whom);
+            let known = mirror_of(source, whom);
+            match (&known, right) {
+                (None, None) => continue,
+                (None, Some(_)) => self.check_room(kind, whom, true).await?,
+                (Some(_), _) => {}
+            }
+            let name = known.clone().unwrap_or_else(|| random::uuid(&*self.random).to_string());
+            let at = Address::new(kind, whom.as_str(), &name).ok_or_else(|| Fault::whole("no such user"))?;
+            steps.push(Step { user: whom.clone(), right: *right, known, at });
+        }
+        if wanted.only {
+            for grant in &source.grants {
+                if !wanted.people.iter().any(|(whom, _)| *whom == grant.user)
+                    && let Some(at) = source.mirror(grant)
+                {
+                    let known = Some(grant.mirror.clone());
+                    steps.push(Step { user: grant.user.clone(), right: None, known, at });
                 }
-                return Ok(());
             }
         }
-        Err(Refusal::Busy { limit: "the subscriptions of this collection keep changing", retry_seconds: 1 })
+        Ok(steps)
     }
 
     /// Puts a public collection, or one that the caller may read otherwise, into the caller's home. Answers its new address there.
+    ///
+    /// Of what is shared with the caller, and hidden, the mirror is shown again.
     pub async fn subscribe(
         &self,
         caller: &Principal,
@@ -239,12 +218,20 @@ impl Service {
         if source.address.user() == &caller.name {
             return Err(Fault::whole("this collection is your own").into());
         }
+        if source.grants.iter().any(|grant| grant.user == caller.name && grant.hidden) {
+            return self.answer_share(caller, &source.address, true).await;
+        }
         self.check_room(source.address.kind(), &caller.name, false).await?;
         let origin = Source::Subscribed(source.address.clone(), source.id);
         // The name follows from the source, so that one person cannot subscribe to it twice.
         let leaf = format!("sub-{:x}", source.id.0);
         let at = Address::new(source.address.kind(), caller.name.as_str(), &leaf).ok_or(Refusal::NotFound)?;
-        let reads = vec![keys::collection(&source.address), keys::collection(&at), keys::user(&caller.name)];
+        let reads = vec![
+            keys::collection(&source.address),
+            keys::collection(&at),
+            keys::user(&caller.name),
+            keys::announcement(source.id, true),
+        ];
         let (user, now, made_at) = (caller.name.clone(), self.now(), at.clone());
         self.commit(reads, move |seen, stamp| {
             let head = standing(seen.first(), source.id)?;
@@ -252,14 +239,18 @@ impl Service {
                 return Err(Refusal::Forbidden);
             }
             still_there(seen.get(2))?;
-            if seen.get(1).is_some_and(Option::is_some) {
-                return Err(Refusal::Exists);
+            let mut writes = Vec::new();
+            if let Some(old) = collections::seen(seen.get(1))? {
+                // One that ended when the collection was closed, and is still to be taken away.
+                if announcements::seen(seen.get(3))?.is_none_or(|before| old.id.0 >= before) {
+                    return Err(Refusal::Exists);
+                }
+                collections::remove(&mut writes, &old);
             }
             let shown = name.as_deref().unwrap_or(&head.display_name);
             let mut made = Collection::new(made_at.clone(), origin.clone(), shown, stamp.0);
             made.color.clone_from(&head.color);
             made.components.clone_from(&head.components);
-            let mut writes = Vec::new();
             collections::write_new(&mut writes, &made);
             tell(&mut Pen::new(now, stamp.0), &mut writes, list_changes(None, Some(&made), &[]));
             let id = head.id;
@@ -270,14 +261,215 @@ impl Service {
         Ok(at)
     }
 
-    /// The collection behind an address, if the caller may change how it is shared.
-    async fn administered(&self, caller: &Principal, address: &Address) -> Result<Collection, Refusal> {
-        let view = self.view(&caller.name, address).await?;
+    /// The collection behind an address, if this person may change how it is shared.
+    async fn administered(&self, user: &UserName, address: &Address) -> Result<Collection, Refusal> {
+        let view = self.view(user, address).await?;
         if view.right < Right::Administration {
             return Err(Refusal::Forbidden);
         }
         Ok(view.source)
     }
+}
+
+/// What a decision about sharing rests on beside the current rows.
+struct Change {
+    user: UserName,
+    /// As it was read.
+    source: Collection,
+    steps: Vec<Step>,
+    only: bool,
+    asked: Option<Option<Right>>,
+    subscribers: Vec<Address>,
+    /// There are more subscribers than one commit tells.
+    crowd: bool,
+    limit: usize,
+    now: DateTime<Utc>,
+}
+
+impl Change {
+    /// `seen` is the source, three rows a step, then the subscriptions and, where the public right changes, all mirrors.
+    fn decide(&self, seen: &[Option<Bytes>], stamp: u64) -> Result<(Writes, Option<Shared>), Refusal> {
+        let before = standing(seen.first(), self.source.id)?;
+        if right_of(&self.user, &before) < Right::Administration {
+            return Err(Refusal::Forbidden);
+        }
+        let users = |of: &Collection| of.grants.iter().map(|grant| grant.user.clone()).collect::<Vec<_>>();
+        let moved = self.steps.iter().any(|step| mirror_of(&before, &step.user) != step.known)
+            || (self.only && users(&before) != users(&self.source))
+            || (self.asked.is_some()
+                && (before.public, before.subscriptions) != (self.source.public, self.source.subscriptions));
+        if moved {
+            return Ok((Vec::new(), None));
+        }
+        let (mut after, mut before) = (before.clone(), before);
+        let (mut writes, mut shared) = (Vec::new(), Shared::default());
+        let rows = seen.get(1..).unwrap_or_default().chunks(3);
+        for (step, rows) in self.steps.iter().zip(rows) {
+            let is_user = rows.first().is_some_and(Option::is_some);
+            let mirror = collections::seen(rows.get(1))?.filter(|mirror| mirror.origin().1 == before.id);
+            if mirror.is_none() {
+                // A row of an older version does not say that it is hidden.
+                hide(&mut before, &step.user);
+                hide(&mut after, &step.user);
+            }
+            let had = before.grants.iter().find(|grant| grant.user == step.user).map(|grant| grant.right);
+            let Some(right) = step.right else {
+                after.grants.retain(|grant| grant.user != step.user);
+                collections::write_granted(&mut writes, &step.user, after.id, false);
+                mirror.iter().for_each(|mirror| collections::remove(&mut writes, mirror));
+                if let Some(had) = had.filter(|_| is_user) {
+                    self.invite(&mut writes, rows.get(2), step, had, stamp)?;
+                }
+                continue;
+            };
+            if !is_user {
+                shared.unknown.push(step.user.clone());
+                continue;
+            }
+            let name = step.at.name().to_owned();
+            let full = after.grants.len() >= self.limit;
+            match after.grants.iter_mut().find(|grant| grant.user == step.user) {
+                Some(grant) => (grant.right, grant.hidden) = (right, false),
+                None if full => {
+                    return Err(Refusal::Full(format!("a collection has at most {} delegates", self.limit)));
+                }
+                None => after.grants.push(Grant { user: step.user.clone(), right, mirror: name, hidden: false }),
+            }
+            shared.mirrors.push((step.user.clone(), step.at.clone()));
+            // A delegate who hid the mirror gets it back with the next grant.
+            match mirror {
+                None => collections::write_new(&mut writes, &mirror_at(&step.at, &after, right, stamp)),
+                Some(mut mirror) if had.is_some_and(|had| uncovers(had) != uncovers(right)) => {
+                    cover(&mut mirror, &after, right);
+                    collections::write(&mut writes, &mirror);
+                }
+                Some(_) => {}
+            }
+            if had != Some(right) {
+                collections::write_granted(&mut writes, &step.user, after.id, true);
+                self.invite(&mut writes, rows.get(2), step, right, stamp)?;
+            }
+        }
+        if let Some(public) = self.asked {
+            after.public = public;
+        }
+        if after == before {
+            return Ok((writes, Some(shared)));
+        }
+        self.tell(&mut writes, seen, &before, after, stamp)?;
+        Ok((writes, Some(shared)))
+    }
+
+    /// Writes the head, and whatever people are to hear of it.
+    fn tell(
+        &self,
+        writes: &mut Writes,
+        seen: &[Option<Bytes>],
+        before: &Collection,
+        mut after: Collection,
+        stamp: u64,
+    ) -> Result<(), Refusal> {
+        let mut leaves = Vec::new();
+        for row in seen.iter().skip(1 + 3 * self.steps.len()) {
+            leaves.extend(collections::seen(Some(row))?.filter(|leaf| leaf.origin().1 == before.id));
+        }
+        let mut before = before.clone();
+        if before.public != after.public {
+            let ends = !is_open(after.public);
+            if ends {
+                let subscribed = |leaf: &&Collection| matches!(leaf.source, Source::Subscribed(..));
+                leaves.iter().filter(subscribed).for_each(|leaf| collections::remove(writes, leaf));
+                after.subscriptions = stamp;
+            }
+            if self.crowd {
+                let news = Announcement { source: after.id, ends, before: stamp, after: None };
+                announcements::write(writes, &news);
+            }
+            if ends {
+                announcements::done(writes, after.id, false);
+            }
+            // Likewise of those whose mirror is not there although its grant does not say so.
+            let stands = |side: &Collection, grant: &Grant| {
+                side.mirror(grant).is_some_and(|at| leaves.iter().any(|leaf| leaf.address == at))
+            };
+            let stood: Vec<UserName> =
+                before.grants.iter().filter(|g| !stands(&before, g)).map(|g| g.user.clone()).collect();
+            for user in stood.iter().filter(|user| !self.steps.iter().any(|step| step.user == **user)) {
+                hide(&mut before, user);
+                hide(&mut after, user);
+            }
+        }
+        let subscribers: Vec<Address> =
+            self.subscribers.iter().filter(|at| leaves.iter().any(|leaf| leaf.address == **at)).cloned().collect();
+        let mut pen = Pen::new(self.now, stamp);
+        collections::write(writes, &after);
+        let rights = |of: &Collection| -> Vec<(UserName, Right)> {
+            of.grants.iter().map(|grant| (grant.user.clone(), grant.right)).collect()
+        };
+        if rights(&before) != rights(&after) || before.public != after.public {
+            title_readers(writes, &after, self.now, stamp);
+            let event = Event::RightsChanged { collection: after.id, address: after.address.clone() };
+            pen.tell(writes, event);
+        }
+        tell(&mut pen, writes, list_changes(Some(&before), Some(&after), &subscribers));
+        Ok(())
+    }
+
+    /// Puts into somebody's box that they got a share, another right, or lost it.
+    fn invite(
+        &self,
+        writes: &mut Writes,
+        row: Option<&Option<Bytes>>,
+        step: &Step,
+        right: Right,
+        stamp: u64,
+    ) -> Result<(), Refusal> {
+        let mut held = invites::seen(row)?;
+        let name = if uncovers(right) { &self.source.display_name } else { self.source.address.user().as_str() };
+        held.put(Invite {
+            id: format!("{:x}-{stamp:x}.xml", self.source.id.0),
+            stamp,
+            at: self.now,
+            about: self.source.address.clone(),
+            other: self.source.address.user().clone(),
+            reply: false,
+            state: if step.right.is_some() { State::Accepted } else { State::Deleted },
+            right,
+            name: name.to_owned(),
+        });
+        invites::write(writes, &step.user, &held);
+        Ok(())
+    }
+}
+
+/// Whether a right shows what the collection is called.
+fn uncovers(right: Right) -> bool {
+    right >= Right::Read
+}
+
+/// A fresh mirror of a collection. Who may only ask when its owner is busy learns nothing of its face.
+pub(crate) fn mirror_at(at: &Address, source: &Collection, right: Right, stamp: u64) -> Collection {
+    let origin = Source::Delegated(source.address.clone(), source.id);
+    let mut mirror = Collection::new(at.clone(), origin, source.address.user().as_str(), stamp);
+    mirror.components.clone_from(&source.components);
+    cover(&mut mirror, source, right);
+    mirror
+}
+
+/// Lets a mirror show its source's name and colour, or not; what its holder called it stays.
+fn cover(mirror: &mut Collection, source: &Collection, right: Right) {
+    let covered = source.address.user().as_str();
+    if uncovers(right) && mirror.display_name == covered {
+        mirror.display_name.clone_from(&source.display_name);
+        mirror.color.clone_from(&source.color);
+    } else if !uncovers(right) && mirror.display_name == source.display_name {
+        covered.clone_into(&mut mirror.display_name);
+        mirror.color.clear();
+    }
+}
+
+fn hide(collection: &mut Collection, user: &UserName) {
+    collection.grants.iter_mut().filter(|grant| grant.user == *user).for_each(|grant| grant.hidden = true);
 }
 
 /// Other people may read the titles in a calendar now: what its owner's presence shows is derived anew.

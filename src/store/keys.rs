@@ -71,6 +71,10 @@ const OUTGOING: u8 = 0xE0; //        user 0 hash of the UID, task, collection id
 const INTAKE: u8 = 0xE1; //          user                                → the name of the calendar that takes invitations
 const WAITS: u8 = 0x8F; //           user                                → mark; what waits for a member of a queue
 const DEVICE: u8 = 0xC0; //          user 0 SHA-256 of the app password  → Device
+const INVITES: u8 = 0xD0; //          user                                → Mailbox; what they were told of sharing
+const PROXIES: u8 = 0xD1; //          user                                → those who act for them
+const ACTS_FOR: u8 = 0xD2; //         user 0 owner                        → nothing; whom they act for
+const ANNOUNCEMENT: u8 = 0xD3; //     source id, whether they end         → Announcement; what its subscribers are still to be told
 const PRINCIPAL_DEAD: u8 = 0xB0; //  user 0 chunk                        → dead properties, at most CHUNK bytes
 const HOME_DEAD: u8 = 0xB1; //       user 0 kind, chunk                  → likewise
 const COLLECTION_DEAD: u8 = 0xB2; // collection id, chunk                → likewise
@@ -669,6 +673,40 @@ pub fn waits(user: &UserName) -> Bytes {
 /// A device's row, by its password in plain form.
 pub fn device(user: &UserName, password: &str) -> Bytes {
     key(DEVICE, &[user.as_str().as_bytes(), &[0], &Sha256::digest(password.as_bytes())])
+}
+
+/// What somebody was told of sharing.
+pub fn invites(user: &UserName) -> Bytes {
+    key(INVITES, &[user.as_str().as_bytes()])
+}
+
+/// Those who act for somebody.
+pub fn proxies(owner: &UserName) -> Bytes {
+    key(PROXIES, &[owner.as_str().as_bytes()])
+}
+
+pub fn acts_for(user: &UserName, owner: &UserName) -> Bytes {
+    key(ACTS_FOR, &[user.as_str().as_bytes(), &[0], owner.as_str().as_bytes()])
+}
+
+/// Whom somebody acts for.
+pub fn all_acts_for(user: &UserName) -> Bytes {
+    key(ACTS_FOR, &[user.as_str().as_bytes(), &[0]])
+}
+
+/// The owner out of such a row's key.
+pub fn acts_for_owner(key: &[u8]) -> Option<UserName> {
+    let text = std::str::from_utf8(key.get(1..)?).ok()?;
+    UserName::new(text.split_once('\0')?.1)
+}
+
+/// One that ends subscriptions stands beside one that only says that something changed.
+pub fn announcement(source: CollectionId, ends: bool) -> Bytes {
+    key(ANNOUNCEMENT, &[&source.0.to_be_bytes(), &[u8::from(ends)]])
+}
+
+pub fn announcements() -> Bytes {
+    key(ANNOUNCEMENT, &[])
 }
 
 /// All devices of one person.

@@ -1,11 +1,13 @@
 //! The kv in domain terms, written once for all engines. Knows no face, no text format, no clock.
 
+pub mod announcements;
 pub mod changes;
 pub mod collections;
 pub mod dead;
 pub mod deliveries;
 pub mod due;
 pub mod imports;
+pub mod invites;
 pub mod journal;
 pub mod keys;
 pub mod notifications;
@@ -13,6 +15,7 @@ pub mod objects;
 pub mod organisations;
 pub mod presence;
 pub mod principals;
+pub mod proxies;
 pub mod record;
 pub mod rung;
 pub mod scheduling;

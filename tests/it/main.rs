@@ -5,6 +5,7 @@ mod accept;
 mod alarm_policy;
 mod cli;
 mod codec;
+mod crowd;
 mod cti;
 mod cti_messages;
 mod desk;

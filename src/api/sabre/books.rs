@@ -42,8 +42,7 @@ fn shape(ask: &Ask, view: &View, count: bool) -> Value {
         Source::Own => {}
         Source::Delegated(..) => shape["openpaas:source"] = json!(link(&view.source.address)),
         Source::Subscribed(..) => {
-            let mut source = view.clone();
-            source.shown = view.source.clone();
+            let source = View { shown: view.source.clone(), ..view.clone() };
             shape["openpaas:source"] = plain(ask, &source);
         }
     }

@@ -122,8 +122,7 @@ pub async fn shape(ask: &Ask, view: &View, with_rights: bool) -> Result<Value, R
             shape["calendarserver:delegatedsource"] = json!(format!("{}.json", href(&view.source.address, None)));
         }
         Source::Subscribed(..) => {
-            let mut source = view.clone();
-            source.shown = view.source.clone();
+            let source = View { shown: view.source.clone(), ..view.clone() };
             shape["calendarserver:source"] = plain(ask, &source, true).await?;
         }
     }

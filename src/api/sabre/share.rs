@@ -10,6 +10,7 @@ use crate::domain::access::Right;
 use crate::domain::address::{Address, UserName};
 use crate::domain::refusal::{Fault, Refusal};
 use crate::http::problem;
+use crate::service::sharing::Sharing;
 
 /// People that one request names at most.
 const SHAREES_MAX: usize = 100;
@@ -51,16 +52,8 @@ pub async fn answer(ask: &Ask, at: &Address) -> Result<Response, Wrong> {
         }
         known.push((user, right));
     }
-    for (user, right) in known {
-        match right {
-            Some(right) => ask.house.share(&ask.caller, at, &user, right).await.map(drop)?,
-            None => match ask.house.unshare(&ask.caller, at, &user).await {
-                // It was not shared with them.
-                Ok(()) | Err(Refusal::NotFound) => {}
-                Err(refusal) => return Err(refusal.into()),
-            },
-        }
-    }
+    // One commit, so that the owner hears of it once.
+    ask.house.reshare(&ask.caller, at, &Sharing { people: known, ..Sharing::default() }).await?;
     Ok(done())
 }
 

@@ -10,7 +10,7 @@ use crate::dav::multistatus::Multistatus;
 use crate::dav::question::{self, Question};
 use crate::dav::report::excerpts;
 use crate::dav::request::Request;
-use crate::dav::values::{Intake, Scene, Subject};
+use crate::dav::values::{Scene, Subject};
 use crate::dav::xml::{Element, Space};
 use crate::domain::address::Kind;
 use crate::domain::dead::DeadProperty;
@@ -33,7 +33,7 @@ pub struct Ask {
 
 impl Ask {
     /// Reads `prop`, `allprop` or `propname` of a report; none of them asks for nothing.
-    pub fn read(request: &Request, root: &Element, kind: Kind) -> Result<Ask, Fault> {
+    pub async fn read(request: &Request, root: &Element, kind: Kind) -> Result<Ask, Fault> {
         let (space, local, tag) = match kind {
             Kind::Calendar => (Space::CalDav, "calendar-data", "C:calendar-data"),
             Kind::AddressBook => (Space::CardDav, "address-data", "CR:address-data"),
@@ -52,14 +52,8 @@ impl Ask {
         } else if root.child(&Space::Dav, "propname").is_some() {
             question = Question::Names;
         }
-        let scene = Scene {
-            caller: request.caller.clone(),
-            hrefs: request.hrefs(),
-            object_max: request.house.settings().limits.object_bytes,
-            home_tokens: Default::default(),
-            intake: Intake::default(),
-        };
         let (minimal, house) = (headers::minimal(request.headers()), request.house.clone());
+        let scene = Scene::of(request).await?;
         Ok(Ask { question, excerpt, tag, scene, minimal, house })
     }
 

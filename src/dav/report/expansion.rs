@@ -11,7 +11,7 @@ use crate::dav::path::{Path, Place};
 use crate::dav::props::Property;
 use crate::dav::report::stand::Stand;
 use crate::dav::request::Request;
-use crate::dav::values::{Intake, Scene};
+use crate::dav::values::Scene;
 use crate::dav::writer::Xml;
 use crate::dav::xml::{Element, Name, Space};
 use crate::domain::refusal::Refusal;
@@ -22,13 +22,7 @@ const RESOURCES_MAX: usize = 1_000;
 pub async fn answer(request: &Request, root: &Element) -> Result<Response, Fault> {
     let stand = Stand::at(request, request.place()).await?;
     let minimal = headers::minimal(request.headers());
-    let scene = Scene {
-        caller: request.caller.clone(),
-        hrefs: request.hrefs(),
-        object_max: request.house.settings().limits.object_bytes,
-        home_tokens: Default::default(),
-        intake: Intake::default(),
-    };
+    let scene = Scene::of(request).await?;
     let mut expanding = Expanding { request, scene, minimal, left: RESOURCES_MAX };
     let mut rows = Multistatus::new(minimal);
     rows.raw(&expanding.response(&request.hrefs().of(request.place()), stand, root).await?);

@@ -3,6 +3,7 @@
 use crate::dav::fault::Fault;
 use crate::dav::path::Place;
 use crate::dav::request::Request;
+use crate::domain::access::Right;
 use crate::domain::address::Address;
 use crate::domain::refusal::Refusal;
 
@@ -11,8 +12,9 @@ pub async fn collections(request: &Request) -> Result<Vec<Address>, Fault> {
     match request.place() {
         Place::Collection(at) => Ok(vec![at.clone()]),
         Place::Object(at) => Ok(vec![at.collection().clone()]),
-        Place::Home(kind, user) if user == &request.caller.name => {
-            let views = request.house.list(user, *kind).await?;
+        Place::Home(kind, user) => {
+            let mut views = request.house.home_of(&request.caller.name, user, *kind).await?;
+            views.retain(|view| view.right >= Right::Read);
             Ok(views.into_iter().map(|view| view.shown.address).collect())
         }
         _ => Err(Refusal::Forbidden.into()),

@@ -29,12 +29,15 @@ pub enum Spot {
     Home(Kind),
     Collection(Kind),
     Object(Kind),
+    Notifications,
 }
 
 impl Spot {
     pub fn of(place: &Place) -> Spot {
         match place {
             Place::Root | Place::Principals | Place::Principal(_) | Place::Homes(_) => Spot::Above,
+            Place::Proxy(..) | Place::Notification(..) => Spot::Above,
+            Place::Notifications(_) => Spot::Notifications,
             Place::Home(kind, _) => Spot::Home(*kind),
             Place::Collection(at) => Spot::Collection(at.kind()),
             Place::Object(at) => Spot::Object(at.collection().kind()),
@@ -44,7 +47,9 @@ impl Spot {
     fn of_subject(subject: Subject<'_>) -> Spot {
         match subject {
             Subject::Root | Subject::Principals | Subject::Principal | Subject::Homes(_) => Spot::Above,
-            Subject::Home(kind) => Spot::Home(kind),
+            Subject::Person(_) | Subject::Proxy(_) | Subject::Notification(_) => Spot::Above,
+            Subject::Notifications(_) => Spot::Notifications,
+            Subject::Home(kind) | Subject::HomeOf(kind, _) => Spot::Home(kind),
             Subject::Collection(view) => Spot::Collection(view.shown.address.kind()),
             Subject::Object(view, _) => Spot::Object(view.shown.address.kind()),
         }
@@ -101,7 +106,7 @@ impl Report {
                 Spot::Home(Kind::AddressBook) | Spot::Collection(Kind::AddressBook) | Spot::Object(Kind::AddressBook)
             ),
             Report::FreeBusyQuery => matches!(spot, Spot::Home(Kind::Calendar) | Spot::Collection(Kind::Calendar)),
-            Report::SyncCollection => matches!(spot, Spot::Home(_) | Spot::Collection(_)),
+            Report::SyncCollection => matches!(spot, Spot::Home(_) | Spot::Collection(_) | Spot::Notifications),
             Report::ExpandProperty | Report::AclPrincipals => true,
             Report::SearchProperties | Report::PrincipalSearch => spot == Spot::Above,
             Report::PrincipalMatch => !matches!(spot, Spot::Object(_)),

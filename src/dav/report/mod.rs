@@ -24,6 +24,7 @@ use crate::dav::path::Place;
 use crate::dav::question;
 use crate::dav::report::kinds::{Report, Spot};
 use crate::dav::request::Request;
+use crate::dav::sharing::notifications;
 use crate::domain::refusal::Refusal;
 
 /// RFC 3253 3.6. The depth is read and, where it makes sense, forgiven: clients send 0, 1 or none with the same report.
@@ -39,8 +40,12 @@ pub async fn answer(request: &Request) -> Result<Response, Fault> {
     // Of others' principals and homes nobody learns anything, not even whether they are there.
     if let Place::Principal(whose) | Place::Home(_, whose) = request.place()
         && whose != &request.caller.name
+        && request.house.acting(&request.caller.name, whose).await?.is_none()
     {
         return Err(Refusal::Forbidden.into());
+    }
+    if let (Report::SyncCollection, Place::Notifications(whose)) = (report, request.place()) {
+        return notifications::changes(request, &root, whose).await;
     }
     match report {
         Report::CalendarQuery => query::calendar(request, &root).await,

@@ -31,7 +31,7 @@ type Wanted = (String, Option<(Address, String)>);
 
 pub async fn answer(request: &Request, root: &Element) -> Result<Response, Fault> {
     let kind = request.place().kind().unwrap_or(Kind::Calendar);
-    let ask = Ask::read(request, root, kind)?;
+    let ask = Ask::read(request, root, kind).await?;
     let hrefs = root.children.iter().filter(|child| child.name.is(&Space::Dav, "href"));
     let mut known = HashSet::new();
     let hrefs: Vec<&str> = hrefs.map(|href| href.text.trim()).filter(|href| known.insert(*href)).collect();

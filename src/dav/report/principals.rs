@@ -17,6 +17,7 @@ use crate::dav::values::{Scene, Subject};
 use crate::dav::writer::Xml;
 use crate::dav::xml::Element;
 use crate::dav::xml::Space;
+use crate::domain::access::Right;
 use crate::domain::address::Kind;
 use crate::domain::refusal::Refusal;
 
@@ -45,7 +46,7 @@ pub fn properties(_: &Request) -> Result<Response, Fault> {
 
 /// RFC 3744 9.4. Of the people here everybody finds themselves and nobody else: who has an account is nobody's business.
 pub async fn search(request: &Request, root: &Element) -> Result<Response, Fault> {
-    let mut ask = Ask::read(request, root, Kind::Calendar)?;
+    let mut ask = Ask::read(request, root, Kind::Calendar).await?;
     if ask.question == Question::These(Vec::new()) {
         // python-caldav writes the properties that it wants beside the `prop` where they belong.
         let beside = root.children.iter().filter_map(|child| Property::of(&child.name).map(Asked::Known));
@@ -76,7 +77,7 @@ pub async fn search(request: &Request, root: &Element) -> Result<Response, Fault
 
 /// RFC 3744 9.2: whom the access control list of a place names. Of others it says that they are there, as the list does, and no more.
 pub async fn listed(request: &Request, root: &Element) -> Result<Response, Fault> {
-    let ask = Ask::read(request, root, Kind::Calendar)?;
+    let ask = Ask::read(request, root, Kind::Calendar).await?;
     let stand = Stand::at(request, request.place()).await?;
     if ask.scene.denies(Property::Acl, stand.subject()) {
         return Err(Refusal::Forbidden.into());
@@ -95,7 +96,7 @@ pub async fn listed(request: &Request, root: &Element) -> Result<Response, Fault
 
 /// RFC 3744 9.3: what is the caller, or says in a property that it is theirs.
 pub async fn matching(request: &Request, root: &Element) -> Result<Response, Fault> {
-    let ask = Ask::read(request, root, Kind::Calendar)?;
+    let ask = Ask::read(request, root, Kind::Calendar).await?;
     let mut rows = Multistatus::new(ask.minimal);
     let own = request.hrefs().principal(&request.caller.name);
     if root.child(&Space::Dav, "self").is_some() {
@@ -131,11 +132,13 @@ async fn members(request: &Request) -> Result<Vec<Place>, Fault> {
     match request.place() {
         Place::Root | Place::Principals => places.push(Place::Principal(caller.clone())),
         Place::Homes(kind) => places.push(Place::Home(*kind, caller.clone())),
-        Place::Home(kind, _) => {
-            let views = request.house.list(caller, *kind).await?;
+        Place::Home(kind, whose) => {
+            let mut views = request.house.home_of(caller, whose, *kind).await?;
+            views.retain(|view| view.right >= Right::Read);
             places.extend(views.into_iter().map(|view| Place::Collection(view.shown.address)));
         }
-        Place::Principal(_) | Place::Collection(_) | Place::Object(_) => {}
+        Place::Principal(_) | Place::Collection(_) | Place::Object(_) | Place::Proxy(..) => {}
+        Place::Notifications(_) | Place::Notification(..) => {}
     }
     Ok(places)
 }

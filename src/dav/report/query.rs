@@ -37,18 +37,24 @@ struct Asking {
 pub async fn calendar(request: &Request, root: &Element) -> Result<Response, Fault> {
     let filter = Filter::Calendar(filters::read(root)?);
     let zone = zone_of(root, request.house.now())?;
-    answer(request, asking(request, root, Kind::Calendar, filter, zone)?, None).await
+    answer(request, asking(request, root, Kind::Calendar, filter, zone).await?, None).await
 }
 
 pub async fn cards(request: &Request, root: &Element) -> Result<Response, Fault> {
     let filter = Filter::Card(cards::read(root)?);
     let limit = cards::limit(root)?;
-    answer(request, asking(request, root, Kind::AddressBook, filter, None)?, limit).await
+    answer(request, asking(request, root, Kind::AddressBook, filter, None).await?, limit).await
 }
 
-fn asking(request: &Request, root: &Element, kind: Kind, filter: Filter, zone: Option<Tz>) -> Result<Asking, Fault> {
+async fn asking(
+    request: &Request,
+    root: &Element,
+    kind: Kind,
+    filter: Filter,
+    zone: Option<Tz>,
+) -> Result<Asking, Fault> {
     let (house, caller) = (request.house.clone(), request.caller.clone());
-    Ok(Asking { house, ask: Ask::read(request, root, kind)?, caller, filter: Arc::new(filter), zone })
+    Ok(Asking { house, ask: Ask::read(request, root, kind).await?, caller, filter: Arc::new(filter), zone })
 }
 
 /// The zone that floating times and dates are to stand in: a VTIMEZONE, RFC 4791 9.8, or a name, RFC 7809 5.3.

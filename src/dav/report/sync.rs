@@ -17,6 +17,7 @@ use crate::dav::report::feed::{self, Feed};
 use crate::dav::request::Request;
 use crate::dav::values::Subject;
 use crate::dav::xml::{Element, Space};
+use crate::domain::access::Right;
 use crate::domain::address::{Address, Kind, UserName};
 use crate::domain::collection::{Collection, CollectionId};
 use crate::domain::home_sync::{HomePosition, Member, digest};
@@ -29,7 +30,7 @@ use crate::service::sync::{Changes, Line};
 
 pub async fn answer(request: &Request, root: &Element) -> Result<Response, Fault> {
     let kind = request.place().kind().unwrap_or(Kind::Calendar);
-    let ask = Ask::read(request, root, kind)?;
+    let ask = Ask::read(request, root, kind).await?;
     // RFC 6578 6.1 demands an element even where there is no token; some leave it out.
     let token = root.child(&Space::Dav, "sync-token").map(|token| token.text.trim()).unwrap_or_default();
     let deep = deep(root)?;
@@ -51,7 +52,8 @@ pub async fn answer(request: &Request, root: &Element) -> Result<Response, Fault
                 "" => HomePosition::default(),
                 token => HomePosition::parse(token).ok_or_else(unknown)?,
             };
-            let views = house.list(user, *kind).await?;
+            let mut views = house.home_of(&request.caller.name, user, *kind).await?;
+            views.retain(|view| view.right >= Right::Read);
             if deep {
                 check(&house, &views, &told).await?;
             }

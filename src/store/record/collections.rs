@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::domain::access::{Grant, Right};
+use crate::domain::access::{Grant, Proxy, Right};
 use crate::domain::collection::{Collection, CollectionId, Source};
 use crate::domain::sync::Token;
 use crate::store::StoreError;
@@ -15,15 +15,19 @@ pub(super) fn right_code(right: Right) -> u8 {
         Right::ReadWrite => 2,
         Right::Administration => 3,
         Right::Owner => 4,
+        Right::FreeBusy => 5,
     }
 }
 
 pub(super) fn right_back(what: &'static str, code: u8) -> Result<Right, StoreError> {
-    [Right::None, Right::Read, Right::ReadWrite, Right::Administration, Right::Owner]
+    [Right::None, Right::Read, Right::ReadWrite, Right::Administration, Right::Owner, Right::FreeBusy]
         .get(usize::from(code))
         .copied()
         .ok_or(StoreError::Unreadable(what))
 }
+
+/// Beside the right of a grant: the delegate hid the mirror.
+const HIDDEN: u8 = 0x10;
 
 type CollectionRow = (
     u64,
@@ -43,8 +47,10 @@ pub fn pack_collection(c: &Collection) -> Bytes {
         Source::Subscribed(address, id) => Some((false, address.to_string(), id.0)),
     };
     let grants: Vec<(&str, u8, &str)> =
-        c.grants.iter().map(|grant| (grant.user.as_str(), right_code(grant.right), grant.mirror.as_str())).collect();
-    pack((
+        c.grants.iter().map(|grant| (grant.user.as_str(), grant_code(grant), grant.mirror.as_str())).collect();
+    let proxies: Vec<(&str, u8)> =
+        c.proxies.iter().map(|proxy| (proxy.user.as_str(), right_code(proxy.right))).collect();
+    let row = (
         c.id.0,
         c.address.to_string(),
         source,
@@ -54,14 +60,24 @@ pub fn pack_collection(c: &Collection) -> Bytes {
         (c.token.0, c.floor.0, c.objects, c.subscriptions),
         c.alarms,
         c.transparent,
-    ))
+    );
+    // Few collections have any.
+    if proxies.is_empty() { pack(row) } else { pack((row, proxies)) }
+}
+
+fn grant_code(grant: &Grant) -> u8 {
+    right_code(grant.right) | if grant.hidden { HIDDEN } else { 0 }
 }
 
 pub fn collection(bytes: &[u8]) -> Result<Collection, StoreError> {
     const WHAT: &str = "collection";
     let ((id, at, source, face, grants, public, counters, alarms), rest) = unpack_some::<CollectionRow>(WHAT, bytes)?;
     // Rows from before there was such a thing end here.
-    let transparent = if rest.is_empty() { false } else { more(WHAT, rest)? };
+    let (transparent, proxies): (bool, Vec<(String, u8)>) = match rest.len() {
+        0 => (false, Vec::new()),
+        1 => (more(WHAT, rest)?, Vec::new()),
+        _ => more(WHAT, rest)?,
+    };
     let (display_name, description, color, components, timezone) = face;
     let (token, floor, objects, subscriptions) = counters;
     let source = match source {
@@ -71,7 +87,14 @@ pub fn collection(bytes: &[u8]) -> Result<Collection, StoreError> {
     };
     let grants = grants
         .into_iter()
-        .map(|(name, right, mirror)| Ok(Grant { user: user(WHAT, &name)?, right: right_back(WHAT, right)?, mirror }))
+        .map(|(name, code, mirror)| {
+            let (right, hidden) = (right_back(WHAT, code & !HIDDEN)?, code & HIDDEN != 0);
+            Ok(Grant { user: user(WHAT, &name)?, right, mirror, hidden })
+        })
+        .collect::<Result<_, StoreError>>()?;
+    let proxies = proxies
+        .into_iter()
+        .map(|(name, right)| Ok(Proxy { user: user(WHAT, &name)?, right: right_back(WHAT, right)? }))
         .collect::<Result<_, StoreError>>()?;
     Ok(Collection {
         id: CollectionId(id),
@@ -83,6 +106,7 @@ pub fn collection(bytes: &[u8]) -> Result<Collection, StoreError> {
         components,
         timezone,
         grants,
+        proxies,
         public: public.map(|code| right_back(WHAT, code)).transpose()?,
         token: Token(token),
         floor: Token(floor),
@@ -96,7 +120,20 @@ pub fn collection(bytes: &[u8]) -> Result<Collection, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::address::Address;
+    use crate::domain::address::{Address, UserName};
+
+    #[test]
+    fn who_may_do_what_comes_back() {
+        let at = Address::parse("/calendars/alice/work").expect("an address");
+        let user = |name| UserName::new(name).expect("a name");
+        let mut made = Collection::new(at, Source::Own, "Work", 7);
+        for (n, right) in [Right::FreeBusy, Right::Read, Right::Administration].into_iter().enumerate() {
+            made.grants.push(Grant { user: user("bob"), right, mirror: "m".to_owned(), hidden: n == 1 });
+            made.proxies.push(Proxy { user: user("carol"), right });
+        }
+        made.public = Some(Right::FreeBusy);
+        assert_eq!(collection(&pack_collection(&made)).expect("a row"), made);
+    }
 
     #[test]
     fn a_row_from_before_its_last_field_is_read() {

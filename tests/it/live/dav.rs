@@ -6,6 +6,7 @@ mod idor;
 mod moving;
 mod preconditions;
 mod properties;
+mod sharing;
 
 use campanile::system::pace;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,7 +16,8 @@ use crate::live::client::{Http, PATIENCE, Reply};
 use crate::live::{House, card, event, plain_event};
 
 const DEFAULT: &str = "/calendars/alice/default/";
-const CLASSES: &str = "1, 3, access-control, extended-mkcol, calendar-access, calendar-auto-schedule, addressbook";
+const CLASSES: &str = "1, 3, access-control, extended-mkcol, calendar-access, calendar-auto-schedule, addressbook, calendar-proxy, \
+                       calendarserver-sharing, resource-sharing";
 
 pub fn propfind(props: &str) -> String {
     let spaces = "xmlns:D='DAV:' xmlns:C='urn:ietf:params:xml:ns:caldav' xmlns:CR='urn:ietf:params:xml:ns:carddav' \
@@ -358,8 +360,14 @@ async fn a_refused_body_does_not_break_the_connection() {
 async fn what_is_not_done_is_said() {
     let house = House::open().await;
     let alice = house.http("alice");
-    for method in ["LOCK", "UNLOCK", "POST", "PATCH"] {
-        let refused = alice.send(method, DEFAULT, &[], "<x/>").await;
+    for (method, path) in [
+        ("LOCK", DEFAULT),
+        ("UNLOCK", DEFAULT),
+        ("PATCH", DEFAULT),
+        ("POST", "/"),
+        ("POST", "/calendars/alice/default/x.ics"),
+    ] {
+        let refused = alice.send(method, path, &[], "<x/>").await;
         assert_eq!(refused.status, 405, "{method}");
         assert!(refused.header("allow").contains("PROPFIND"), "{method}");
     }

@@ -232,9 +232,9 @@ fn probes(etag: &str) -> Vec<Probe> {
             "ACL for somebody",
             "ACL",
             CALENDAR,
-            "<D:acl xmlns:D='DAV:'><D:ace><D:principal><D:href>/principals/bob/</D:href></D:principal><D:grant><D:privilege><D:read/></D:privilege></D:grant></D:ace></D:acl>",
+            "<D:acl xmlns:D='DAV:'><D:ace><D:principal><D:href>/principals/nobody/</D:href></D:principal><D:grant><D:privilege><D:read/></D:privilege></D:grant></D:ace></D:acl>",
             403,
-            "<D:allowed-principal/>",
+            "<D:recognized-principal/>",
         ),
         probe(
             "ACL against the owner",
@@ -314,7 +314,7 @@ async fn who_may_do_what_is_told() {
     );
     has(
         &acl,
-        "<D:principal><D:href>/principals/carol/</D:href></D:principal><D:grant><D:privilege><D:read/></D:privilege></D:grant><D:protected/>",
+        "<D:principal><D:href>/principals/carol/</D:href></D:principal><D:grant><D:privilege><D:read/></D:privilege></D:grant></D:ace>",
     );
     has(
         &acl,
