@@ -5,17 +5,18 @@ use serde_json::Value;
 use warp::reply::Response;
 
 use crate::api::sabre::items::answer as written;
+use crate::api::sabre::rights::FREE_BUSY;
 use crate::api::sabre::wrong::Wrong;
 use crate::api::sabre::{Ask, rights};
 use crate::domain::access::Right;
 use crate::domain::address::{Address, Kind};
 
 /// Privileges that everybody may be given, and what they come to.
-const PUBLIC: [(&str, Option<&str>); 4] = [
+const PUBLIC: [(&str, Option<Right>); 4] = [
     ("", None),
-    ("{urn:ietf:params:xml:ns:caldav}read-free-busy", None),
-    ("{DAV:}read", Some("read")),
-    ("{DAV:}write", Some("read-write")),
+    (FREE_BUSY, Some(Right::FreeBusy)),
+    ("{DAV:}read", Some(Right::Read)),
+    ("{DAV:}write", Some(Right::ReadWrite)),
 ];
 
 /// 200 with the list as it is now.
@@ -37,7 +38,7 @@ pub async fn answer(ask: &Ask, at: &Address) -> Result<Response, Wrong> {
 fn public(privilege: &str) -> Result<Option<Right>, Wrong> {
     let known = PUBLIC.iter().find(|(known, _)| *known == privilege);
     match known {
-        Some((_, right)) => Ok(right.and_then(Right::granted)),
+        Some((_, right)) => Ok(*right),
         None => Err(Wrong::Denied(format!("{privilege:?} is no privilege that everybody can be given"))),
     }
 }

@@ -1,17 +1,22 @@
 //! When people are busy: a calendar's VFREEBUSY as jCal, and several people's at once.
 
+use chrono::{DateTime, Utc};
 use http::StatusCode;
 use serde_json::{Value, json};
 use warp::reply::Response;
 
-use crate::api::sabre::calendars::readable;
+use crate::api::sabre::calendars::visible;
 use crate::api::sabre::items::{answer, link, too_many, values};
 use crate::api::sabre::wrong::Wrong;
 use crate::api::sabre::{Ask, window};
+use crate::domain::access::Right;
 use crate::domain::address::{Address, Kind, UserName};
 use crate::domain::collection::Source;
 use crate::domain::object::Component;
 use crate::domain::refusal::Refusal;
+
+/// From and to.
+type Ends = (DateTime<Utc>, DateTime<Utc>);
 
 /// People that one question names at most; and UIDs that are left out.
 const PEOPLE_MAX: usize = 100;
@@ -47,7 +52,7 @@ pub async fn of_people(ask: &Ask) -> Result<Response, Wrong> {
     for id in users {
         let mut calendars = Vec::new();
         let views = match UserName::new(&id) {
-            Some(user) => readable(ask, Kind::Calendar, &user).await?,
+            Some(user) => visible(ask, Kind::Calendar, &user).await?,
             None => Vec::new(),
         };
         for view in views {
@@ -55,37 +60,42 @@ pub async fn of_people(ask: &Ask) -> Result<Response, Wrong> {
                 continue;
             }
             let at = &view.shown.address;
-            let found = match view.source.transparent {
+            let busy = match view.source.transparent {
                 true => Vec::new(),
-                false => {
-                    let found = ask.house.occurrences(&ask.caller, at, ends, None).await?;
-                    if found.until.is_some() {
-                        return Err(too_many());
-                    }
-                    found.list
-                }
+                false if view.right < Right::Read => stretches(ask, at, ends).await?,
+                false => events(ask, at, ends, &without).await?,
             };
-            let makes_busy = found.iter().filter(|one| {
-                let cancelled = one.occurrence.cancelled || one.status == "CANCELLED";
-                one.component == Component::Event
-                    && !one.transparent
-                    && !cancelled
-                    && !without.contains(&one.occurrence.uid)
-            });
-            let busy: Vec<Value> = makes_busy
-                .map(|one| {
-                    json!({
-                        "uid": one.occurrence.uid,
-                        "start": window::stamp(&one.occurrence.start_at),
-                        "end": window::stamp(&one.occurrence.end_at),
-                    })
-                })
-                .collect();
             calendars.push(json!({ "id": at.name(), "busy": busy }));
         }
         people.push(json!({ "id": id, "calendars": calendars }));
     }
     Ok(answer(StatusCode::OK, &json!({ "start": body["start"], "end": body["end"], "users": people })))
+}
+
+/// What makes busy in a calendar that the caller may read.
+async fn events(ask: &Ask, at: &Address, ends: Ends, without: &[String]) -> Result<Vec<Value>, Wrong> {
+    let found = ask.house.occurrences(&ask.caller, at, ends, None).await?;
+    if found.until.is_some() {
+        return Err(too_many());
+    }
+    let makes_busy = found.list.iter().filter(|one| {
+        let cancelled = one.occurrence.cancelled || one.status == "CANCELLED";
+        one.component == Component::Event && !one.transparent && !cancelled && !without.contains(&one.occurrence.uid)
+    });
+    let busy = makes_busy.map(|one| {
+        json!({
+            "uid": one.occurrence.uid,
+            "start": window::stamp(&one.occurrence.start_at),
+            "end": window::stamp(&one.occurrence.end_at),
+        })
+    });
+    Ok(busy.collect())
+}
+
+/// When the owner of a calendar is busy that the caller may not read: nothing says with what.
+async fn stretches(ask: &Ask, at: &Address, ends: Ends) -> Result<Vec<Value>, Wrong> {
+    let busy = ask.house.busy(&ask.caller, std::slice::from_ref(at), ends).await?;
+    Ok(busy.iter().map(|one| json!({ "start": window::stamp(&one.from), "end": window::stamp(&one.to) })).collect())
 }
 
 /// A list of texts, where there is one.

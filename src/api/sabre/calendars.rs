@@ -10,6 +10,7 @@ use crate::api::order;
 use crate::api::sabre::items::{Items, answer, link, too_many};
 use crate::api::sabre::wrong::Wrong;
 use crate::api::sabre::{Ask, rights};
+use crate::domain::access::Right;
 use crate::domain::address::{Address, Kind, UserName};
 use crate::domain::collection::Source;
 use crate::domain::dead::Holder;
@@ -33,7 +34,7 @@ pub async fn list(ask: &Ask, user: &UserName) -> Result<Response, Wrong> {
     let sorts = sorts(ask);
     let with_rights = ask.says("withRights");
     let mut shapes = Vec::new();
-    for view in readable(ask, Kind::Calendar, user).await? {
+    for view in visible(ask, Kind::Calendar, user).await? {
         let wanted = match view.shown.source {
             Source::Own => sorts.own && (!sorts.public || view.source.public.is_some()),
             Source::Delegated(..) => sorts.delegated,
@@ -73,14 +74,20 @@ fn sorts(ask: &Ask) -> Sorts {
 
 /// What stands in somebody's home, as far as the caller may read it: of another's home their own collections alone.
 pub async fn readable(ask: &Ask, kind: Kind, user: &UserName) -> Result<Vec<View>, Refusal> {
+    let seen = visible(ask, kind, user).await?;
+    Ok(seen.into_iter().filter(|view| view.right >= Right::Read).collect())
+}
+
+/// As `readable`, and what the caller may only ask for when its owner is busy.
+pub async fn visible(ask: &Ask, kind: Kind, user: &UserName) -> Result<Vec<View>, Refusal> {
     let caller = &ask.caller.name;
-    let views = ask.house.list(user, kind).await?;
+    let views = ask.house.shown(user, kind).await?;
     if user == caller {
         return Ok(views);
     }
     let mut seen = Vec::new();
     for view in views.into_iter().filter(|view| view.shown.source == Source::Own) {
-        match ask.house.view(caller, &view.shown.address).await {
+        match ask.house.glimpse(caller, &view.shown.address).await {
             Ok(view) => seen.push(view),
             Err(Refusal::Forbidden | Refusal::NotFound) => {}
             Err(refusal) => return Err(refusal),
@@ -118,6 +125,8 @@ pub async fn shape(ask: &Ask, view: &View, with_rights: bool) -> Result<Value, R
     let mut shape = plain(ask, view, with_rights).await?;
     match &view.shown.source {
         Source::Own => {}
+        // Its path would tell its name.
+        _ if view.right < Right::Read => {}
         Source::Delegated(..) => {
             shape["calendarserver:delegatedsource"] = json!(format!("{}.json", href(&view.source.address, None)));
         }
@@ -131,11 +140,15 @@ pub async fn shape(ask: &Ask, view: &View, with_rights: bool) -> Result<Value, R
 
 async fn plain(ask: &Ask, view: &View, with_rights: bool) -> Result<Value, Refusal> {
     let shown = &view.shown;
-    let mut shape = json!({
-        "_links": { "self": { "href": link(&shown.address) } },
-        "dav:name": shown.display_name,
-        "calendarserver:ctag": view.source.token.url(),
-    });
+    let mut shape = json!({ "_links": { "self": { "href": link(&shown.address) } } });
+    // Who only learns when its owner is busy sees neither its name nor that it changes.
+    if view.right >= Right::Read || shown.address.user() == &ask.caller.name {
+        shape["dav:name"] = json!(shown.display_name);
+    }
+    if view.right < Right::Read {
+        return Ok(shape);
+    }
+    shape["calendarserver:ctag"] = json!(view.source.token.url());
     if !shown.description.is_empty() {
         shape["caldav:description"] = json!(shown.description);
     }

@@ -13,7 +13,8 @@ const OWNER: u8 = 1;
 /// Every share stands at once.
 const ACCEPTED: u8 = 2;
 
-const FREE_BUSY: &str = "{urn:ietf:params:xml:ns:caldav}read-free-busy";
+/// All that somebody may do who sees only when its owner is busy.
+pub const FREE_BUSY: &str = "{urn:ietf:params:xml:ns:caldav}read-free-busy";
 
 /// A person where esn-sabre names a principal.
 pub fn principal(user: &UserName) -> String {
@@ -22,25 +23,25 @@ pub fn principal(user: &UserName) -> String {
 
 /// sabre's number of a share: 2 reads, 3 writes, 5 administers, 6 sees when its owner is busy.
 pub fn access(right: Right) -> u8 {
-    match right.as_str() {
-        "owner" => OWNER,
-        "read" => 2,
-        "read-write" => 3,
-        "administration" => 5,
-        "freebusy" => 6,
-        _ => 4,
+    match right {
+        Right::Owner => OWNER,
+        Right::Read => 2,
+        Right::ReadWrite => 3,
+        Right::None => 4,
+        Right::Administration => 5,
+        Right::FreeBusy => 6,
     }
 }
 
 /// The right that a number of a share means, by its own name.
 pub fn right_of_access(access: u64) -> Option<Right> {
-    Right::granted(match access {
-        2 => "read",
-        3 => "read-write",
-        5 => "administration",
-        6 => "freebusy",
-        _ => return None,
-    })
+    match access {
+        2 => Some(Right::Read),
+        3 => Some(Right::ReadWrite),
+        5 => Some(Right::Administration),
+        6 => Some(Right::FreeBusy),
+        _ => None,
+    }
 }
 
 /// The owner, and those it is shared with: all of them for who administers it, for others they themselves.
@@ -88,13 +89,13 @@ pub fn acl(view: &View, caller: &UserName) -> Vec<Value> {
 }
 
 fn privileges(right: Right) -> &'static [&'static str] {
-    match right.as_str() {
-        "owner" | "administration" => {
+    match right {
+        Right::Owner | Right::Administration => {
             &["{DAV:}share", "{DAV:}write", "{DAV:}write-properties", "{DAV:}read", FREE_BUSY]
         }
-        "read-write" => &["{DAV:}write", "{DAV:}read", FREE_BUSY],
-        "read" => &["{DAV:}read", FREE_BUSY],
-        "freebusy" => &[FREE_BUSY],
-        _ => &[],
+        Right::ReadWrite => &["{DAV:}write", "{DAV:}read", FREE_BUSY],
+        Right::Read => &["{DAV:}read", FREE_BUSY],
+        Right::FreeBusy => &[FREE_BUSY],
+        Right::None => &[],
     }
 }

@@ -18,11 +18,11 @@ const SHAREES_MAX: usize = 100;
 const STATUS: HeaderName = HeaderName::from_static("x-sabre-status");
 
 /// sabre's words for rights, the greatest first: where several are given, it counts.
-const WORDS: [(&str, &str); 4] = [
-    ("dav:administration", "administration"),
-    ("dav:read-write", "read-write"),
-    ("dav:read", "read"),
-    ("dav:freebusy", "freebusy"),
+const WORDS: [(&str, Right); 4] = [
+    ("dav:administration", Right::Administration),
+    ("dav:read-write", Right::ReadWrite),
+    ("dav:read", Right::Read),
+    ("dav:freebusy", Right::FreeBusy),
 ];
 
 /// 200 without a body. Who has no account here is passed over; everything else is looked at before anybody is given anything.
@@ -73,8 +73,6 @@ fn of_share(share: &Value) -> Result<Vec<Sharee>, Wrong> {
         let right = WORDS.iter().find(|(word, _)| given(word)).map(|(_, right)| *right);
         let right = right
             .ok_or_else(|| Wrong::bad("a sharee has dav:read, dav:read-write, dav:administration or dav:freebusy"))?;
-        let right =
-            Right::granted(right).ok_or_else(|| Wrong::NotHere(format!("the right {right} cannot be given")))?;
         wanted.push((href(one)?, Some(right)));
     }
     for one in list(share, "remove")? {
@@ -132,12 +130,14 @@ async fn person(ask: &Ask, href: &str) -> Result<Option<UserName>, Wrong> {
     Ok(found.map(|person| person.name))
 }
 
-/// Every share stands at once: to accept one changes nothing, and it cannot be left unanswered.
+/// Accepted, what is shared with the caller is shown in their home; declined, it is hidden.
 async fn replied(ask: &Ask, at: &Address, reply: &Value) -> Result<Response, Wrong> {
-    ask.house.view(&ask.caller.name, at).await?;
-    match reply.get("invitestatus").and_then(Value::as_str) {
-        Some("accepted") => Ok(done()),
-        Some(_) => Err(Wrong::NotHere("a share stands at once: delete the calendar to be rid of it".to_owned())),
-        None => Err(Wrong::bad("invitestatus is missing")),
-    }
+    let accept = match reply.get("invitestatus").and_then(Value::as_str) {
+        Some("accepted") => true,
+        Some("declined") => false,
+        Some(_) => return Err(Wrong::bad("invitestatus is accepted or declined")),
+        None => return Err(Wrong::bad("invitestatus is missing")),
+    };
+    ask.house.answer_share(&ask.caller, at, accept).await?;
+    Ok(done())
 }
