@@ -181,6 +181,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
     let hub = Hub::measured(limits, meter.clone());
     bus.attach(hub.clone());
     let service = service(kv.clone(), config, clock.clone(), bus, meter.clone());
+    service.start_spool().await?;
     service.start_directory().await?;
     if !config.auth.wazo_url.is_empty() {
         let patience = Duration::from_secs(config.auth.wazo_seconds);

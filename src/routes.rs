@@ -65,7 +65,10 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
 
     let imports = warp::path!("api" / "files").and(post).and(send()).then(files::keep)
         .or(warp::path!("api" / "import").and(post).and(send()).then(imports::ask)).unify()
+        .or(warp::path!("api" / "imports").and(post).and(send()).then(imports::take)).unify()
+        .or(warp::path!("api" / "imports").and(get).and(ask()).then(imports::list)).unify()
         .or(warp::path!("api" / "imports" / String).and(get).and(ask()).then(imports::show)).unify()
+        .or(warp::path!("api" / "imports" / String).and(delete).and(ask()).then(imports::cancel)).unify()
         .or(warp::path!("api" / "imports" / String / "errors").and(get).and(ask()).then(imports::errors)).unify().boxed();
 
     let calendars = warp::path!("api" / "calendars").and(get).and(ask()).then(calendars::list)

@@ -1,7 +1,7 @@
 //! `POST /api/files`: a file is uploaded and waits for its import. Raw bytes, or the first file of a multipart form.
 
 use bytes::{Buf, Bytes};
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt, TryStreamExt};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
@@ -14,22 +14,23 @@ use crate::http::auth;
 use crate::http::body;
 use crate::http::call::Call;
 use crate::http::problem;
-use crate::service::uploads::Declared;
+use crate::service::uploads::{Declared, Incoming};
 
-/// What a multipart form may add to the file it carries, in bytes.
-const FORM_EXTRA: u64 = 65_536;
-
-pub async fn keep<B: Buf>(house: House, call: Call, stream: impl Stream<Item = Result<B, warp::Error>>) -> Response {
+pub async fn keep<B: Buf + Send>(
+    house: House,
+    call: Call,
+    stream: impl Stream<Item = Result<B, warp::Error>> + Send,
+) -> Response {
     match keep_file(&house, &call, stream).await {
         Ok(id) => problem::json(StatusCode::CREATED, &json!({ "_id": id })),
         Err(refusal) => twake_problem(&refusal),
     }
 }
 
-async fn keep_file<B: Buf>(
+async fn keep_file<B: Buf + Send>(
     house: &House,
     call: &Call,
-    stream: impl Stream<Item = Result<B, warp::Error>>,
+    stream: impl Stream<Item = Result<B, warp::Error>> + Send,
 ) -> Result<String, Refusal> {
     let admitted = async {
         let caller = auth::caller(house, call).await?;
@@ -44,20 +45,62 @@ async fn keep_file<B: Buf>(
             return Err(refusal);
         }
     };
-    let boundary = call.header(CONTENT_TYPE.as_str()).and_then(|text| multer::parse_boundary(text).ok());
-    // Read up to what anybody may keep, so that the answer can tell the real size.
-    let bytes = match body::collect(stream, house.settings().uploads.user_bytes + FORM_EXTRA).await {
-        Err(Refusal::TooLarge { .. }) => return Err(too_much(declared.size, None)),
-        read => read?,
-    };
-    let bytes = match boundary {
-        Some(boundary) => first_file(bytes, boundary).await?,
-        None => bytes,
-    };
-    if bytes.len() as u64 > declared.size {
-        return Err(too_much(declared.size, Some(bytes.len() as u64)));
+    let mut incoming = house.begin_upload(&caller).await?;
+    match pour(call, stream, &mut incoming, declared.size).await? {
+        size if size <= declared.size => house.keep_upload(&caller, declared, incoming).await,
+        size if size <= house.settings().uploads.user_bytes => Err(too_much(declared.size, Some(size))),
+        _ => Err(too_much(declared.size, None)),
     }
-    house.keep_upload(&caller, declared, bytes).await
+}
+
+/// Writes a body, or the first file of a form, to where it waits. Answers its size; what is beyond `most` bytes is counted, and not kept.
+pub async fn pour<B: Buf + Send>(
+    call: &Call,
+    stream: impl Stream<Item = Result<B, warp::Error>> + Send,
+    incoming: &mut Incoming<'_>,
+    most: u64,
+) -> Result<u64, Refusal> {
+    let pieces = body::pieces(stream);
+    let Some(boundary) = call.header(CONTENT_TYPE.as_str()).and_then(|text| multer::parse_boundary(text).ok()) else {
+        return take(pieces, incoming, most).await;
+    };
+    let mut form = multer::Multipart::new(pieces, boundary);
+    let broken = |error: multer::Error| Refusal::from(Fault::whole(format!("the form cannot be read: {error}")));
+    let mut size = None;
+    // What follows the file is read too, so that the sender gets to read the answer.
+    while let Some(field) = form.next_field().await.map_err(broken)? {
+        if size.is_none() && field.file_name().is_some() {
+            size = Some(take(field.map_err(broken), incoming, most).await?);
+        }
+    }
+    size.ok_or_else(|| Fault::whole("the form holds no file").into())
+}
+
+async fn take(
+    pieces: impl Stream<Item = Result<Bytes, Refusal>> + Send,
+    incoming: &mut Incoming<'_>,
+    most: u64,
+) -> Result<u64, Refusal> {
+    let mut pieces = Box::pin(pieces);
+    let (mut size, mut refused) = (0, None);
+    while let Some(piece) = pieces.next().await {
+        let piece = piece?;
+        size += piece.len() as u64;
+        if size > most + body::DRAIN_MAX {
+            break;
+        }
+        if size <= most && refused.is_none() {
+            refused = incoming.write(&piece).await.err();
+        }
+    }
+    refused.map_or(Ok(size), Err)
+}
+
+/// The encoding that a media type names.
+pub fn charset(media: &str) -> Option<String> {
+    let named = media.split(';').skip(1).filter_map(|param| param.split_once('='));
+    let (_, label) = named.into_iter().find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))?;
+    Some(label.trim().trim_matches('"').chars().take(40).collect())
 }
 
 fn too_much(expected: u64, got: Option<u64>) -> Refusal {
@@ -72,21 +115,10 @@ fn declared(call: &Call) -> Result<Declared, Refusal> {
     };
     let (name, size, media) = (must("name")?, must("size")?, must("mimetype")?);
     let size = size.trim().parse().map_err(|_| Fault::whole(format!("size must be a number, got {size:?}")))?;
+    let charset = charset(&media);
     let media = Media::parse(&media)
         .ok_or_else(|| Fault::whole(format!("mimetype must be text/calendar or text/vcard, got {media:?}")))?;
-    Ok(Declared { name, media, size })
-}
-
-async fn first_file(bytes: Bytes, boundary: String) -> Result<Bytes, Refusal> {
-    let whole = futures_util::stream::iter([Ok::<_, std::convert::Infallible>(bytes)]);
-    let mut form = multer::Multipart::new(whole, boundary);
-    let broken = |error: multer::Error| Refusal::from(Fault::whole(format!("the form cannot be read: {error}")));
-    while let Some(field) = form.next_field().await.map_err(broken)? {
-        if field.file_name().is_some() {
-            return field.bytes().await.map_err(broken);
-        }
-    }
-    Err(Fault::whole("the form holds no file").into())
+    Ok(Declared { name, media, size, charset })
 }
 
 /// A problem that also speaks the Twake family's own error shape, which its front end reads.

@@ -1,17 +1,19 @@
-//! `campanile import`: uploads a file, has it imported, and tells how it went.
+//! `campanile import`: sends files, has them imported, shows how far that is, and tells how it went.
 
-use std::path::PathBuf;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::cli::client::{Client, encoded};
 use crate::cli::{FAILED, Failure, PARTLY, Server, collection, say};
 use crate::domain::address::{Address, Kind};
+use crate::domain::import::Mode;
 use crate::system::pace;
 
 /// How often a running import is asked how it stands.
@@ -21,57 +23,125 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 pub struct Import {
     #[command(flatten)]
     server: Server,
-    /// The file: .ics or .vcf
-    file: PathBuf,
-    /// The collection that it goes into, such as /calendars/alice/default
+    /// The files: .ics or .vcf, also gzipped or in a zip
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// The collection that they go into, such as /calendars/alice/default
     #[arg(long, value_name = "PATH", value_parser = collection)]
     into: Address,
-    /// Print the outcome as JSON
+    /// What becomes of items that are there: skip leaves them, upsert replaces them, mirror also removes what the source no longer holds
+    #[arg(long, default_value = "upsert", value_parser = ["skip", "upsert", "mirror"])]
+    mode: String,
+    /// Which of several sources of the collection a mirror keeps up
+    #[arg(long, default_value = "default")]
+    source: String,
+    /// Count what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Let a mirror remove more than half of what it holds
+    #[arg(long)]
+    force: bool,
+    /// Print the outcomes as JSON, one line a file
     #[arg(long)]
     json: bool,
 }
 
+/// How a file fared, from best to worst.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fared {
+    Well,
+    Partly,
+    Badly,
+}
+
 impl Import {
     pub async fn run(self) -> Result<ExitCode, Failure> {
+        if self.files.len() > 1 && Mode::parse(&self.mode) == Some(Mode::Mirror) {
+            return Err(crate::cli::Misuse("a mirror is one file: put several into a zip").into());
+        }
+        let client = Client::new(&self.server)?;
+        let mut all = Vec::new();
+        for file in &self.files {
+            all.push(self.one(&client, file).await?);
+        }
+        Ok(ExitCode::from(match () {
+            () if all.iter().all(|fared| *fared == Fared::Well) => 0,
+            () if all.iter().all(|fared| *fared == Fared::Badly) => FAILED,
+            () => PARTLY,
+        }))
+    }
+
+    async fn one(&self, client: &Client, file: &Path) -> Result<Fared, Failure> {
+        let bytes = tokio::fs::read(file).await.map_err(|error| format!("{}: {error}", file.display()))?;
         let media = match self.into.kind() {
+            _ if bytes.starts_with(&[0x1F, 0x8B]) => "application/gzip",
+            _ if bytes.starts_with(b"PK") => "application/zip",
             Kind::Calendar => "text/calendar",
             Kind::AddressBook => "text/vcard",
         };
-        let bytes = tokio::fs::read(&self.file).await.map_err(|error| format!("{}: {error}", self.file.display()))?;
-        let name = self.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let client = Client::new(&self.server)?;
-        let upload = format!("/api/files?name={}&size={}&mimetype={media}", encoded(&name), bytes.len());
-        let kept = client.send(Method::POST, &upload, Some(media), Bytes::from(bytes)).await?.ok()?.json()?;
-        let asked =
-            json!({ "fileId": kept["_id"], "target": format!("{}.json", encoded(&self.into.to_string())) }).to_string();
-        let import =
-            client.send(Method::POST, "/api/import", Some("application/json"), asked.into()).await?.ok()?.json()?;
-        let id = import["importId"].as_str().ok_or("the service gave no id")?.to_owned();
+        let ask = format!(
+            "/api/imports?target={}&mode={}&source={}&dry_run={}&force={}",
+            encoded(&self.into.to_string()),
+            self.mode,
+            encoded(&self.source),
+            self.dry_run,
+            self.force
+        );
+        let taken = client.send(Method::POST, &ask, Some(media), Bytes::from(bytes)).await?.ok()?.json()?;
+        let id = taken["id"].as_str().ok_or("the service gave no id")?.to_owned();
         loop {
             let stands = client.get(&format!("/api/imports/{id}")).await?.ok()?.json()?;
             match stands["status"].as_str() {
-                Some("completed" | "failed") => return self.tell(&client, &id, &stands).await,
-                _ => pace::sleep(LOOK_AGAIN).await,
+                Some("completed" | "failed" | "cancelled") => {
+                    progress(None);
+                    return self.tell(client, &id, &stands).await;
+                }
+                _ => progress(Some(&stands)),
             }
+            pace::sleep(LOOK_AGAIN).await;
         }
     }
 
-    async fn tell(&self, client: &Client, id: &str, stands: &Value) -> Result<ExitCode, Failure> {
+    async fn tell(&self, client: &Client, id: &str, stands: &Value) -> Result<Fared, Failure> {
         let errors = client.get(&format!("/api/imports/{id}/errors")).await?.ok()?;
         for line in String::from_utf8_lossy(&errors.body).lines() {
             eprintln!("{line}");
+        }
+        for warning in stands["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            eprintln!("warning: {warning}");
         }
         if self.json {
             say(format_args!("{stands}"))?;
         } else {
             let (fine, failed) = (&stands["succeedCount"], &stands["failedCount"]);
-            say(format_args!("{}: {fine} imported, {failed} failed", stands["status"].as_str().unwrap_or_default()))?;
+            let mut line =
+                format!("{}: {fine} imported, {failed} failed", stands["status"].as_str().unwrap_or_default());
+            for key in ["skipped", "deleted", "repaired"] {
+                if stands[key].as_u64().is_some_and(|count| count > 0) {
+                    line.push_str(&format!(", {} {key}", stands[key]));
+                }
+            }
+            say(format_args!("{line}"))?;
         }
-        let count = |key: &str| stands[key].as_u64();
-        Ok(ExitCode::from(match (stands["status"].as_str(), count("succeedCount"), count("failedCount")) {
-            (Some("completed"), _, Some(0)) => 0,
-            (Some("completed"), Some(1..), _) => PARTLY,
-            _ => FAILED,
-        }))
+        let count = |key: &str| stands[key].as_u64().unwrap_or(0);
+        Ok(match (stands["status"].as_str(), count("succeedCount") + count("skipped"), count("failedCount")) {
+            (Some("completed"), _, 0) => Fared::Well,
+            (Some("completed"), 1.., _) => Fared::Partly,
+            _ => Fared::Badly,
+        })
     }
+}
+
+/// How far an import is, where somebody watches: one line that is written over, and cleared at the end.
+fn progress(stands: Option<&Value>) {
+    let mut out = std::io::stderr().lock();
+    if !out.is_terminal() {
+        return;
+    }
+    // Nothing depends on whether that line can be written.
+    let _ = match stands {
+        Some(stands) => write!(out, "\r{} of {}\x1b[K", stands["done"], stands["total"]),
+        None => write!(out, "\r\x1b[K"),
+    };
+    let _ = out.flush();
 }

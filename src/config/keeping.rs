@@ -8,6 +8,8 @@ pub struct UploadKeys {
     pub user_bytes: u64,
     pub life_seconds: u32,
     pub import_life_seconds: u32,
+    pub unpacked_bytes: u64,
+    pub archive_files: u64,
 }
 
 #[derive(Clone, Debug, Deserialize)]

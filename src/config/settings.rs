@@ -3,6 +3,7 @@
 use chrono_tz::Tz;
 
 use crate::config::Config;
+use crate::config::store::Engine;
 use crate::domain::delivery::Offered;
 use crate::domain::organisation::Id;
 use crate::service::settings::{
@@ -53,6 +54,12 @@ impl Config {
                 user_bytes: self.uploads.user_bytes,
                 life_seconds: seconds(self.uploads.life_seconds),
                 import_life_seconds: seconds(self.uploads.import_life_seconds),
+                unpacked_bytes: self.uploads.unpacked_bytes,
+                archive_files: self.uploads.archive_files,
+                spool: match self.store.engine {
+                    Engine::Memory => None,
+                    Engine::Sled | Engine::Redb => Some(self.store.path.join("spool")),
+                },
             },
             journal: Journal { keep_seconds: seconds(self.journal.keep_seconds) },
             clock: Clock { patience_seconds: self.clock.patience_seconds },

@@ -16,7 +16,24 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// Parts of a body that are looked through for its first byte.
 const BLANK_PARTS_MAX: usize = 8;
 /// How much of a body that is too large is still read, so that the client gets to read the answer: 64 MiB.
-const DRAIN_MAX: u64 = 67_108_864;
+pub const DRAIN_MAX: u64 = 67_108_864;
+
+/// A body piece by piece, each within its time.
+pub fn pieces<B: Buf>(
+    body: impl Stream<Item = Result<B, warp::Error>> + Send,
+) -> impl Stream<Item = Result<Bytes, Refusal>> + Send {
+    futures_util::stream::unfold(Some(Box::pin(body)), |body| async {
+        let mut body = body?;
+        let next = match pace::within(SILENCE_MAX, body.next()).await {
+            Some(next) => next?,
+            None => return Some((Err(Fault::whole("the body did not arrive in time").into()), None)),
+        };
+        match next {
+            Ok(mut piece) => Some((Ok(piece.copy_to_bytes(piece.remaining())), Some(body))),
+            Err(_) => Some((Err(Fault::whole("the body broke off").into()), None)),
+        }
+    })
+}
 
 /// The whole body, if it is no larger than `limit` bytes.
 pub async fn collect<B: Buf>(body: impl Stream<Item = Result<B, warp::Error>>, limit: u64) -> Result<Bytes, Refusal> {

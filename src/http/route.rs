@@ -16,6 +16,7 @@ pub const TEMPLATES: &[&str] = &[
     "/v1/events",
     "/api/files",
     "/api/import",
+    "/api/imports",
     "/api/imports/{id}",
     "/api/imports/{id}/errors",
     "/api/calendars",

@@ -6,6 +6,7 @@ use crate::domain::refusal::Fault;
 use crate::ical::block::{Block, Builder};
 use crate::ical::lines::{Limits, Lines, Property};
 use crate::ical::recur::series;
+use crate::ical::stream::Source;
 use crate::ical::vcard;
 
 /// What a file holds, in its order.
@@ -24,20 +25,25 @@ pub enum Found {
 /// Components that stand right below VCALENDAR and nowhere else: where one begins, whatever is open has no end.
 const OUTERMOST: [&str; 7] = ["VCALENDAR", "VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VTIMEZONE", "VAVAILABILITY"];
 
-/// Reads a file of calendars. Refuses a file without any, and one with more components than the limits allow.
-pub fn calendars(bytes: &[u8], limits: &Limits, take: impl FnMut(Found)) -> Result<(), Fault> {
+/// Reads a text of calendars. Refuses one without any, and one with more components than the limits allow.
+pub fn calendars(bytes: &[u8], limits: &Limits, take: impl FnMut(Found)) -> Result<bool, Fault> {
+    calendars_in(Lines::new(bytes, limits), limits, take)
+}
+
+/// Reads a file of calendars, likewise. Says whether it has its end: false where it was cut off.
+pub fn calendars_in(lines: impl Source, limits: &Limits, take: impl FnMut(Found)) -> Result<bool, Fault> {
     // The VCALENDAR around a component counts for the depth.
     let within = Limits { depth: limits.depth.saturating_sub(1), ..limits.clone() };
-    Scan::new(Lines::new(bytes, limits), true, within, take).run()
+    Scan::new(lines, true, within, take).run()
 }
 
 /// Reads a file of cards, likewise.
-pub fn cards(bytes: &[u8], limits: &Limits, take: impl FnMut(Found)) -> Result<(), Fault> {
-    Scan::new(Lines::new(bytes, limits), false, limits.clone(), take).run()
+pub fn cards_in(lines: impl Source, limits: &Limits, take: impl FnMut(Found)) -> Result<bool, Fault> {
+    Scan::new(lines, false, limits.clone(), take).run()
 }
 
-struct Scan<'a, F> {
-    lines: Lines<'a>,
+struct Scan<S, F> {
+    lines: S,
     /// Whether components stand in a VCALENDAR; cards stand bare.
     wrapped: bool,
     limits: Limits,
@@ -56,13 +62,13 @@ struct Broken {
     failure: Failure,
 }
 
-impl<'a, F: FnMut(Found)> Scan<'a, F> {
-    fn new(lines: Lines<'a>, wrapped: bool, limits: Limits, take: F) -> Scan<'a, F> {
+impl<S: Source, F: FnMut(Found)> Scan<S, F> {
+    fn new(lines: S, wrapped: bool, limits: Limits, take: F) -> Scan<S, F> {
         let builder = Builder::default();
         Scan { lines, wrapped, limits, take, within: false, builder, broken: None, begun: 0, seen: false }
     }
 
-    fn run(mut self) -> Result<(), Fault> {
+    fn run(mut self) -> Result<bool, Fault> {
         while let Some(line) = self.lines.next() {
             match line {
                 // A broken line of the VCALENDAR itself belongs to no component, and none is lost with it.
@@ -72,8 +78,9 @@ impl<'a, F: FnMut(Found)> Scan<'a, F> {
                 Ok(line) => self.line(line)?,
             }
         }
+        let whole = !self.open() && !self.within;
         self.cut("the file ends");
-        self.stray(Fault::at(1, ""))
+        self.stray(Fault::at(1, "")).map(|()| whole)
     }
 
     /// Whether a component is being read or skipped.
@@ -131,6 +138,15 @@ impl<'a, F: FnMut(Found)> Scan<'a, F> {
 
     fn take_line(&mut self, line: Property) {
         let soft = vcard::soft_break(&line);
+        if let Some(open) = self.builder.outermost()
+            && line.span.end - open.span.start > self.limits.object_bytes
+        {
+            // Read on, it would be held whole.
+            let why = format!("larger than {} bytes", self.limits.object_bytes);
+            let fault = Fault::at(open.line, why);
+            self.break_off(fault);
+            return;
+        }
         match self.builder.take(line, &self.limits) {
             Ok(Some(block)) => (self.take)(Found::Component(block)),
             Ok(None) if soft => {

@@ -1,17 +1,14 @@
-//! A whole file to the objects that go into a collection, and what of it does not. Knows no collection.
+//! A file to the objects that go into a collection: the second look, one object at a time. Knows no collection.
 
-use std::collections::HashMap;
-use std::ops::Range;
+use std::io::{self, Cursor, Read, Seek};
 
-use sha2::{Digest, Sha256};
-
-use crate::domain::import::Failure;
+use crate::domain::import::{Failure, Media};
 use crate::domain::object::Component;
 use crate::domain::refusal::Fault;
 use crate::ical::block::Block;
-use crate::ical::lines::Limits;
+use crate::ical::index::{self, Index, Unreadable};
+use crate::ical::lines::{Limits, Lines};
 use crate::ical::recur::series;
-use crate::ical::scan::{self, Found};
 use crate::ical::write;
 
 /// What a file holds: objects ready to be stored, and failures.
@@ -29,6 +26,10 @@ pub struct Item {
     pub uid: String,
     pub component: Component,
     pub bytes: Vec<u8>,
+    /// What the RFC requires was missing and was added: UID, DTSTAMP, PRODID.
+    pub repaired: bool,
+    /// The same for the same content under another UID; nothing for a series with overrides.
+    pub content: Option<String>,
 }
 
 /// Splits a calendar file: one object for each UID, overrides with their master, and the zones that they name.
@@ -44,262 +45,161 @@ pub struct Item {
 /// assert_eq!((split.failures[0].line, split.failures[0].why.as_str()), (7, "a VEVENT without DTSTART"));
 /// ```
 pub fn calendar(bytes: &[u8], limits: &Limits) -> Result<Split, Fault> {
-    let mut file = File::default();
-    scan::calendars(bytes, limits, |found| match found {
-        Found::Opened => file.wrappers.push(Wrapper::default()),
-        Found::Property(property) => {
-            if let Some(wrapper) = file.wrappers.last_mut()
-                && matches!(property.name.as_str(), "VERSION" | "PRODID" | "CALSCALE")
-            {
-                wrapper.lines.push(property.span);
-            }
-        }
-        Found::Component(block) => file.component(&block),
-        Found::Failed(failure) => file.failures.push(failure),
-    })?;
-    Ok(file.split(bytes, limits))
+    whole(bytes, Media::Calendar, limits)
 }
 
 /// Splits a file of cards. UIDs are kept; a card without one gets one made of its content.
 pub fn cards(bytes: &[u8], limits: &Limits) -> Result<Split, Fault> {
-    let mut split = Split::default();
-    let mut places: HashMap<String, (usize, String)> = HashMap::new();
-    scan::cards(bytes, limits, |found| {
-        let block = match found {
-            Found::Component(block) => block,
-            Found::Failed(failure) => return split.failures.push(failure),
-            Found::Opened | Found::Property(_) => return,
-        };
-        let given = series::uid(&block);
-        let uid = given.clone().unwrap_or_else(|| content_uid(&block));
-        let raw = bytes.get(block.span.clone()).unwrap_or_default();
-        let mut card = Vec::with_capacity(raw.len() + 50);
-        match (&given, block.property("VERSION")) {
-            // vCard 4.0 wants VERSION first, so the UID comes behind it.
-            (None, Some(version)) => {
-                let at = version.span.end.saturating_sub(block.span.start).min(raw.len());
-                let (head, tail) = raw.split_at(at);
-                card.extend_from_slice(head);
-                card.extend_from_slice(format!("UID:{uid}\r\n").as_bytes());
-                card.extend_from_slice(tail);
-            }
-            (None, None) => card = with_uid(raw, &uid),
-            (Some(_), _) => card.extend_from_slice(raw),
-        }
-        write::end_line(&mut card);
-        if card.len() > limits.object_bytes {
-            let why = format!("larger than {} bytes", limits.object_bytes);
-            return split.failures.push(Failure { line: block.line, uid: Some(uid), why });
-        }
-        let revision = block.value("REV").unwrap_or_default().to_owned();
-        let item = Item { line: block.line, uid: uid.clone(), component: Component::Card, bytes: card };
-        match places.get_mut(&uid) {
-            Some((place, other)) => {
-                if revision >= *other
-                    && let Some(slot) = split.items.get_mut(*place)
-                {
-                    *slot = item;
-                    *other = revision;
-                }
-            }
-            None => {
-                places.insert(uid, (split.items.len(), revision));
-                split.items.push(item);
-            }
-        }
+    whole(bytes, Media::Card, limits)
+}
+
+fn whole(bytes: &[u8], media: Media, limits: &Limits) -> Result<Split, Fault> {
+    let disk = |error: io::Error| Fault::whole(error.to_string());
+    let mut from = Cursor::new(bytes);
+    let mut index = Index::read(&mut from, media, limits).map_err(|why| match why {
+        Unreadable::Fault(fault) => fault,
+        Unreadable::Disk(error) => disk(error),
     })?;
+    let mut split = Split { items: Vec::with_capacity(index.len()), failures: std::mem::take(&mut index.failures) };
+    for number in 0..index.len() {
+        match item(&index, number, &mut from, limits).map_err(disk)? {
+            Ok(item) => split.items.push(item),
+            Err(failure) => split.failures.push(failure),
+        }
+    }
+    split.failures.sort_by_key(|failure| failure.line);
     Ok(split)
 }
 
-#[derive(Default)]
-struct File {
-    wrappers: Vec<Wrapper>,
-    pieces: Vec<Piece>,
-    failures: Vec<Failure>,
-}
-
-/// What one VCALENDAR of the file gives to its objects.
-#[derive(Default)]
-struct Wrapper {
-    /// The lines that are carried over.
-    lines: Vec<Range<usize>>,
-    zones: HashMap<String, Range<usize>>,
-}
-
-/// One component, small enough that a file of a hundred thousand costs little.
-struct Piece {
-    wrapper: usize,
-    line: u64,
-    kind: Component,
-    uid: String,
-    /// Whether the UID must be added to the bytes.
-    anonymous: bool,
-    /// RECURRENCE-ID as written; empty for the master.
-    instance: String,
-    version: (i64, String),
-    zones: Vec<String>,
-    /// Itself and what stands in it.
-    components: usize,
-    span: Range<usize>,
-}
-
-impl File {
-    fn component(&mut self, block: &Block) {
-        let Some(wrapper) = self.wrappers.len().checked_sub(1) else { return };
-        if block.name == "VTIMEZONE" {
-            if let (Some(tzid), Some(wrapper)) = (block.value("TZID"), self.wrappers.last_mut()) {
-                wrapper.zones.insert(tzid.to_owned(), block.span.clone());
-            }
-            return;
-        }
-        let given = series::uid(block);
-        let kind = Component::from_name(&block.name).filter(|kind| *kind != Component::Card);
-        let why = match kind {
-            None => Some(format!("a calendar object cannot hold a {}", block.name)),
-            Some(Component::Event) if block.value("DTSTART").is_none() => Some("a VEVENT without DTSTART".to_owned()),
-            Some(_) => None,
-        };
-        let (Some(kind), None) = (kind, &why) else {
-            let why = why.unwrap_or_default();
-            return self.failures.push(Failure { line: block.line, uid: given, why });
-        };
-        let mut zones: Vec<String> = Vec::new();
-        for tzid in block.all_properties().filter_map(|property| property.param("TZID")) {
-            if !zones.iter().any(|known| known == tzid) {
-                zones.push(tzid.to_owned());
-            }
-        }
-        self.pieces.push(Piece {
-            wrapper,
-            line: block.line,
-            kind,
-            anonymous: given.is_none(),
-            uid: given.unwrap_or_else(|| content_uid(block)),
-            instance: block
-                .property("RECURRENCE-ID")
-                .map(|property| format!("{};{}", property.value.trim(), property.param("TZID").unwrap_or_default()))
-                .unwrap_or_default(),
-            version: (
-                block.value("SEQUENCE").and_then(|text| text.parse().ok()).unwrap_or(0),
-                block.value("DTSTAMP").unwrap_or_default().to_owned(),
-            ),
-            zones,
-            components: 1 + block.blocks.len(),
-            span: block.span.clone(),
-        });
+/// Makes one object of the file that the index was made of.
+pub fn item(
+    index: &Index,
+    number: usize,
+    from: &mut (impl Read + Seek),
+    limits: &Limits,
+) -> io::Result<Result<Item, Failure>> {
+    let (begins, ends) = index.objects.get(number).copied().unwrap_or_default();
+    let numbers = index.order.get(begins as usize..ends as usize).unwrap_or_default();
+    let pieces = || numbers.iter().filter_map(|number| index.pieces.get(*number as usize));
+    let Some(first) = pieces().next() else { return Err(io::ErrorKind::InvalidInput.into()) };
+    let gone = || io::Error::other("the file is not the one that was looked at");
+    let (mut raw, mut block) = index::block_at(from, first, limits)?.ok_or_else(gone)?;
+    let given = series::uid(&block);
+    let uid = given.clone().unwrap_or_else(|| index::content_uid(&block));
+    let failed = |why| Ok(Err(Failure { line: first.line, uid: Some(uid.clone()), why }));
+    let too_large = format!("larger than {} bytes", limits.object_bytes);
+    if pieces().map(|piece| usize::from(piece.components)).sum::<usize>() >= limits.components {
+        return failed(format!("more than {} components", limits.components));
     }
-
-    fn split(mut self, bytes: &[u8], limits: &Limits) -> Split {
-        let mut order: Vec<Vec<Piece>> = Vec::new();
-        let mut places: HashMap<String, usize> = HashMap::new();
-        let mut instances: HashMap<(usize, String), usize> = HashMap::new();
-        for piece in std::mem::take(&mut self.pieces) {
-            let place = *places.entry(piece.uid.clone()).or_insert_with(|| {
-                order.push(Vec::new());
-                order.len() - 1
-            });
-            let Some(group) = order.get_mut(place) else { continue };
-            if let Some(first) = group.first()
-                && first.kind != piece.kind
-            {
-                let why = format!("a {} with the UID of a {}", piece.kind.as_str(), first.kind.as_str());
-                self.failures.push(Failure { line: piece.line, uid: Some(piece.uid), why });
+    if pieces().map(|piece| piece.length as usize).sum::<usize>() > limits.object_bytes {
+        return failed(too_large);
+    }
+    let (line, component) = (first.line, first.kind);
+    let content = (numbers.len() == 1).then(|| index::content_uid(&block));
+    if component == Component::Card {
+        let bytes = card(&raw, &block, &uid);
+        if bytes.len() > limits.object_bytes {
+            return failed(too_large);
+        }
+        return Ok(Ok(Item { line, uid, component, bytes, repaired: given.is_none(), content }));
+    }
+    let mut out = b"BEGIN:VCALENDAR\r\n".to_vec();
+    let mut repaired = !wrapper(index, first.wrapper, from, limits, &mut out)?;
+    let mut tail = Vec::new();
+    let mut written: Vec<u64> = Vec::new();
+    for (place, piece) in pieces().enumerate() {
+        if place > 0 {
+            (raw, block) = index::block_at(from, piece, limits)?.ok_or_else(gone)?;
+        }
+        for tzid in block.all_properties().filter_map(|property| property.param("TZID")).map(index::hash) {
+            if written.contains(&tzid) {
                 continue;
             }
-            match instances.get(&(place, piece.instance.clone())).and_then(|index| group.get_mut(*index)) {
-                Some(other) if other.version <= piece.version => *other = piece,
-                Some(_) => {}
-                None => {
-                    instances.insert((place, piece.instance.clone()), group.len());
-                    group.push(piece);
+            written.push(tzid);
+            if let Some(zone) = zone(index, tzid, piece.wrapper) {
+                if out.len() + zone.length as usize > limits.object_bytes {
+                    return failed(too_large);
                 }
+                out.extend(index::bytes_at(from, zone.offset, zone.length)?);
+                write::end_line(&mut out);
             }
         }
-        let mut items = Vec::with_capacity(order.len());
-        for group in &order {
-            match self.item(group, bytes, limits) {
-                Ok(Some(item)) => items.push(item),
-                Ok(None) => {}
-                Err(failure) => self.failures.push(failure),
-            }
-        }
-        self.failures.sort_by_key(|failure| failure.line);
-        Split { items, failures: self.failures }
+        let missing = missing(&block, &uid);
+        repaired |= !missing.is_empty();
+        tail.extend(with_lines(&raw, &missing));
+        write::end_line(&mut tail);
     }
-
-    fn item(&self, group: &[Piece], bytes: &[u8], limits: &Limits) -> Result<Option<Item>, Failure> {
-        let Some(first) = group.first() else { return Ok(None) };
-        let failed = |why| Failure { line: first.line, uid: Some(first.uid.clone()), why };
-        if group.iter().map(|piece| piece.components).sum::<usize>() >= limits.components {
-            return Err(failed(format!("more than {} components", limits.components)));
-        }
-        let raw = |span: &Range<usize>| bytes.get(span.clone()).unwrap_or_default();
-        let mut out = b"BEGIN:VCALENDAR\r\n".to_vec();
-        let lines = self.wrappers.get(first.wrapper).map(|wrapper| wrapper.lines.as_slice()).unwrap_or_default();
-        let mut head = Vec::new();
-        for span in lines {
-            write::with_crlf(raw(span), &mut head);
-        }
-        write::wrapper_lines(&head, &mut out);
-        let mut written: Vec<&str> = Vec::new();
-        for piece in group {
-            for tzid in &piece.zones {
-                if written.contains(&tzid.as_str()) {
-                    continue;
-                }
-                written.push(tzid);
-                let own = self.wrappers.get(piece.wrapper).and_then(|wrapper| wrapper.zones.get(tzid));
-                // Some programs define a zone in the first calendar of a file only.
-                if let Some(span) = own.or_else(|| self.wrappers.iter().find_map(|wrapper| wrapper.zones.get(tzid))) {
-                    out.extend_from_slice(raw(span));
-                    write::end_line(&mut out);
-                }
-            }
-        }
-        for piece in group {
-            match piece.anonymous {
-                true => out.extend(with_uid(raw(&piece.span), &piece.uid)),
-                false => out.extend_from_slice(raw(&piece.span)),
-            }
-            write::end_line(&mut out);
-        }
-        out.extend_from_slice(b"END:VCALENDAR\r\n");
-        if out.len() > limits.object_bytes {
-            return Err(failed(format!("larger than {} bytes", limits.object_bytes)));
-        }
-        Ok(Some(Item { line: first.line, uid: first.uid.clone(), component: first.kind, bytes: out }))
+    out.append(&mut tail);
+    out.extend_from_slice(b"END:VCALENDAR\r\n");
+    if out.len() > limits.object_bytes {
+        return failed(too_large);
     }
+    Ok(Ok(Item { line, uid, component, bytes: out, repaired, content }))
 }
 
-/// A component with a UID line behind its BEGIN line.
-fn with_uid(raw: &[u8], uid: &str) -> Vec<u8> {
-    let begin = memchr::memchr(b'\n', raw).map_or(raw.len(), |at| at + 1);
-    let (head, tail) = raw.split_at(begin);
-    let mut out = Vec::with_capacity(raw.len() + uid.len() + 6);
-    out.extend_from_slice(head);
-    out.extend_from_slice(format!("UID:{uid}\r\n").as_bytes());
-    out.extend_from_slice(tail);
+/// The lines of the VCALENDAR itself. False where who wrote it was not said.
+fn wrapper(
+    index: &Index,
+    number: u32,
+    from: &mut (impl Read + Seek),
+    limits: &Limits,
+    out: &mut Vec<u8>,
+) -> io::Result<bool> {
+    let (offset, length) = index.heads.get(number as usize).copied().unwrap_or_default();
+    let head = index::bytes_at(from, offset, length)?;
+    let (mut carried, mut signed) = (Vec::new(), false);
+    for line in Lines::new(&head, limits).filter_map(Result::ok).filter(index::is_carried) {
+        signed |= line.name == "PRODID";
+        write::with_crlf(head.get(line.span).unwrap_or_default(), &mut carried);
+    }
+    write::wrapper_lines(&carried, out);
+    Ok(signed)
+}
+
+/// Some programs define a zone in the first calendar of a file only.
+fn zone(index: &Index, tzid: u64, wrapper: u32) -> Option<&index::Zone> {
+    let from = index.zones.partition_point(|zone| zone.tzid < tzid);
+    let named = index.zones.get(from..)?;
+    let named = named.get(..named.partition_point(|zone| zone.tzid == tzid))?;
+    let own = named.partition_point(|zone| zone.wrapper <= wrapper);
+    // Of two of one calendar the later counts, as they come in the order of the file.
+    let last = own.checked_sub(1).and_then(|at| named.get(at)).filter(|zone| zone.wrapper == wrapper);
+    last.or_else(|| named.first())
+}
+
+/// The lines that RFC 5545 3.6 requires and the component lacks. Its DTSTAMP is one that the same file always gives.
+fn missing(block: &Block, uid: &str) -> String {
+    let mut lines = String::new();
+    if series::uid(block).is_none() {
+        lines.push_str(&format!("UID:{uid}\r\n"));
+    }
+    if block.value("DTSTAMP").is_none() {
+        let utc = |text: &&str| text.len() == 16 && text.ends_with('Z') && text.as_bytes().get(8) == Some(&b'T');
+        let known = ["LAST-MODIFIED", "CREATED"].iter().find_map(|name| block.value(name).filter(utc));
+        lines.push_str(&format!("DTSTAMP:{}\r\n", known.unwrap_or("19700101T000000Z")));
+    }
+    lines
+}
+
+fn card(raw: &[u8], block: &Block, uid: &str) -> Vec<u8> {
+    let mut out = match (series::uid(block), block.property("VERSION")) {
+        (Some(_), _) => raw.to_vec(),
+        (None, None) => with_lines(raw, &format!("UID:{uid}\r\n")),
+        // vCard 4.0 wants VERSION first, so the UID comes behind it.
+        (None, Some(version)) => {
+            let (head, tail) = raw.split_at(version.span.end.min(raw.len()));
+            [head, format!("UID:{uid}\r\n").as_bytes(), tail].concat()
+        }
+    };
+    write::end_line(&mut out);
     out
 }
 
-/// The same for the same content, whenever it was exported: what only says when does not count.
-fn content_uid(block: &Block) -> String {
-    let mut hash = Sha256::new();
-    for property in block.all_properties() {
-        if matches!(property.name.as_str(), "DTSTAMP" | "CREATED" | "LAST-MODIFIED" | "REV" | "PRODID") {
-            continue;
-        }
-        let params = property.params.iter().flat_map(|param| std::iter::once(&param.name).chain(&param.values));
-        for text in std::iter::once(&property.name).chain(params).chain(std::iter::once(&property.value)) {
-            hash.update((text.len() as u64).to_be_bytes());
-            hash.update(text.as_bytes());
-        }
-    }
-    let mut bytes = [0; 16];
-    for (byte, hashed) in bytes.iter_mut().zip(hash.finalize()) {
-        *byte = hashed;
-    }
-    uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
+/// A component with some lines behind its BEGIN line.
+fn with_lines(raw: &[u8], lines: &str) -> Vec<u8> {
+    let begin = memchr::memchr(b'\n', raw).map_or(raw.len(), |at| at + 1);
+    let (head, tail) = raw.split_at(begin);
+    [head, lines.as_bytes(), tail].concat()
 }
 
 #[cfg(test)]
@@ -319,7 +219,9 @@ mod tests {
         assert_eq!(split.failures, []);
         let texts: Vec<&str> = split.items.iter().map(|item| std::str::from_utf8(&item.bytes).unwrap()).collect();
         let head = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//A very\r\n  long name//EN\r\nCALSCALE:GREGORIAN\r\n";
-        let named = nameless.replace("SUMMARY", &format!("UID:{}\r\nSUMMARY", split.items[1].uid));
+        let named =
+            nameless.replace("SUMMARY", &format!("UID:{}\r\nDTSTAMP:19700101T000000Z\r\nSUMMARY", split.items[1].uid));
+        let event = event.replace("x-odd", "DTSTAMP:19700101T000000Z\r\nx-odd");
         assert_eq!(
             texts,
             [format!("{head}{zone}{event}END:VCALENDAR\r\n"), format!("{head}{named}END:VCALENDAR\r\n"),]

@@ -2,8 +2,9 @@
 
 use crate::domain::refusal::Fault;
 use crate::ical::block::Block;
-use crate::ical::lines::{Limits, Lines, Property};
+use crate::ical::lines::{Limits, Property};
 use crate::ical::object;
+use crate::ical::stream::Source;
 use crate::ical::text;
 
 #[derive(Clone, Debug)]
@@ -126,7 +127,7 @@ pub fn soft_break(property: &Property) -> bool {
 }
 
 /// Takes the lines on which a quoted-printable value goes on.
-pub fn join_soft_breaks(property: &mut Property, lines: &mut Lines<'_>, limits: &Limits) -> Result<(), Fault> {
+pub fn join_soft_breaks(property: &mut Property, lines: &mut impl Source, limits: &Limits) -> Result<(), Fault> {
     while property.value.ends_with('=') {
         let line = lines.line();
         let Some(more) = lines.continuation() else { break };

@@ -23,6 +23,7 @@ pub fn collection(name: &str, objects: &[&[u8]]) -> Vec<u8> {
     let mut components = Vec::with_capacity(objects.iter().map(|object| object.len()).sum());
     // What is stored was within the limits when it came, but they may have been tightened since: it goes out nonetheless.
     let limits = Limits {
+        object_bytes: usize::MAX,
         line_bytes: usize::MAX,
         components: usize::MAX,
         properties: usize::MAX,

@@ -11,8 +11,8 @@ use crate::domain::refusal::Refusal;
 use crate::jobs::rest_after;
 use crate::service::Service;
 
-/// Imports that are worked on at the same time; each holds its whole file in memory. More wait.
-const AT_ONCE: usize = 4;
+/// Imports that are worked on at the same time; each holds the index of its file in memory. More wait.
+const AT_ONCE: usize = 2;
 
 pub async fn run(service: Arc<Service>) {
     // Dropped with this job, and what it runs with it: the next start goes on from each import's last commit.

@@ -22,12 +22,14 @@ pub mod directory;
 pub mod export;
 pub mod groups;
 pub mod htpasswd;
+pub mod importing;
 pub mod imports;
 pub mod invites;
 pub mod issuer;
 pub mod jwt;
 pub mod ledger;
 pub mod login;
+pub mod mirrors;
 pub mod moving;
 pub mod notifications;
 pub mod objects;
@@ -57,6 +59,7 @@ pub mod stock;
 pub mod sweep;
 pub mod sync;
 pub mod tickets;
+pub mod unpack;
 pub mod uploads;
 pub mod veil;
 pub mod vouched;
@@ -83,10 +86,12 @@ use crate::service::rate::Rate;
 use crate::service::relay::Relay;
 use crate::service::settings::Settings;
 use crate::service::shelf::Shelves;
+use crate::service::uploads::Arrivals;
 use crate::store::{Declined, Store, StoreError, Verdict};
 use crate::system::clock::Clock;
 use crate::system::meter::Meter;
 use crate::system::random::{self, Random};
+use crate::system::spool::Spool;
 
 /// The service of one node.
 pub struct Service {
@@ -107,6 +112,8 @@ pub struct Service {
     trust: OnceLock<Trust>,
     shelves: Arc<Shelves>,
     nudges: Arc<Nudges>,
+    spool: Spool,
+    arrivals: Arrivals,
     turning: tokio::sync::Mutex<()>,
     /// People are added and removed one after another.
     people: tokio::sync::Mutex<()>,
@@ -118,6 +125,8 @@ pub struct Nudges {
     pub journal: Notify,
     pub due: Notify,
     pub imports: Notify,
+    /// Those who wait for the end of an import look again.
+    pub imported: Notify,
     pub deliveries: Notify,
     pub scheduling: Notify,
     pub announcements: Notify,
@@ -137,6 +146,7 @@ impl Service {
         let directory = Arc::new(Directory::new(settings.presence.organisation.clone()));
         let doorkeeper = Doorkeeper::new(&settings, &*random);
         let shelves = Arc::new(Shelves::new(settings.reports.index_objects, settings.reports.parsed_bytes));
+        let spool = Spool::new(settings.uploads.spool.clone(), &*random);
         Arc::new(Service {
             store,
             relay: Relay::new(bus, clock.clone(), meter.clone()),
@@ -155,6 +165,8 @@ impl Service {
             trust: OnceLock::new(),
             shelves,
             nudges: Arc::default(),
+            spool,
+            arrivals: Arrivals::default(),
             turning: tokio::sync::Mutex::new(()),
             people: tokio::sync::Mutex::new(()),
         })

@@ -224,6 +224,7 @@ impl Service {
         self.remove_all(&keys::conversations(name)).await?;
         self.remove(vec![keys::statistics(name)]).await?;
         self.forget_presence(name).await?;
+        self.remove_all(&keys::import_keys(name)).await?;
         for upload in self.store.uploads(Some(name)).await? {
             self.remove_upload(&upload).await?;
         }

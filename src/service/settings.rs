@@ -169,6 +169,12 @@ pub struct Uploads {
     pub life_seconds: i64,
     /// How long an ended import can be looked up, in seconds.
     pub import_life_seconds: i64,
+    /// Bytes that one file may unpack to.
+    pub unpacked_bytes: u64,
+    /// Files that an archive may hold.
+    pub archive_files: u64,
+    /// The directory of the files themselves; a passing one where none is named.
+    pub spool: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug)]
@@ -245,7 +251,14 @@ impl Default for Settings {
             },
             reports: Reports::default(),
             alarms: Alarms { require_accepted: false, arm_ahead_seconds: 5, late_seconds: 3_600 },
-            uploads: Uploads { user_bytes: 52_428_800, life_seconds: 3_600, import_life_seconds: 86_400 },
+            uploads: Uploads {
+                user_bytes: 52_428_800,
+                life_seconds: 3_600,
+                import_life_seconds: 86_400,
+                unpacked_bytes: 268_435_456,
+                archive_files: 1_000,
+                spool: None,
+            },
             journal: Journal { keep_seconds: 86_400 },
             clock: Clock { patience_seconds: 30 },
             sinks: Sinks::default(),

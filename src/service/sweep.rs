@@ -63,7 +63,8 @@ impl Service {
         for import in self.store.imports().await? {
             if import.status.ended() && import.asked < before {
                 self.remove_all(&keys::import_failures(&import.id)).await?;
-                self.remove(vec![keys::import(&import.id)]).await?;
+                let key = import.key.as_ref().map(|key| keys::import_key(&import.user, key));
+                self.remove(key.into_iter().chain([keys::import(&import.id)]).collect()).await?;
             }
         }
         Ok(())

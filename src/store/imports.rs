@@ -1,16 +1,13 @@
-//! Rows of imports, of the items that failed in them, and of uploaded files in chunks.
+//! Rows of imports, of the items that failed in them, and of uploaded files, whose bytes lie in the spool.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::domain::address::UserName;
 use crate::domain::import::{Failure, Import, Upload};
 use crate::kv::Writes;
-use crate::store::keys::{self, CHUNK};
+use crate::store::keys;
 use crate::store::record;
 use crate::store::{Store, StoreError};
-
-/// How many chunks of an upload go into one commit: 160 KiB, so that a group keeps room for others.
-pub const CHUNKS_A_COMMIT: usize = 40;
 
 impl Store {
     pub async fn import(&self, id: &str) -> Result<Option<Import>, StoreError> {
@@ -27,7 +24,7 @@ impl Store {
         self.all(&keys::imports()).await?.iter().map(|(_, bytes)| record::imports::import(bytes)).collect()
     }
 
-    pub async fn import_failures(&self, id: &str) -> Result<Vec<Failure>, StoreError> {
+    pub async fn import_failures(&self, id: &str) -> Result<Vec<(Failure, String)>, StoreError> {
         self.all(&keys::import_failures(id)).await?.iter().map(|(_, bytes)| record::imports::failure(bytes)).collect()
     }
 
@@ -40,21 +37,6 @@ impl Store {
         let prefix = user.map_or_else(keys::uploads, keys::uploads_of);
         self.all(&prefix).await?.iter().map(|(_, bytes)| record::imports::upload(bytes)).collect()
     }
-
-    /// The bytes of an upload; `None` where some are gone.
-    pub async fn upload_bytes(&self, upload: &Upload) -> Result<Option<Bytes>, StoreError> {
-        let mut whole = BytesMut::with_capacity(upload.size as usize);
-        let chunks = upload.size.div_ceil(CHUNK as u64) as u32;
-        for first in (0..chunks).step_by(CHUNKS_A_COMMIT) {
-            let last = chunks.min(first + CHUNKS_A_COMMIT as u32);
-            let keys = (first..last).map(|chunk| keys::upload_bytes(&upload.id, chunk)).collect();
-            for row in self.kv().read(keys).await? {
-                let Some(chunk) = row else { return Ok(None) };
-                whole.extend_from_slice(&chunk);
-            }
-        }
-        Ok(Some(whole.freeze()))
-    }
 }
 
 pub fn write(writes: &mut Writes, import: &Import) {
@@ -63,6 +45,18 @@ pub fn write(writes: &mut Writes, import: &Import) {
     writes.push((keys::import_open(&import.id), open));
 }
 
-pub fn write_failure(writes: &mut Writes, import: &str, number: u64, failure: &Failure) {
-    writes.push((keys::import_failure(import, number), Some(record::imports::pack_failure(failure))));
+pub fn write_failure(writes: &mut Writes, import: &str, number: u64, failure: &Failure, code: &str) {
+    writes.push((keys::import_failure(import, number), Some(record::imports::pack_failure(failure, code))));
+}
+
+/// What a sender's key stands for: the import, and a hash of what was asked.
+pub fn key_row(import: &str, asked: &[u8]) -> Bytes {
+    [import.as_bytes(), &[0], asked].concat().into()
+}
+
+pub fn key_back(row: &[u8]) -> Result<(String, Vec<u8>), StoreError> {
+    let split = memchr::memchr(0, row).and_then(|at| Some((row.get(..at)?, row.get(at + 1..)?)));
+    let (id, asked) = split.ok_or(StoreError::Unreadable("import key"))?;
+    let id = std::str::from_utf8(id).map_err(|_| StoreError::Unreadable("import key"))?;
+    Ok((id.to_owned(), asked.to_vec()))
 }

@@ -46,7 +46,6 @@ const IMPORT: u8 = 0x70; //          id                                  → Imp
 const IMPORT_FAILURE: u8 = 0x71; //  import id, number                   → Failure
 const IMPORT_OPEN: u8 = 0x72; //     id                                  → nothing; not yet ended
 const UPLOAD: u8 = 0x78; //          user 0 id                           → Upload
-const UPLOAD_BYTES: u8 = 0x79; //    upload id 0 chunk                   → at most CHUNK bytes
 const CONVERSATION: u8 = 0xA0; //    user 0 id                           → Conversation
 const MESSAGE: u8 = 0xA1; //         user 0 conversation id, id          → Message
 const STATISTICS: u8 = 0xA2; //      user                                → Statistics
@@ -75,6 +74,9 @@ const INVITES: u8 = 0xD0; //          user                                → Ma
 const PROXIES: u8 = 0xD1; //          user                                → those who act for them
 const ACTS_FOR: u8 = 0xD2; //         user 0 owner                        → nothing; whom they act for
 const ANNOUNCEMENT: u8 = 0xD3; //     source id, whether they end         → Announcement; what its subscribers are still to be told
+const IMPORT_KEY: u8 = 0xD8; //      user 0 hash of the sender's key     → import id, hash of what was asked
+const HELD: u8 = 0xD9; //            collection id, hash of the source, name → Held; a mirror brought it
+const HELD_CONTENT: u8 = 0xDA; //    collection id, hash of the source, hash of the content → name
 const PRINCIPAL_DEAD: u8 = 0xB0; //  user 0 chunk                        → dead properties, at most CHUNK bytes
 const HOME_DEAD: u8 = 0xB1; //       user 0 kind, chunk                  → likewise
 const COLLECTION_DEAD: u8 = 0xB2; // collection id, chunk                → likewise
@@ -96,6 +98,7 @@ pub fn intake(user: &UserName) -> Bytes {
 }
 
 /// Bodies and uploads lie in rows of this many bytes: sled moves larger leaves into files that it never syncs.
+/// Bodies lie in rows of this many bytes: sled moves larger leaves into files that it never syncs.
 pub const CHUNK: usize = 4_096;
 
 fn key(family: u8, parts: &[&[u8]]) -> Bytes {
@@ -225,8 +228,8 @@ pub fn tomb_id(key: &[u8]) -> Option<CollectionId> {
 }
 
 /// What hangs on a collection's number, each family a prefix: the sweep removes these.
-pub fn belongings(id: CollectionId) -> [Bytes; 10] {
-    [OBJECT, BODY, UID, CHANGE, HEARER, COLLECTION_DEAD, OBJECT_DEAD, HOLD, INVITED, STANDING]
+pub fn belongings(id: CollectionId) -> [Bytes; 12] {
+    [OBJECT, BODY, UID, CHANGE, HEARER, COLLECTION_DEAD, OBJECT_DEAD, HOLD, INVITED, STANDING, HELD, HELD_CONTENT]
         .map(|family| key(family, &[&id.0.to_be_bytes()]))
 }
 
@@ -461,12 +464,33 @@ pub fn uploads() -> Bytes {
     key(UPLOAD, &[])
 }
 
-pub fn upload_bytes(id: &str, chunk: u32) -> Bytes {
-    key(UPLOAD_BYTES, &[id.as_bytes(), &[0], &chunk.to_be_bytes()])
+/// What a sender's key of an import stands for.
+pub fn import_key(user: &UserName, hash: &[u8]) -> Bytes {
+    key(IMPORT_KEY, &[user.as_str().as_bytes(), &[0], hash])
 }
 
-pub fn upload_chunks(id: &str) -> Bytes {
-    key(UPLOAD_BYTES, &[id.as_bytes(), &[0]])
+/// All such keys of one person.
+pub fn import_keys(user: &UserName) -> Bytes {
+    key(IMPORT_KEY, &[user.as_str().as_bytes(), &[0]])
+}
+
+pub fn held(of: CollectionId, source: &str, name: &str) -> Bytes {
+    key(HELD, &[&of.0.to_be_bytes(), &Sha256::digest(source.as_bytes())[..16], name.as_bytes()])
+}
+
+/// Everything that the mirror of one source brought into a collection.
+pub fn all_held(of: CollectionId, source: &str) -> Bytes {
+    held(of, source, "")
+}
+
+/// The name in the key of what a mirror brought.
+pub fn held_name(key: &[u8]) -> Option<&str> {
+    std::str::from_utf8(key.get(25..)?).ok()
+}
+
+pub fn held_content(of: CollectionId, source: &str, content: &str) -> Bytes {
+    let hash = |text: &str| Sha256::digest(text.as_bytes());
+    key(HELD_CONTENT, &[&of.0.to_be_bytes(), &hash(source)[..16], &hash(content)[..16]])
 }
 
 pub fn conversation(user: &UserName, id: ConversationId) -> Bytes {

@@ -7,3 +7,4 @@ pub mod clock;
 pub mod meter;
 pub mod pace;
 pub mod random;
+pub mod spool;

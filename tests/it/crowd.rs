@@ -196,7 +196,7 @@ async fn a_crash_between_two_slices_forgets_nobody_and_tells_nobody_twice() {
             assert!(town.service.announce().await.expect("a slice"));
         }
         let some = town.told(ListChange::Deleted).await;
-        assert!(some >= 3 * INLINE && some < 2_000, "{some}");
+        assert!((3 * INLINE..2_000).contains(&some), "{some}");
         // Nobody gets at it meanwhile, told or not.
         let gone = town.service.view(&UserName::new("u01999").expect("a name"), &town.fair).await;
         assert!(matches!(gone, Err(Refusal::Forbidden | Refusal::NotFound)), "{gone:?}");

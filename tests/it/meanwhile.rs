@@ -178,8 +178,11 @@ async fn a_write_is_planned_in_the_zone_that_stands_when_it_lands() {
 #[tokio::test]
 async fn an_import_notices_that_the_zone_changes_while_it_plans() {
     let town = Town::open().await;
-    let declared = Declared { name: "tea.ics".into(), media: Media::Calendar, size: floating().len() as u64 };
-    let file = town.service.keep_upload(&town.alice, declared, floating().into()).await.expect("a file");
+    let size = floating().len() as u64;
+    let declared = Declared { name: "tea.ics".into(), media: Media::Calendar, size, charset: None };
+    let mut incoming = town.service.begin_upload(&town.alice).await.expect("a place");
+    incoming.write(floating().as_bytes()).await.expect("written");
+    let file = town.service.keep_upload(&town.alice, declared, incoming).await.expect("a file");
     town.service.ask_import(&town.alice, &file, ("alice", "default")).await.expect("an import");
     // An import looks for the holder of a UID when the item is planned: then the zone changes, twice in a row.
     town.let_in(UID, vec![town.rezone("Asia/Tokyo"), town.rezone("Europe/Paris")]);
@@ -194,8 +197,11 @@ async fn an_import_notices_that_the_zone_changes_while_it_plans() {
 #[tokio::test]
 async fn an_import_whose_zone_never_rests_goes_on_later() {
     let town = Town::open().await;
-    let declared = Declared { name: "tea.ics".into(), media: Media::Calendar, size: floating().len() as u64 };
-    let file = town.service.keep_upload(&town.alice, declared, floating().into()).await.expect("a file");
+    let size = floating().len() as u64;
+    let declared = Declared { name: "tea.ics".into(), media: Media::Calendar, size, charset: None };
+    let mut incoming = town.service.begin_upload(&town.alice).await.expect("a place");
+    incoming.write(floating().as_bytes()).await.expect("written");
+    let file = town.service.keep_upload(&town.alice, declared, incoming).await.expect("a file");
     town.service.ask_import(&town.alice, &file, ("alice", "default")).await.expect("an import");
     let zones = ["Asia/Tokyo", "Europe/Paris"];
     town.let_in(UID, (0..8).map(|number| town.rezone(zones[number % 2])).collect());

@@ -71,7 +71,10 @@ async fn a_conversation_goes_with_its_event() {
     assert_eq!((listed(&alice).await, messages(&alice).await), (vec![(other.to_owned(), 1)], 1));
     put(&alice, other, &invitation("ACCEPTED")).await;
     assert_eq!((listed(&alice).await, messages(&alice).await), (vec![(other.to_owned(), 0)], 2));
-    // Where it was, nothing is remembered of it: sent there again it is an invitation.
+    // Where it was, nothing is remembered of it: sent there again it is an invitation. Two of it at once are refused.
+    let second = alice.put(old, &invitation("NEEDS-ACTION")).await;
+    assert!(second.status == 403 && second.text().contains("unique-scheduling-object-resource"), "{second:?}");
+    assert_eq!(alice.delete(other).await.status, 204);
     put(&alice, old, &invitation("NEEDS-ACTION")).await;
     assert_eq!(listed(&alice).await, [(old.to_owned(), 1), (other.to_owned(), 0)]);
     // A copy says nothing and takes nothing along.

@@ -302,7 +302,11 @@ async fn what_is_sound_goes_in_beside_what_is_not(house: &House) {
     assert_eq!((errors.status, errors.header("content-type")), (200, "application/x-ndjson"));
     let lines: Vec<Value> = errors.text().lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let failed = lines.len() as u64;
-    assert!(lines.contains(&json!({ "line": 15, "uid": "broken", "detail": "a VEVENT without DTSTART" })), "{lines:?}");
+    assert!(
+        lines
+            .contains(&json!({ "line": 15, "uid": "broken", "code": "invalid", "detail": "a VEVENT without DTSTART" })),
+        "{lines:?}"
+    );
     assert_eq!(stands["failedCount"], failed, "{stands}");
     assert_eq!(stands["total"], 3, "{stands}");
     assert_eq!(stands["done"], 3, "{stands}");
@@ -365,7 +369,8 @@ async fn without_a_right_nothing_goes_in(house: &House) {
         let id = stands["id"].as_str().expect("an id");
         let errors = house.http(who).get(&format!("/api/imports/{id}/errors")).await.text();
         let lines: Vec<Value> = errors.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-        let line = |line: u64, uid: &str| json!({ "line": line, "uid": uid, "detail": why });
+        let code = if why == forbidden { "forbidden" } else { "not-found" };
+        let line = |line: u64, uid: &str| json!({ "line": line, "uid": uid, "code": code, "detail": why });
         assert_eq!(lines, [line(4, "x1"), line(15, "x2")], "{who} {target}");
         if target == "/calendars/alice/team" {
             told.push(ended(target, &stands["id"], Some((0, 2))));

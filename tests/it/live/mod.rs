@@ -16,6 +16,7 @@ mod every_wire;
 mod first_bell;
 mod hostile;
 mod htpasswd;
+mod import_jobs;
 mod imports;
 mod jwt;
 mod listing;
@@ -163,7 +164,7 @@ impl House {
         let http = self.http(user);
         loop {
             let stands = http.get(&format!("/api/imports/{id}")).await.json();
-            if matches!(stands["status"].as_str(), Some("completed" | "failed")) {
+            if matches!(stands["status"].as_str(), Some("completed" | "failed" | "cancelled")) {
                 return stands;
             }
             tokio::task::yield_now().await;

@@ -109,7 +109,7 @@ async fn address_books_are_what_dav_shows() {
     let patched = alice.patch("/api/addressbooks/alice/friends", r#"{"name":"Good friends"}"#).await.json();
     let shown = json!({
         "href": "/addressbooks/alice/friends", "id": "friends", "name": "Good friends", "description": "Old ones", "owner": "alice",
-        "right": "owner", "kind": "own", "syncToken": patched["syncToken"],
+        "right": "owner", "kind": "own", "syncToken": patched["syncToken"], "public": null, "shares": [],
     });
     assert_eq!((&patched, &alice.get("/api/addressbooks/alice/friends").await.json()), (&shown, &shown));
     let listed = alice.get("/api/addressbooks").await.json();

@@ -185,7 +185,7 @@ async fn paths_are_decoded_once_and_name_nothing_else() {
             ("DELETE", "/api/calendars/{}/default"),
             ("PUT", "/api/calendars/alice/default/shares/{}"),
             ("DELETE", "/api/calendars/alice/default/shares/{}"),
-            ("GET", "/api/imports/{}"),
+            ("DELETE", "/api/imports/{}"),
             ("GET", "/api/imports/{}/errors"),
             ("DELETE", "/api/tokens/{}"),
             ("DELETE", "/api/users/{}"),

@@ -181,7 +181,9 @@ async fn each_has_its_answer_and_hurts_nobody() {
         }
         alive(&house, &mut socket, name).await;
 
-        let (before, after) = (plain_event("before", "20250301T100000Z"), plain_event("after", "20250301T100000Z"));
+        // A file whose other letters are sound UTF-8 is in UTF-8, whatever one line says.
+        let before = plain_event("before", "20250301T100000Z").replace("Event", "\u{e9}v\u{e9}nement d'\u{e9}t\u{e9}");
+        let after = plain_event("after", "20250301T100000Z");
         let (stands, found) = import(&alice, [before.as_bytes(), &text, after.as_bytes()].concat()).await;
         let (failed, first) = failures.map_or((0, None), |(count, line, why)| (count, Some((BEFORE + line, why))));
         let counts = [&stands["status"], &stands["created"], &stands["failedCount"]];
@@ -215,7 +217,10 @@ async fn what_stands_outside_of_a_calendar_is_told() {
     ];
     let (stands, found) = import(&alice, file.concat().into()).await;
     assert_eq!((&stands["created"], &stands["failedCount"]), (&json!(2), &json!(1)), "{stands} {found:?}");
-    assert_eq!(found, [json!({ "line": 15, "uid": "lost", "detail": "a VEVENT outside of a calendar" })]);
+    assert_eq!(
+        found,
+        [json!({ "line": 15, "uid": "lost", "code": "invalid", "detail": "a VEVENT outside of a calendar" })]
+    );
     // Two files of Windows, one behind the other, each with its mark.
     let marked = |uid: &str| format!("\u{feff}{}", plain_event(uid, "20250301T100000Z"));
     let (stands, _) = import(&alice, (marked("3") + &marked("4")).into()).await;
