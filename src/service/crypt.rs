@@ -6,7 +6,7 @@ use md5::{Digest, Md5};
 use sha_crypt::{PasswordVerifier, ShaCrypt};
 use sha1::Sha1;
 
-use crate::service::login;
+use crate::service::argon;
 
 /// bcrypt looks at no byte beyond these, so two longer passwords could be one to it.
 const BCRYPT_BYTES: usize = 72;
@@ -58,7 +58,7 @@ impl Hashed {
         let text = self.text.as_str();
         match self.sort {
             Sort::Bcrypt => password.len() <= BCRYPT_BYTES && bcrypt::verify(password, text).unwrap_or(false),
-            Sort::Argon2 => login::verify(password, text),
+            Sort::Argon2 => argon::verify(password, text),
             Sort::ShaCrypt => ShaCrypt::default().verify_password(password.as_bytes(), text).is_ok(),
             Sort::Apr1 => {
                 let salt = text.split('$').nth(2).unwrap_or_default();
@@ -135,7 +135,7 @@ mod tests {
         let phrase = "correct horse é";
         let long = "a long password that is longer than sixteen bytes";
         let edge = "x".repeat(72);
-        let argon = login::hash(phrase, [7; 16]).expect("a hash");
+        let argon = argon::hash(phrase, [7; 16]).expect("a hash");
         // Made by openssl passwd, openssl dgst, and Python's bcrypt and passlib.
         let rows = [
             (phrase, "$apr1$saltSALT$txJkPDRg/drc61qH1yL7N0"),

@@ -6,8 +6,6 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use argon2::Argon2;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tokio::sync::Semaphore;
@@ -18,6 +16,7 @@ use crate::domain::device::{Device, Purpose};
 use crate::domain::principal::{self, Principal};
 use crate::domain::refusal::Refusal;
 use crate::service::Service;
+use crate::service::argon;
 use crate::service::crypt::Hashed;
 use crate::service::htpasswd::{Book, Htpasswd};
 use crate::service::rate::Rate;
@@ -111,7 +110,7 @@ impl Doorkeeper {
             checks: Rate::new(limits.token_checks_per_minute, "tokens of this user were looked at too often"),
             failures: Rate::new(limits.token_failures_per_minute, "this token failed too often"),
             htpasswd: Htpasswd::new(auth.htpasswd.clone(), auth.htpasswd_plain),
-            decoy: hash("nobody has this password", random::bytes(random)).unwrap_or_default(),
+            decoy: argon::hash("nobody has this password", random::bytes(random)).unwrap_or_default(),
         }
     }
 
@@ -145,22 +144,12 @@ impl Doorkeeper {
     }
 }
 
-/// An argon2id hash in PHC form (m = 19,456 KiB, t = 2, p = 1).
-pub fn hash(password: &str, salt: [u8; 16]) -> Option<String> {
-    Argon2::default().hash_password_with_salt(password.as_bytes(), &salt).ok().map(|hash| hash.to_string())
-}
-
 /// The network that an address stands in: what one subscriber is given, /24 of IPv4 and /64 of IPv6.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::from((u32::from(address) & 0xFFFF_FF00).to_be_bytes()),
         IpAddr::V6(address) => IpAddr::from((u128::from(address) & !u128::from(u64::MAX)).to_be_bytes()),
     }
-}
-
-/// Whether a hash of that form, with whatever parameters it names, is this password's.
-pub(crate) fn verify(password: &str, hash: &str) -> bool {
-    PasswordHash::new(hash).is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
 }
 
 /// A password, and what it may be the password of.
@@ -193,7 +182,7 @@ impl Tried {
         if listed.is_some_and(|hash| hash.fits(&self.password)) {
             return true;
         }
-        let own = verify(&self.password, self.own.as_deref().unwrap_or(decoy)) && self.own.is_some();
+        let own = argon::verify(&self.password, self.own.as_deref().unwrap_or(decoy)) && self.own.is_some();
         if !own
             && listed.is_none()
             && let Some(decoy) = self.book.decoy()

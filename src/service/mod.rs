@@ -3,6 +3,7 @@
 pub mod alarms;
 pub mod announcements;
 pub mod answers;
+pub mod argon;
 pub mod arming;
 pub mod attempts;
 pub mod attendance;

@@ -10,8 +10,8 @@ use crate::domain::refusal::{Fault, Refusal};
 use crate::service::Service;
 use crate::service::collections::zone_named;
 use crate::service::collections::{NAME_MAX, check_text};
-use crate::service::login;
 use crate::service::replan;
+use crate::service::{argon, login};
 use crate::store::journal::Pen;
 use crate::store::{keys, record};
 use crate::system::random;
@@ -257,7 +257,7 @@ impl Service {
             return Err(Fault::whole(format!("a password has 1 to {} bytes", login::PASSWORD_MAX)).into());
         }
         let salt = random::bytes(&*self.random);
-        let hashed = tokio::task::spawn_blocking(move || login::hash(&password, salt)).await;
+        let hashed = tokio::task::spawn_blocking(move || argon::hash(&password, salt)).await;
         hashed.ok().flatten().ok_or_else(|| self.fault("a password could not be hashed"))
     }
 }

@@ -47,7 +47,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("warp::", &["api/", "dav/", "gateway/", "http/", "routes.rs", "app.rs"]),
     ("cron::", &["jobs/", "config/", "app.rs"]),
     ("tungstenite::", &["gateway/codec.rs", "gateway/upgrade.rs", "cli/watch.rs"]),
-    ("argon2::", &["service/login.rs"]),
+    ("argon2::", &["service/argon.rs"]),
     ("bcrypt::", &["service/crypt.rs"]),
     ("sha_crypt::", &["service/crypt.rs"]),
     ("md5::", &["service/crypt.rs"]),
