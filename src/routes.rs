@@ -13,7 +13,7 @@ use crate::api::metrics::Board;
 use crate::api::sabre::{configurations, door, people};
 use crate::api::{
     addressbooks, airy, alarms, app_passwords, bus, calendars, clock, contacts, conversations, deliveries, events,
-    files, groups, health, imports, me, metrics, organisations, presence, shares, tickets, tokens, users,
+    files, groups, health, imports, me, metrics, organisations, presence, shares, store, tickets, tokens, users,
 };
 use crate::dav::dispatch;
 use crate::domain::refusal::Refusal;
@@ -119,6 +119,7 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
 
     let people = warp::path!("api" / "me").and(get).and(ask()).then(me::show)
         .or(warp::path!("api" / "me").and(patch).and(send()).then(me::patch)).unify()
+        .or(warp::path!("api" / "store" / "exports").and(post).and(ask()).then(store::export)).unify()
         .or(warp::path!("api" / "users").and(get).and(ask()).then(users::list)).unify()
         .or(warp::path!("api" / "users").and(post).and(send()).then(users::add)).unify()
         .or(warp::path!("api" / "users" / String).and(get).and(ask()).then(people::show)).unify()

@@ -63,6 +63,10 @@ impl Config {
                     Engine::Sled | Engine::Redb => Some(self.store.path.join("spool")),
                 },
             },
+            exports: match self.store.engine {
+                Engine::Memory => None,
+                Engine::Sled | Engine::Redb => Some(self.store.path.join("exports")),
+            },
             journal: Journal { keep_seconds: seconds(self.journal.keep_seconds) },
             clock: Clock { patience_seconds: self.clock.patience_seconds },
             sinks: Sinks {

@@ -50,6 +50,7 @@ pub const TEMPLATES: &[&str] = &[
     "/channels.list",
     "/api/clock",
     "/api/me",
+    "/api/store/exports",
     "/api/users",
     "/api/users/{name}",
     "/api/users/{name}/password",

@@ -15,6 +15,7 @@ pub mod channels;
 pub mod clock;
 pub mod collections;
 pub mod contacts;
+pub mod copies;
 pub mod crypt;
 pub mod deliveries;
 pub mod demo;
@@ -115,6 +116,8 @@ pub struct Service {
     shelves: Arc<Shelves>,
     nudges: Arc<Nudges>,
     spool: Spool,
+    /// One copy of the store at a time.
+    copying: Arc<tokio::sync::Mutex<()>>,
     arrivals: Arrivals,
     turning: tokio::sync::Mutex<()>,
     /// People are added and removed one after another.
@@ -168,6 +171,7 @@ impl Service {
             shelves,
             nudges: Arc::default(),
             spool,
+            copying: Arc::default(),
             arrivals: Arrivals::default(),
             turning: tokio::sync::Mutex::new(()),
             people: tokio::sync::Mutex::new(()),
