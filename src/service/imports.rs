@@ -1,4 +1,4 @@
-//! Imports as people see them: asked for, listed, waited for, cancelled. What they do is `importing.rs`.
+//! Imports as people see them: asked for, listed, waited for, cancelled. What they do is `importing/`.
 
 use std::time::Duration;
 
