@@ -96,6 +96,8 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
         .or(warp::path!("api" / "calendars" / String / String / "busy").and(get).and(ask()).then(events::busy)).unify()
         .or(warp::path!("api" / "shares").and(get).and(ask()).then(shares::given)).unify()
         .or(warp::path!("api" / "shares").and(post).and(send()).then(shares::reply)).unify()
+        .or(warp::path!("api" / "proxies").and(get).and(ask()).then(shares::proxies)).unify()
+        .or(warp::path!("api" / "proxies" / String).and(put).and(send()).then(shares::set_proxies)).unify()
         .or(warp::path!("api" / "subscriptions").and(post).and(send()).then(shares::subscribe)).unify().boxed();
 
     let alarms = warp::path!("api" / "alarms").and(get).and(ask()).then(alarms::list)

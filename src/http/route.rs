@@ -32,6 +32,8 @@ pub const TEMPLATES: &[&str] = &[
     "/api/addressbooks/{user}/{id}/shares/{user}",
     "/api/addressbooks/{user}/{id}/public",
     "/api/calendars/{user}/{id}/busy",
+    "/api/proxies",
+    "/api/proxies/{right}",
     "/api/shares",
     "/api/subscriptions",
     "/api/alarms",

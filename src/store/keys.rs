@@ -68,6 +68,8 @@ const INSTANCE: u8 = 0x8D; //        name                                → wha
 const INVITED: u8 = 0x8E; //         collection id, name                 → since when, until when its owner is asked
 const OUTGOING: u8 = 0xE0; //        user 0 hash of the UID, task, collection id → Parcel; on its way to that person's home
 const INTAKE: u8 = 0xE1; //          user                                → the name of the calendar that takes invitations
+const BURIAL: u8 = 0xF4; //          collection id                       → Burial; whose objects' people are still to be told that it is gone
+const CALLED: u8 = 0xF5; //          source id, user                     → the name that they gave their subscription to it
 const WAITS: u8 = 0x8F; //           user                                → mark; what waits for a member of a queue
 const DEVICE: u8 = 0xC0; //          user 0 SHA-256 of the app password  → Device
 const INVITES: u8 = 0xD0; //          user                                → Mailbox; what they were told of sharing
@@ -160,6 +162,19 @@ pub fn outgoing(to: &UserName, uid: &str, task: u8, from: CollectionId) -> Bytes
 /// All that is on its way: to one person, or to everybody.
 pub fn all_outgoing(to: Option<&UserName>) -> Bytes {
     to.map_or_else(|| key(OUTGOING, &[]), |to| key(OUTGOING, &[to.as_str().as_bytes(), &[0]]))
+}
+
+/// What somebody calls their subscription, where that is not the name that follows from its source.
+pub fn called(source: CollectionId, user: &UserName) -> Bytes {
+    key(CALLED, &[&source.0.to_be_bytes(), user.as_str().as_bytes()])
+}
+
+pub fn burial(id: CollectionId) -> Bytes {
+    key(BURIAL, &[&id.0.to_be_bytes()])
+}
+
+pub fn burials() -> Bytes {
+    key(BURIAL, &[])
 }
 
 pub fn intake(user: &UserName) -> Bytes {
