@@ -61,6 +61,7 @@ pub enum Property {
     DavInvite,
     ShareAccess,
     ShareUri,
+    Source,
 }
 
 /// Properties that mean something elsewhere and that clients cannot set there: kept as dead ones, they would lie.
@@ -86,7 +87,7 @@ const RESERVED: &[&str] = &[
 
 impl Property {
     /// All of them, in the order in which `propname` lists them.
-    pub const ALL: [Property; 57] = [
+    pub const ALL: [Property; 58] = [
         Property::ResourceType,
         Property::DisplayName,
         Property::Etag,
@@ -144,6 +145,7 @@ impl Property {
         Property::DavInvite,
         Property::ShareAccess,
         Property::ShareUri,
+        Property::Source,
     ];
 
     /// What `allprop` answers: what RFC 4918 defines, and what would be a dead property elsewhere. RFC 4791 5.2, 6352 6.2 and 3744 5 keep
@@ -219,6 +221,7 @@ impl Property {
             Property::DavInvite => "D:invite",
             Property::ShareAccess => "D:share-access",
             Property::ShareUri => "D:share-resource-uri",
+            Property::Source => "CS:source",
         }
     }
 
