@@ -199,6 +199,26 @@ mod tests {
     }
 
     #[test]
+    fn a_file_names_feeds() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("c.toml");
+        let feed = |schedule: &str| {
+            format!(
+                "[[feed]]\nname = 'a'\ndirectory = '/srv'\ntarget = '/calendars/alice/a'\nschedule = '{schedule}'\n"
+            )
+        };
+        let read = |text: &str| {
+            std::fs::write(&path, text).expect("written");
+            crate::config::read(&crate::config::layers(Some(&path), [], Vec::new())?)
+        };
+        let found = read(&feed("0 * * * *")).expect("sound").operated();
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].mode, found[0].source.as_str(), found[0].zone.as_str()), (Mode::Mirror, "a", "UTC"));
+        let why = read(&feed("often")).expect_err("no schedule").to_string();
+        assert!(why.contains("feed") && why.contains("often"), "{why}");
+    }
+
+    #[test]
     fn what_could_not_work_is_named() {
         let sound = "name='a'\nurl='https://example.org/a.ics'\ntarget='/calendars/alice/a'\nschedule='0 * * * *'\n";
         let read = |text: &str| toml::from_str::<FeedKeys>(text).expect("keys");

@@ -61,6 +61,10 @@ pub enum Property {
     DavInvite,
     ShareAccess,
     ShareUri,
+    QuotaUsed,
+    QuotaAvailable,
+    ResourceId,
+    AddMember,
     Source,
 }
 
@@ -68,10 +72,6 @@ pub enum Property {
 const RESERVED: &[&str] = &[
     "D:lockdiscovery",
     "D:supportedlock",
-    "D:quota-available-bytes",
-    "D:quota-used-bytes",
-    "D:resource-id",
-    "D:add-member",
     "D:group",
     "D:supported-method-set",
     "D:supported-live-property-set",
@@ -87,7 +87,7 @@ const RESERVED: &[&str] = &[
 
 impl Property {
     /// All of them, in the order in which `propname` lists them.
-    pub const ALL: [Property; 58] = [
+    pub const ALL: [Property; 62] = [
         Property::ResourceType,
         Property::DisplayName,
         Property::Etag,
@@ -145,6 +145,10 @@ impl Property {
         Property::DavInvite,
         Property::ShareAccess,
         Property::ShareUri,
+        Property::QuotaUsed,
+        Property::QuotaAvailable,
+        Property::ResourceId,
+        Property::AddMember,
         Property::Source,
     ];
 
@@ -221,6 +225,10 @@ impl Property {
             Property::DavInvite => "D:invite",
             Property::ShareAccess => "D:share-access",
             Property::ShareUri => "D:share-resource-uri",
+            Property::QuotaUsed => "D:quota-used-bytes",
+            Property::QuotaAvailable => "D:quota-available-bytes",
+            Property::ResourceId => "D:resource-id",
+            Property::AddMember => "D:add-member",
             Property::Source => "CS:source",
         }
     }

@@ -65,12 +65,9 @@ pub fn pack_collection(c: &Collection) -> Bytes {
         Kept::Feed(url) => (url.clone(), None),
         Kept::Birthdays(book, id) => (book.to_string(), Some(id.0)),
     });
+    let grown = (row, proxies, c.bytes);
     // Few collections have any.
-    match () {
-        () if kept.is_some() || c.down => pack((row, proxies, kept, c.down)),
-        () if !proxies.is_empty() => pack((row, proxies)),
-        () => pack(row),
-    }
+    if kept.is_some() || c.down { pack((grown, kept, c.down)) } else { pack(grown) }
 }
 
 fn grant_code(grant: &Grant) -> u8 {
@@ -81,16 +78,12 @@ pub fn collection(bytes: &[u8]) -> Result<Collection, StoreError> {
     const WHAT: &str = "collection";
     let ((id, at, source, face, grants, public, counters, alarms), rest) = unpack_some::<CollectionRow>(WHAT, bytes)?;
     // Rows from before there was such a thing end here.
-    type Proxies = Vec<(String, u8)>;
-    let ((transparent, proxies), rest): ((bool, Proxies), _) = match rest.len() {
-        0 => ((false, Vec::new()), rest),
-        1 => ((more(WHAT, rest)?, Vec::new()), &[][..]),
-        _ => some_more(WHAT, rest)?,
-    };
-    let (kept, down): (Option<(String, Option<u64>)>, bool) = match rest {
-        [] => (None, false),
-        rest => more(WHAT, rest)?,
-    };
+    let (transparent, rest): (bool, _) = if rest.is_empty() { (false, rest) } else { some_more(WHAT, rest)? };
+    let (proxies, rest): (Vec<(String, u8)>, _) =
+        if rest.is_empty() { (Vec::new(), rest) } else { some_more(WHAT, rest)? };
+    let (bytes, rest): (u64, _) = if rest.is_empty() { (0, rest) } else { some_more(WHAT, rest)? };
+    let (kept, down): (Option<(String, Option<u64>)>, bool) =
+        if rest.is_empty() { (None, false) } else { more(WHAT, rest)? };
     let kept = match kept {
         None => None,
         Some((url, None)) => Some(Kept::Feed(url)),
@@ -129,6 +122,7 @@ pub fn collection(bytes: &[u8]) -> Result<Collection, StoreError> {
         token: Token(token),
         floor: Token(floor),
         objects,
+        bytes,
         alarms,
         transparent,
         subscriptions,
@@ -169,8 +163,12 @@ mod tests {
         let made = Collection { transparent: true, ..Collection::new(at, Source::Own, "Work", 7) };
         let row = pack_collection(&made);
         assert_eq!(collection(&row).expect("a row"), made);
+        // Without the bytes, and without proxies, which are none; then without the transparency.
+        for cut in 1..=2 {
+            assert_eq!(collection(&row[..row.len() - cut]).expect("an older row"), made);
+        }
         let before = Collection { transparent: false, ..made };
-        assert_eq!(collection(&row[..row.len() - 1]).expect("an older row"), before);
-        assert!(collection(&row[..row.len() - 2]).is_err());
+        assert_eq!(collection(&row[..row.len() - 3]).expect("an older row"), before);
+        assert!(collection(&row[..row.len() - 4]).is_err());
     }
 }

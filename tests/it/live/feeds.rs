@@ -2,9 +2,12 @@
 
 mod origin;
 
+use std::io::Write;
+
 use campanile::config::feeds::FeedKeys;
 use serde_json::{Value, json};
 
+use crate::live::client::Http;
 use crate::live::feeds::origin::{Origin, Page};
 use crate::live::stomp::Talk;
 use crate::live::{House, NINE, card, configured, plain_event};
@@ -277,6 +280,14 @@ async fn redirects_are_followed_a_little_and_nowhere_else() {
     origin.set("/hop?next=http://x/", moved(&origin.url("/a.ics")));
     let made = subscribe(&house, "alice", json!({ "url": origin.url("/to") })).await;
     assert_eq!(titles(&house, "alice", made["href"].as_str().expect("a path")).await, ["Event a"]);
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(calendar("X-WR-CALNAME:Packed\r\n", &["z"]).as_bytes()).expect("written");
+    let packed = packed.finish().expect("packed");
+    origin.set("/gzip", Page::Says("200 OK\r\nContent-Encoding: gzip".to_owned(), packed));
+    let made = subscribe(&house, "alice", json!({ "url": origin.url("/gzip") })).await;
+    let href = made["href"].as_str().expect("a path");
+    assert_eq!(titles(&house, "alice", href).await, ["Event z"]);
+    assert_eq!(house.http("alice").get(&format!("/api{href}")).await.json()["name"], "Packed");
     origin.set("/loop", moved("/loop"));
     origin.set("/file", moved("file:///etc/passwd"));
     origin.set("/gopher", moved("gopher://example.org/"));
@@ -386,6 +397,13 @@ async fn the_operators_feeds_come_by_their_schedule() {
     assert_eq!(titles(&house, "alice", "/calendars/alice/school").await, ["Event s2", "Event s3"]);
     assert_eq!(titles(&house, "bob", "/calendars/bob/default").await, ["Event b", "Event c", "Event own"]);
     assert_eq!(feed(&house, "alice", "school").await["nextRun"], "2025-01-20T09:30:00Z");
+    let metrics = house.running().metrics.expect("metrics are served").to_string();
+    let text = Http::anonymous(&metrics).get("/metrics").await.text();
+    let has = |line: &str| assert!(text.lines().any(|found| found.starts_with(line)), "{line} is not in\n{text}");
+    has("campanile_upstream_sync_age_seconds{source=\"school\"} 0");
+    has("campanile_feed_runs_total{outcome=\"imported\"} ");
+    has("campanile_feed_runs_total{outcome=\"failed\"} ");
+    assert!(!text.contains("source=\"closed\""), "it never succeeded:\n{text}");
 
     // What was missed while nobody was there runs once at the start, and what is configured no longer is not looked at; what it brought stays.
     origin.calendar("/school.ics", &events(&["s4"]));
