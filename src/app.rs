@@ -1,11 +1,14 @@
 //! The one place where engines and parts are chosen and joined.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use chrono_tz::Tz;
+use cron::Schedule;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -15,6 +18,7 @@ use crate::api::metrics::Board;
 use crate::bus::Bus;
 use crate::bus::local::LocalBus;
 use crate::config::Config;
+use crate::config::feeds;
 use crate::config::http::Listener;
 use crate::config::mail::MailSecurity;
 use crate::config::store::Engine;
@@ -41,8 +45,10 @@ use crate::kv::{self, Kv, KvError, files};
 use crate::metrics::Metrics;
 use crate::routes::{self, House};
 use crate::service::Service;
+use crate::service::feeds::Operated;
 use crate::service::htpasswd;
 use crate::service::jwt::Trust;
+use crate::sinks::feed::Fetcher;
 use crate::sinks::http::Caller;
 use crate::sinks::mail::{self, Mail};
 use crate::sinks::ntfy::Ntfy;
@@ -80,6 +86,8 @@ pub enum StartError {
     Sinks(String),
     #[error("cannot start: {0}")]
     Refused(#[from] Refusal),
+    #[error("the feed {0}: {1}")]
+    Feed(String, String),
     #[error("the sweep's schedule: {0}")]
     Schedule(#[from] cron::error::Error),
 }
@@ -164,6 +172,15 @@ fn sinks(config: &Config) -> Result<Vec<Arc<dyn Sink>>, StartError> {
     Ok(sinks)
 }
 
+/// The schedules of the operator's feeds, by their names, each with the zone that it is read in.
+fn schedules(config: &Config) -> Result<HashMap<String, (Schedule, Tz)>, StartError> {
+    let read = |feed: Operated| {
+        let schedule = feeds::schedule(&feed.schedule).map_err(|why| StartError::Feed(feed.name.clone(), why))?;
+        Ok((feed.name, (schedule, feed.zone.parse().unwrap_or(Tz::UTC))))
+    };
+    config.operated().into_iter().map(read).collect()
+}
+
 /// A running service.
 pub struct Running {
     pub addresses: Vec<SocketAddr>,
@@ -193,6 +210,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
     let trust = Trust::new(&config.auth.jwt.rules()).map_err(StartError::Jwt)?;
     let schedule = config.sweep.schedule.parse()?;
     let sinks = sinks(config)?;
+    let schedules = schedules(config)?;
     let kv = open_store(config)?;
     let bus = Arc::new(LocalBus::default());
     let meter: Arc<dyn Meter> = Arc::new(Metrics::new());
@@ -206,6 +224,9 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
     let service = service(kv.clone(), config, clock.clone(), bus, meter.clone());
     service.start_spool().await?;
     service.start_directory().await?;
+    let patience = Duration::from_secs(config.feeds.timeout_seconds);
+    let caller = Caller::new(config.feeds.allow_private, trusted(config)?);
+    service.fetch_with(Arc::new(Fetcher::new(caller, patience, config.feeds.redirects)));
     if !config.auth.wazo_url.is_empty() {
         let patience = Duration::from_secs(config.auth.wazo_seconds);
         let issuer = WazoAuth::new(&config.auth.wazo_url, patience, &trusted(config)?).map_err(StartError::WazoAuth)?;
@@ -218,6 +239,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
     service.start_belfry().await?;
     service.start_post().await?;
     service.start_presence().await?;
+    service.start_feeds(config.operated()).await?;
     let desk = Arc::new(ServiceDesk::new(service.clone()));
     hub.watch(desk.clone());
 
@@ -226,6 +248,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
         tokio::spawn(jobs::relay::run(service.clone())),
         tokio::spawn(jobs::due::run(service.clone())),
         tokio::spawn(jobs::imports::run(service.clone())),
+        tokio::spawn(jobs::feeds::run(service.clone(), schedules, config.feeds.at_once)),
         tokio::spawn(jobs::scheduling::run(service.clone())),
         tokio::spawn(jobs::announcements::run(service.clone())),
         tokio::spawn(round::run(service.clone(), sinks, Duration::from_secs(config.sinks.timeout_seconds))),

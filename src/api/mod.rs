@@ -12,6 +12,7 @@ pub mod contacts;
 pub mod conversations;
 pub mod deliveries;
 pub mod events;
+pub mod feeds;
 pub mod files;
 pub mod groups;
 pub mod health;

@@ -79,6 +79,9 @@ const ANNOUNCEMENT: u8 = 0xD3; //     source id, whether they end         → An
 const IMPORT_KEY: u8 = 0xD8; //      user 0 hash of the sender's key     → import id, hash of what was asked
 const HELD: u8 = 0xD9; //            collection id, hash of the source, name → Held; a mirror brought it
 const HELD_CONTENT: u8 = 0xDA; //    collection id, hash of the source, hash of the content → name
+const FEED: u8 = 0xF0; //            user 0 id                           → Feed
+const FEED_DUE: u8 = 0xF1; //        instant, user 0 id                  → nothing; the feed is looked at then
+const FOLLOWS: u8 = 0xF2; //         collection id, user 0 id            → nothing; the feed is made of that collection
 const PRINCIPAL_DEAD: u8 = 0xB0; //  user 0 chunk                        → dead properties, at most CHUNK bytes
 const HOME_DEAD: u8 = 0xB1; //       user 0 kind, chunk                  → likewise
 const COLLECTION_DEAD: u8 = 0xB2; // collection id, chunk                → likewise
@@ -181,6 +184,47 @@ pub fn intake(user: &UserName) -> Bytes {
     key(INTAKE, &[user.as_str().as_bytes()])
 }
 
+pub fn feed(user: &UserName, id: &str) -> Bytes {
+    key(FEED, &[user.as_str().as_bytes(), &[0], id.as_bytes()])
+}
+
+/// The feeds of one person, or all.
+pub fn feeds(user: Option<&UserName>) -> Bytes {
+    user.map_or_else(|| key(FEED, &[]), |user| key(FEED, &[user.as_str().as_bytes(), &[0]]))
+}
+
+pub fn feed_due(at: DateTime<Utc>, user: &UserName, id: &str) -> Bytes {
+    key(FEED_DUE, &[&instant(at), user.as_str().as_bytes(), &[0], id.as_bytes()])
+}
+
+pub fn feeds_due() -> Bytes {
+    key(FEED_DUE, &[])
+}
+
+/// The instant, the person and the feed of such a row.
+pub fn feed_due_place(row: &[u8]) -> Option<(DateTime<Utc>, UserName, &str)> {
+    let at = u64::from_be_bytes(row.get(1..9)?.try_into().ok()?) ^ (1 << 63);
+    let (user, id) = std::str::from_utf8(row.get(9..)?).ok()?.split_once('\0')?;
+    Some((DateTime::from_timestamp_micros(at as i64)?, UserName::new(user)?, id))
+}
+
+pub fn follows(source: CollectionId, user: &UserName, id: &str) -> Bytes {
+    key(FOLLOWS, &[&source.0.to_be_bytes(), user.as_str().as_bytes(), &[0], id.as_bytes()])
+}
+
+/// The feeds that are made of one collection, or of any.
+pub fn followers(source: Option<CollectionId>) -> Bytes {
+    source.map_or_else(|| key(FOLLOWS, &[]), |source| key(FOLLOWS, &[&source.0.to_be_bytes()]))
+}
+
+/// The source, the person and the feed of such a row.
+pub fn follows_place(row: &[u8]) -> Option<(CollectionId, UserName, &str)> {
+    let source = CollectionId(u64::from_be_bytes(row.get(1..9)?.try_into().ok()?));
+    let (user, id) = std::str::from_utf8(row.get(9..)?).ok()?.split_once('\0')?;
+    Some((source, UserName::new(user)?, id))
+}
+
+/// Bodies and uploads lie in rows of this many bytes: sled moves larger leaves into files that it never syncs.
 /// Bodies lie in rows of this many bytes: sled moves larger leaves into files that it never syncs.
 pub const CHUNK: usize = 4_096;
 

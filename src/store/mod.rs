@@ -6,6 +6,7 @@ pub mod collections;
 pub mod dead;
 pub mod deliveries;
 pub mod due;
+pub mod feeds;
 pub mod held;
 pub mod imports;
 pub mod invites;
