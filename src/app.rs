@@ -202,7 +202,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
     let mut jobs = vec![
         tokio::spawn(jobs::relay::run(service.clone())),
         tokio::spawn(jobs::due::run(service.clone())),
-        tokio::spawn(jobs::imports::run(service.clone())),
+        tokio::spawn(jobs::imports::run(service.clone(), Arc::new(RealPace))),
         tokio::spawn(jobs::scheduling::run(service.clone())),
         tokio::spawn(jobs::announcements::run(service.clone())),
         tokio::spawn(round::run(service.clone(), sinks, Duration::from_secs(config.sinks.timeout_seconds))),

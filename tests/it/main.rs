@@ -14,6 +14,7 @@ mod golden;
 mod hostile;
 mod house;
 mod hub;
+mod import_pace;
 mod jcal;
 mod kill;
 mod kv_kill;

@@ -61,6 +61,7 @@ pub fn tellings(event: &Event, at: DateTime<Utc>, directory: &dyn Directory) -> 
             tellings
         }
         Event::RightsChanged { .. }
+        | Event::Importing { .. }
         | Event::SignedOut { .. }
         | Event::TokenEnded { .. }
         | Event::Notified { .. }

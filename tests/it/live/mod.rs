@@ -17,6 +17,7 @@ mod first_bell;
 mod hostile;
 mod htpasswd;
 mod import_jobs;
+mod import_pushes;
 mod imports;
 mod jwt;
 mod listing;
