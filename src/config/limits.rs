@@ -14,6 +14,8 @@ pub struct LimitKeys {
     pub logins_at_once: usize,
     pub app_passwords_per_user: usize,
     pub object_bytes: u64,
+    pub collection_bytes: u64,
+    pub collection_objects: u64,
     pub collections_per_home: usize,
     pub shares_per_collection: usize,
     pub properties: usize,

@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::config::store::Engine;
 use crate::domain::delivery::Offered;
 use crate::domain::organisation::Id;
+use crate::service::room::Room;
 use crate::service::settings::{
     Alarms, Auth, Clock, Journal, Limits, Notifications, Presence, Reports, Settings, Sinks, Uploads,
 };
@@ -25,6 +26,7 @@ impl Config {
             },
             limits: Limits {
                 object_bytes: self.limits.object_bytes,
+                room: Room::new(self.limits.collection_bytes, self.limits.collection_objects),
                 collections_per_home: self.limits.collections_per_home,
                 shares_per_collection: self.limits.shares_per_collection,
                 properties: self.limits.properties,

@@ -14,6 +14,7 @@ use crate::dav::path::{self, Path, PathFault, Place};
 use crate::dav::reader::XML_MAX;
 use crate::dav::request::Request;
 use crate::dav::{acl, collections, creation, moving, objects, outbox, propfind, proppatch, report, sharing};
+use crate::domain::address::Kind;
 use crate::domain::refusal::Refusal;
 use crate::http::auth;
 use crate::http::body;
@@ -87,6 +88,9 @@ async fn handled(request: &Request) -> Result<Response, Fault> {
         ("MOVE", _) => moving::relocate(request).await,
         ("ACL", _) => acl::answer(request).await,
         ("POST", Place::Collection(at)) if at.is_outbox() => outbox::post(request, at).await,
+        ("POST", Place::Collection(at)) if !at.is_mailbox() && objects::adds(request.headers(), at.kind()) => {
+            objects::add(request, at).await
+        }
         ("POST", Place::Collection(at)) if !at.is_mailbox() => sharing::collection(request, at).await,
         ("POST", Place::Home(kind, whose)) => sharing::home(request, *kind, whose).await,
         ("GET", Place::Notification(whose, id)) => sharing::notifications::get(request, whose, id, false).await,
@@ -109,7 +113,9 @@ async fn read<B: Buf>(
     call: &Call,
     stream: impl Stream<Item = Result<B, warp::Error>>,
 ) -> Result<Bytes, Fault> {
-    let puts = call.method == http::Method::PUT;
+    let puts = call.method == http::Method::PUT
+        || call.method == http::Method::POST
+            && [Kind::Calendar, Kind::AddressBook].into_iter().any(|kind| objects::adds(&call.headers, kind));
     let limit = if puts { house.settings().limits.object_bytes } else { XML_MAX };
     let read = body::collect(stream, limit).await;
     let coded =

@@ -95,6 +95,8 @@ pub enum Condition {
     SchedulingMessage,
     OrganizerAllowed,
     InviteInvalid,
+    /// RFC 4331 6.
+    QuotaNotExceeded,
 }
 
 impl Condition {
@@ -143,6 +145,7 @@ impl Condition {
             Condition::OrganizerAllowed => "C:organizer-allowed",
             Condition::DefaultCalendar => "C:valid-schedule-default-calendar-URL",
             Condition::InviteInvalid => "CS:invite-invalid",
+            Condition::QuotaNotExceeded => "D:quota-not-exceeded",
         }
     }
 }
@@ -227,6 +230,7 @@ fn refused(refusal: &Refusal, path: Option<&Path>) -> Shape {
         Refusal::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, None),
         Refusal::TooOften { .. } => (StatusCode::TOO_MANY_REQUESTS, None),
         Refusal::Full(_) => (StatusCode::FORBIDDEN, None),
+        Refusal::NoRoom(_) => (StatusCode::INSUFFICIENT_STORAGE, Some(Condition::QuotaNotExceeded)),
         Refusal::Unschedulable { rule, .. } => return unschedulable(refusal, rule, path),
         Refusal::Fault { .. } => (StatusCode::INTERNAL_SERVER_ERROR, None),
     };

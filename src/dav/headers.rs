@@ -92,12 +92,11 @@ fn prefers(headers: &HeaderMap, wanted: &str) -> bool {
 pub fn check_media(headers: &HeaderMap, kind: Kind) -> Result<(), Fault> {
     let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(()) };
     let text = value.to_str().unwrap_or_default().to_ascii_lowercase();
-    let (condition, known): (_, &[&str]) = match kind {
-        Kind::Calendar => (Condition::SupportedCalendarData, &["text/calendar"]),
-        // Names that vCard had before RFC 6350.
-        Kind::AddressBook => (Condition::SupportedAddressData, &["text/vcard", "text/x-vcard", "text/directory"]),
+    let condition = match kind {
+        Kind::Calendar => Condition::SupportedCalendarData,
+        Kind::AddressBook => Condition::SupportedAddressData,
     };
-    let essence = text.split(';').next().unwrap_or_default().trim();
+    let (known, essence) = (media_of(kind), essence(&text));
     // RFC 9110 8.3: octet-stream says no more than an absent header; some libraries always send it. The text itself decides then.
     if !known.contains(&essence) && essence != "application/octet-stream" {
         return Err(Fault::Condition(condition, format!("this collection takes {}, not {essence:?}", known[0])));
@@ -108,6 +107,25 @@ pub fn check_media(headers: &HeaderMap, kind: Kind) -> Result<(), Fault> {
         }
         _ => Ok(()),
     }
+}
+
+/// The types of what a collection holds.
+pub fn media_of(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Calendar => &["text/calendar"],
+        // Names that vCard had before RFC 6350.
+        Kind::AddressBook => &["text/vcard", "text/x-vcard", "text/directory"],
+    }
+}
+
+/// The type of the body, without parameters.
+pub fn media(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(CONTENT_TYPE)?.to_str().ok()?.to_ascii_lowercase();
+    Some(essence(&text).to_owned())
+}
+
+fn essence(text: &str) -> &str {
+    text.split(';').next().unwrap_or_default().trim()
 }
 
 /// Refuses an XML body that says it is something else. A wrong type is forgiven where the method does not ask for it: many scripts send

@@ -269,7 +269,10 @@ mod tests {
             acts_for: Vec::new(),
             hrefs: Hrefs::new(prefix),
             object_max: 1_048_576,
+            room: crate::service::room::Room::new(0, 0),
+            origin: uuid::Uuid::nil(),
             home_tokens: Default::default(),
+            home_bytes: Default::default(),
             intake: crate::dav::values::Intake::default(),
         }
     }

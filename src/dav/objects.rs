@@ -3,16 +3,17 @@
 use http::StatusCode;
 use http::header::{
     CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap,
-    HeaderName, HeaderValue, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS,
+    HeaderName, HeaderValue, LAST_MODIFIED, LOCATION, X_CONTENT_TYPE_OPTIONS,
 };
 use warp::reply::Response;
 
 use crate::dav::fault::{self, Fault};
 use crate::dav::headers;
 use crate::dav::multistatus::PREFERENCE_APPLIED;
+use crate::dav::path::Place;
 use crate::dav::request::Request;
 use crate::dav::values;
-use crate::domain::address::ObjectAddress;
+use crate::domain::address::{Address, Kind, ObjectAddress};
 use crate::domain::object::{Body, Precondition, Record};
 use crate::domain::refusal::Refusal;
 use crate::http::conditions;
@@ -76,6 +77,24 @@ pub async fn put(request: &Request, at: &ObjectAddress) -> Result<Response, Faul
         return Ok(represent(status, request, found));
     }
     Ok(wrote(status, &written))
+}
+
+/// Whether a POST to a collection brings a member of it; with another type it asks for something else. RFC 5995 3.2.
+pub fn adds(headers: &HeaderMap, kind: Kind) -> bool {
+    headers::media(headers).is_some_and(|media| headers::media_of(kind).contains(&media.as_str()))
+}
+
+/// Stores an object under a name that the service chooses, and says it in `Location`. What holds of a PUT holds here.
+pub async fn add(request: &Request, to: &Address) -> Result<Response, Fault> {
+    headers::check_media(request.headers(), to.kind())?;
+    // There is nothing yet whose tag could match.
+    if !request.precondition()?.allows_untagged() {
+        return Err(Refusal::Precondition.into());
+    }
+    let (at, written) = request.house.add(&request.caller, to, request.body.clone()).await?;
+    let mut response = wrote(StatusCode::CREATED, &written);
+    put_tag(response.headers_mut(), LOCATION, &request.hrefs().of(&Place::Object(at)));
+    Ok(response)
 }
 
 pub async fn delete(request: &Request, at: &ObjectAddress) -> Result<Response, Fault> {

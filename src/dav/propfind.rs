@@ -25,6 +25,7 @@ use crate::dav::sharing::notifications;
 use crate::dav::values::{Intake, Scene, Subject};
 use crate::domain::access::Right;
 use crate::domain::address::{Address, Kind, ObjectAddress};
+use crate::domain::collection::Source;
 use crate::domain::object::Record;
 use crate::domain::refusal::Refusal;
 use crate::service::Service;
@@ -132,6 +133,12 @@ async fn tree(request: &Request, mut ask: Ask, place: &Place, depth: Depth) -> R
     if ask.question.names(Property::SyncToken) {
         for kind in kinds {
             ask.scene.home_tokens[*kind as usize] = Some(sync::home_token(&ask.house.list(&user, *kind).await?));
+        }
+    }
+    if ask.question.names(Property::QuotaUsed) {
+        for kind in kinds {
+            let own = ask.house.list(&user, *kind).await?.into_iter().filter(|view| view.shown.source == Source::Own);
+            ask.scene.home_bytes[*kind as usize] = Some(own.map(|view| view.source.bytes).sum());
         }
     }
     match place {

@@ -61,16 +61,16 @@ pub enum Property {
     DavInvite,
     ShareAccess,
     ShareUri,
+    QuotaUsed,
+    QuotaAvailable,
+    ResourceId,
+    AddMember,
 }
 
 /// Properties that mean something elsewhere and that clients cannot set there: kept as dead ones, they would lie.
 const RESERVED: &[&str] = &[
     "D:lockdiscovery",
     "D:supportedlock",
-    "D:quota-available-bytes",
-    "D:quota-used-bytes",
-    "D:resource-id",
-    "D:add-member",
     "D:group",
     "D:supported-method-set",
     "D:supported-live-property-set",
@@ -86,7 +86,7 @@ const RESERVED: &[&str] = &[
 
 impl Property {
     /// All of them, in the order in which `propname` lists them.
-    pub const ALL: [Property; 57] = [
+    pub const ALL: [Property; 61] = [
         Property::ResourceType,
         Property::DisplayName,
         Property::Etag,
@@ -144,6 +144,10 @@ impl Property {
         Property::DavInvite,
         Property::ShareAccess,
         Property::ShareUri,
+        Property::QuotaUsed,
+        Property::QuotaAvailable,
+        Property::ResourceId,
+        Property::AddMember,
     ];
 
     /// What `allprop` answers: what RFC 4918 defines, and what would be a dead property elsewhere. RFC 4791 5.2, 6352 6.2 and 3744 5 keep
@@ -219,6 +223,10 @@ impl Property {
             Property::DavInvite => "D:invite",
             Property::ShareAccess => "D:share-access",
             Property::ShareUri => "D:share-resource-uri",
+            Property::QuotaUsed => "D:quota-used-bytes",
+            Property::QuotaAvailable => "D:quota-available-bytes",
+            Property::ResourceId => "D:resource-id",
+            Property::AddMember => "D:add-member",
         }
     }
 

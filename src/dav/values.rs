@@ -1,6 +1,7 @@
 //! What each property says of each place. Writes values only; rows and statuses stand in `multistatus.rs`.
 
 use chrono::SecondsFormat;
+use uuid::Uuid;
 
 use crate::dav::acl;
 use crate::dav::dead;
@@ -25,6 +26,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::sync::Token;
 use crate::service::Service;
 use crate::service::collections::{View, zone_named};
+use crate::service::room::Room;
 
 /// What a row of an answer is about.
 #[derive(Clone, Copy)]
@@ -63,8 +65,14 @@ pub struct Scene {
     pub hrefs: Hrefs,
     /// Bytes of one object.
     pub object_max: u64,
+    /// What collections may hold.
+    pub room: Room,
+    /// This installation, whose ids no other gives.
+    pub origin: Uuid,
     /// The sync tokens of the caller's homes, where they are asked for: of calendars and of address books.
     pub home_tokens: [Option<String>; 2],
+    /// The bytes that those homes hold, where they are asked for.
+    pub home_bytes: [Option<u64>; 2],
     /// What an inbox says of calendars; nothing where the question is not about one.
     pub intake: Intake,
 }
@@ -104,7 +112,10 @@ impl Scene {
             acts_for,
             hrefs: request.hrefs(),
             object_max: request.house.settings().limits.object_bytes,
+            room: request.house.settings().limits.room,
+            origin: request.house.directory().origin(),
             home_tokens: Default::default(),
+            home_bytes: Default::default(),
             intake: Intake::default(),
         })
     }
@@ -135,6 +146,13 @@ impl Scene {
                 Some(token) => xml.text(tag, token),
                 None => return false,
             },
+            (Property::QuotaUsed, Subject::Home(kind)) => match self.home_bytes[kind as usize] {
+                Some(bytes) => xml.text(tag, &bytes.to_string()),
+                None => return false,
+            },
+            (Property::ResourceId, Subject::Home(kind)) => {
+                self.resource_id(xml, tag, &self.hrefs.home(kind, &self.caller.name));
+            }
             (_, Subject::Principal) => return self.of_principal(xml, property),
             (_, Subject::Person(person)) => return self.of_person(xml, property, person),
             (_, Subject::Proxy(deputies)) => return self.of_deputies(xml, property, deputies),
@@ -218,6 +236,7 @@ impl Scene {
                 xml.close(tag);
             }
             Property::UserType => xml.text(tag, "INDIVIDUAL"),
+            Property::ResourceId => self.resource_id(xml, tag, &format!("principal {}", caller.name)),
             Property::InboxUrl => xml.href_in(tag, &self.hrefs.collection(&Address::inbox(&caller.name))),
             Property::OutboxUrl => xml.href_in(tag, &self.hrefs.collection(&Address::outbox(&caller.name))),
             Property::AlternateUris | Property::GroupMembers => xml.empty(tag),
@@ -299,6 +318,18 @@ impl Scene {
             (Property::Color, Kind::Calendar) => return some(xml, &shown.color),
             (Property::CalendarDescription, Kind::Calendar) => return some(xml, &shown.description),
             (Property::BookDescription, Kind::AddressBook) => return some(xml, &shown.description),
+            // The id of what is shown: a mirror is a resource of its own, not a binding of its source.
+            (Property::ResourceId, _) => self.resource_id(xml, tag, &format!("collection {}", shown.id.0)),
+            // It tells of private objects too.
+            (Property::QuotaUsed | Property::QuotaAvailable, _) if view.right < Right::Owner => return false,
+            (Property::QuotaUsed, _) => xml.text(tag, &view.source.bytes.to_string()),
+            (Property::QuotaAvailable, _) => match self.room.left(&view.source) {
+                Some(left) => xml.text(tag, &left.to_string()),
+                None => return false,
+            },
+            // RFC 5995 3.2.1: what is posted to the collection itself becomes its member.
+            (Property::AddMember, _) if shown.address.is_mailbox() || view.right < Right::ReadWrite => return false,
+            (Property::AddMember, _) => xml.href_in(tag, &self.hrefs.collection(&shown.address)),
             (Property::DefaultCalendar, _) => match &self.intake.default {
                 Some(address) if shown.address.is_inbox() => xml.href_in(tag, &self.hrefs.collection(address)),
                 _ => return false,
@@ -349,6 +380,11 @@ impl Scene {
             _ => return sharing::of_collection(xml, property, view, self.hrefs),
         }
         true
+    }
+
+    /// RFC 5842 3.1: of all resources of all servers the only one.
+    fn resource_id(&self, xml: &mut Xml, tag: &str, what: &str) {
+        xml.href_in(tag, &Uuid::new_v5(&self.origin, what.as_bytes()).urn().to_string());
     }
 
     /// RFC 3744 5.4. Clients show a collection as read-only by what is missing here.

@@ -43,6 +43,8 @@ pub struct Collection {
     pub floor: Token,
     /// How many objects it holds.
     pub objects: u64,
+    /// The bytes of those objects, as they are read by their owner.
+    pub bytes: u64,
     /// The holder of this mirror or subscription hears its alarms. Owners hear theirs in any case.
     pub alarms: bool,
     /// What stands in it makes nobody busy: RFC 6638 9.1, `schedule-calendar-transp`. Of a mirror it is said for its holder alone.
@@ -69,6 +71,7 @@ impl Collection {
             token: Token(stamp),
             floor: Token(stamp),
             objects: 0,
+            bytes: 0,
             alarms: false,
             transparent: false,
             subscriptions: stamp,

@@ -40,6 +40,9 @@ pub enum Refusal {
     /// A count that a home or a collection may not pass.
     #[error("{0}")]
     Full(String),
+    /// A collection has no room for more.
+    #[error("{0}")]
+    NoRoom(String),
     /// A scheduling object would break a rule of scheduling. RFC 6638 3.2.4.
     #[error("{why}")]
     Unschedulable { rule: Rule, why: Fault },

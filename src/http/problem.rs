@@ -19,6 +19,7 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         Refusal::Invalid(_) | Refusal::Unstorable(_) => StatusCode::BAD_REQUEST,
         Refusal::Unsupported(_) => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        Refusal::NoRoom(_) => StatusCode::INSUFFICIENT_STORAGE,
         Refusal::StaleToken => StatusCode::GONE,
         Refusal::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::TooOften { .. } => StatusCode::TOO_MANY_REQUESTS,

@@ -49,6 +49,7 @@ pub mod queues;
 pub mod rate;
 pub mod relay;
 pub mod replan;
+pub mod room;
 pub mod rung;
 pub mod scheduling;
 pub mod settings;

@@ -141,7 +141,7 @@ impl Service {
         reads.extend(deads.into_iter().chain(heard).chain(wanted.reads()));
         let (user, now, precondition) = (caller.name.clone(), self.now(), precondition.clone());
         let (name, way, overwrite) = (Arc::<str>::from(transfer.to.name()), transfer.way, transfer.overwrite);
-        let nudge = prepared.due;
+        let (nudge, room) = (prepared.due, self.settings.limits.room);
         let (_, written) = self
             .commit(reads, move |seen, stamp| {
                 let mut from = standing(seen.first(), source.id)?;
@@ -170,6 +170,9 @@ impl Service {
                 let holder = seen.get(4).filter(|row| !(within && way == Way::Move && holds(row, &current.name)));
                 check_uid(&to, &prepared.uid, &name, before.as_ref(), holder)?;
                 check_component(&to, prepared.component)?;
+                if !(within && way == Way::Move) {
+                    room.check(&to, before.as_ref(), prepared.bytes.len())?;
+                }
                 let owner =
                     seen.get(5).and_then(Option::as_ref).map(|row| record::people::principal(row)).transpose()?;
                 let zones_now = (to.timezone.clone(), owner.and_then(|owner| owner.timezone));
@@ -195,7 +198,7 @@ impl Service {
                     unlay(&mut writes, &mut from, &current, now, stamp, 0);
                     part = 1;
                     if within {
-                        to.objects = from.objects;
+                        (to.objects, to.bytes) = (from.objects, from.bytes);
                     }
                 }
                 let created = before.is_none();

@@ -9,12 +9,12 @@ use chrono_tz::Tz;
 use sha2::{Digest, Sha256};
 
 use crate::domain::access::{Right, right_of};
-use crate::domain::address::{Kind, ObjectAddress, UserName};
+use crate::domain::address::{Address, Kind, ObjectAddress, UserName};
 use crate::domain::collection::Collection;
 use crate::domain::dead::Holder;
 use crate::domain::event::{Deed, Event, Invitation, ObjectChange};
 use crate::domain::notification::{Answers, Invited};
-use crate::domain::object::{Armed, Body, BodyId, Component, Etag, Precondition, Record, Span, Stands};
+use crate::domain::object::{Armed, Body, BodyId, Component, Etag, Precondition, Record, Span, Stands, Tags};
 use crate::domain::presence::Standing;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
@@ -36,6 +36,7 @@ use crate::service::scheduling::inbox::Posted;
 use crate::service::veil;
 use crate::store::journal::Pen;
 use crate::store::{changes, collections, dead, due, keys, notifications, objects, presence, record, scheduling};
+use crate::system::random;
 
 /// From this size on, text is read on a thread of its own, so that sockets do not wait for it.
 const READ_ASIDE_BYTES: usize = 65_536;
@@ -184,6 +185,20 @@ impl Service {
         Ok(written.map(|written| Written { changed, ..written }))
     }
 
+    /// Stores a new object under a name of the service's choosing, and says which.
+    pub async fn add(
+        &self,
+        caller: &Principal,
+        to: &Address,
+        bytes: Bytes,
+    ) -> Result<(ObjectAddress, Written), Refusal> {
+        let name = format!("{}{}", random::uuid(&*self.random), to.kind().suffix());
+        let address = to.object(&name).ok_or(Refusal::NotFound)?;
+        let nothing_there = Precondition { if_none_match: Some(Tags::Any), ..Precondition::default() };
+        let written = self.put(caller, &address, bytes, nothing_there).await?;
+        Ok((address, written))
+    }
+
     /// The commit of one object. `None` where something changed since it was prepared: the zones of the calendar and of its owner, which
     /// was `zone`, or what stands there.
     #[expect(clippy::too_many_arguments, reason = "one each of what a write rests on")]
@@ -214,6 +229,7 @@ impl Service {
         let messages = reads.len();
         reads.extend(concern.wanted.reads());
         let (now, user, name) = (prepared.now, user.clone(), Arc::<str>::from(name));
+        let room = self.settings.limits.room;
         let (id, zones) = (source.id, (source.timezone.clone(), zone));
         let (nudge, edge, turned) = (prepared.due, prepared.standing.edge, beside.turned.clone());
         let (_, written) = self
@@ -229,6 +245,7 @@ impl Service {
                 }
                 check_uid(&head, &prepared.uid, &name, before.as_ref(), seen.get(2))?;
                 check_component(&head, prepared.component)?;
+                room.check(&head, before.as_ref(), prepared.bytes.len())?;
                 let stands = beside.stands.as_ref().is_none_or(|stands| before.as_ref() == Some(stands));
                 let stood = beside.stood.as_ref().is_none_or(|stood| etags(before.as_ref()) == etags(stood.as_ref()));
                 let mut posts = seen.get(posts..messages).unwrap_or_default().iter();
@@ -593,6 +610,7 @@ pub(crate) fn unlay(
     objects::remove(writes, head.id, before);
     changes::write(writes, head.id, stamp.0, part, Change::Removed, &before.name);
     head.objects = head.objects.saturating_sub(1);
+    head.bytes = head.bytes.saturating_sub(before.size);
     if before.stands.hold.is_some() || before.stands.invited.is_some() {
         presence::remind(writes, now, head.address.user(), stamp.0);
     }
@@ -624,10 +642,12 @@ pub(crate) fn lay(
             (created, dead, stands) = (before.created, before.dead, before.stands);
             armed = before.armed.extract_if(.., |armed| armed.at <= now || kept.contains(armed)).collect();
             due = before.due.filter(|at| *at <= now).or(due);
+            head.bytes = head.bytes.saturating_sub(before.size);
             objects::remove(writes, head.id, &before);
         }
         None => head.objects += 1,
     }
+    head.bytes += prepared.bytes.len() as u64;
     let mut object = Record {
         name: name.clone(),
         uid: prepared.uid.clone(),

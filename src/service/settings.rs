@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 
 use crate::domain::delivery::Offered;
 use crate::domain::organisation::Id;
+use crate::service::room::Room;
 
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -97,6 +98,8 @@ impl Default for Auth {
 pub struct Limits {
     /// Bytes of one object; a larger one is answered 413, on DAV paths 403 `max-resource-size`.
     pub object_bytes: u64,
+    /// What one collection may hold; more is answered 507.
+    pub room: Room,
     /// Collections in one home; one more is answered 403.
     pub collections_per_home: usize,
     /// Delegates of one collection; one more is answered 403.
@@ -239,6 +242,7 @@ impl Default for Settings {
             auth: Auth::default(),
             limits: Limits {
                 object_bytes: 1_048_576,
+                room: Room::new(1_073_741_824, 1_000_000),
                 collections_per_home: 1_000,
                 shares_per_collection: 200,
                 properties: 100,

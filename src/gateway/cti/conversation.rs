@@ -286,6 +286,7 @@ pub fn trouble(refusal: &Refusal) -> Leave {
         | Refusal::TooLarge { .. }
         | Refusal::StaleToken
         | Refusal::Full(_)
+        | Refusal::NoRoom(_)
         | Refusal::Unschedulable { .. }
         | Refusal::Fault { .. } => SERVER_ERROR,
     }

@@ -138,6 +138,7 @@ pub fn reason(refusal: &Refusal) -> &'static str {
         | Refusal::TooOften { .. }
         | Refusal::Unstorable(_)
         | Refusal::Full(_)
+        | Refusal::NoRoom(_)
         | Refusal::Unschedulable { .. }
         | Refusal::Fault { .. } => "InternalError",
     }

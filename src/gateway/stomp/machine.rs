@@ -448,6 +448,7 @@ fn denied(refusal: &Refusal) -> (&'static str, Leave) {
         | Refusal::TooLarge { .. }
         | Refusal::StaleToken
         | Refusal::Full(_)
+        | Refusal::NoRoom(_)
         | Refusal::Unschedulable { .. }
         | Refusal::Fault { .. } => ("500 Internal Server Error", FAULT),
     }

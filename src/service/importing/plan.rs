@@ -137,6 +137,6 @@ pub(crate) fn code(refusal: &Refusal) -> &'static str {
         Refusal::Unsupported(_) => "unsupported",
         Refusal::TooLarge { .. } => "too-large",
         Refusal::StaleToken | Refusal::Busy { .. } | Refusal::TooOften { .. } | Refusal::Fault { .. } => "internal",
-        Refusal::Full(_) => "full",
+        Refusal::Full(_) | Refusal::NoRoom(_) => "full",
     }
 }

@@ -17,6 +17,7 @@ use crate::service::importing::progress::Progress;
 use crate::service::importing::text::Text;
 use crate::service::ledger::{Ledger, Wanted};
 use crate::service::objects::{check_component, check_uid, lay, seal, seen_object, zones_of};
+use crate::service::room::Room;
 use crate::service::veil;
 use crate::store::held::{self, Held};
 use crate::store::journal::Pen;
@@ -67,7 +68,7 @@ impl Service {
         reads.extend(wanted.reads());
         let source = view.map(|(source, _)| source);
         let tells = progress.due();
-        let (user, asked) = (import.user.clone(), import.clone());
+        let (user, asked, room) = (import.user.clone(), import.clone(), self.settings.limits.room);
         let turned: Vec<Turned> =
             batch.iter().flat_map(|one| one.outcome.iter().flat_map(|item| item.turned.clone())).collect();
         let (_, import) = self
@@ -104,8 +105,17 @@ impl Service {
                         (Ok(item), Some(head)) if allowed => {
                             let (own, rest) = rows.split_at_checked(2 + item.turned.len()).unwrap_or_default();
                             rows = rest;
-                            let laid =
-                                lay_item(&mut writes, &mut pen, (head, right), own, item, &asked, now, stamp, part);
+                            let laid = lay_item(
+                                &mut writes,
+                                &mut pen,
+                                (head, right, room),
+                                own,
+                                item,
+                                &asked,
+                                now,
+                                stamp,
+                                part,
+                            );
                             if matches!(laid, Ok(Laid::Created(_) | Laid::Updated(_))) {
                                 item.answered().for_each(|said| ledger.deal_with(Some(&said)));
                             }
@@ -195,7 +205,7 @@ enum Laid {
 fn lay_item(
     writes: &mut Writes,
     pen: &mut Pen,
-    (head, right): (&mut Collection, Right),
+    (head, right, room): (&mut Collection, Right, Room),
     rows: &[Option<Bytes>],
     item: &Planned,
     import: &Import,
@@ -213,18 +223,21 @@ fn lay_item(
     } else if before.is_none() {
         return Err(("it was removed while it was imported".to_owned(), "conflict"));
     }
+    let stays = match &before {
+        _ if item.known => Some(Laid::Unchanged),
+        Some(_) if import.order.mode == Mode::Skip => Some(Laid::Skipped),
+        Some(before) if before.etag == prepared.etag => Some(Laid::Unchanged),
+        _ => None,
+    };
+    if stays.is_none() {
+        room.check(head, before.as_ref(), prepared.bytes.len()).map_err(text)?;
+    }
     if import.order.mode == Mode::Mirror {
         let held = Held { run: import.id.clone(), content: item.content.clone() };
         held::write(writes, head.id, &import.order.source, name, &held);
     }
-    if item.known {
-        return Ok(Laid::Unchanged);
-    }
-    if before.is_some() && import.order.mode == Mode::Skip {
-        return Ok(Laid::Skipped);
-    }
-    if before.as_ref().is_some_and(|before| before.etag == prepared.etag) {
-        return Ok(Laid::Unchanged);
+    if let Some(stays) = stays {
+        return Ok(stays);
     }
     let created = before.is_none();
     lay(writes, head, before, prepared, &[], name, now, stamp, part);

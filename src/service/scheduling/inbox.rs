@@ -55,6 +55,7 @@ impl Posted {
             objects::remove(writes, id, &oldest);
             changes::write(writes, id, stamp.0, 0, Change::Removed, &oldest.name);
             head.objects -= 1;
+            head.bytes = head.bytes.saturating_sub(oldest.size);
         }
         // Names sort by age.
         let name: Arc<str> = Arc::from(format!("{:016x}.ics", stamp.0));
@@ -79,6 +80,7 @@ impl Posted {
         objects::write(writes, id, &record, &self.bytes);
         changes::write(writes, id, stamp.0, 1, Change::Written, &name);
         head.objects += 1;
+        head.bytes += record.size;
         head.token = Token(stamp.0);
         collections::write(writes, &head);
         Ok(())

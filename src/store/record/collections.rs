@@ -61,8 +61,7 @@ pub fn pack_collection(c: &Collection) -> Bytes {
         c.alarms,
         c.transparent,
     );
-    // Few collections have any.
-    if proxies.is_empty() { pack(row) } else { pack((row, proxies)) }
+    pack((row, proxies, c.bytes))
 }
 
 fn grant_code(grant: &Grant) -> u8 {
@@ -73,9 +72,9 @@ pub fn collection(bytes: &[u8]) -> Result<Collection, StoreError> {
     const WHAT: &str = "collection";
     let ((id, at, source, face, grants, public, counters, alarms), rest) = unpack_some::<CollectionRow>(WHAT, bytes)?;
     // Rows from before there was such a thing end here.
-    let (transparent, proxies): (bool, Vec<(String, u8)>) = match rest.len() {
-        0 => (false, Vec::new()),
-        1 => (more(WHAT, rest)?, Vec::new()),
+    let (transparent, proxies, bytes): (bool, Vec<(String, u8)>, u64) = match rest.len() {
+        0 => (false, Vec::new(), 0),
+        1 => (more(WHAT, rest)?, Vec::new(), 0),
         _ => more(WHAT, rest)?,
     };
     let (display_name, description, color, components, timezone) = face;
@@ -111,6 +110,7 @@ pub fn collection(bytes: &[u8]) -> Result<Collection, StoreError> {
         token: Token(token),
         floor: Token(floor),
         objects,
+        bytes,
         alarms,
         transparent,
         subscriptions,

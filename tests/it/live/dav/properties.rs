@@ -353,3 +353,146 @@ async fn an_if_header_and_dates_are_heeded() {
     }
     house.stop().await;
 }
+
+/// The number in an element of a PROPFIND's answer.
+#[track_caller]
+fn number(reply: &Reply, tag: &str) -> u64 {
+    let text = short(&reply.text());
+    let (_, rest) = text.split_once(&format!("<{tag}>")).unwrap_or_else(|| panic!("no {tag} in {text}"));
+    rest.split_once('<').unwrap().0.parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collection_says_what_it_holds_and_takes_no_more_than_it_may() {
+    let house = House::open_with(&[("limits.collection_bytes", "2000"), ("limits.collection_objects", "4")]).await;
+    let (alice, bob) = (house.http("alice"), house.http("bob"));
+    let work = "/calendars/alice/default/";
+    let quota = "<D:quota-used-bytes/><D:quota-available-bytes/>";
+    let (small, event) = (plain_event("1", "20250115T100000Z"), |uid: &str, summary: usize| {
+        plain_event(uid, "20250115T100000Z").replace("SUMMARY:", &format!("SUMMARY:{}", "x".repeat(summary)))
+    });
+    assert_eq!(number(&ask(&alice, work, "0", quota).await, "quota-used-bytes"), 0);
+    let home = number(&ask(&alice, "/calendars/alice/", "0", quota).await, "quota-used-bytes");
+    assert_eq!(alice.put(&format!("{work}1.ics"), &small).await.status, 201);
+    let found = ask(&alice, work, "0", quota).await;
+    assert_eq!(number(&found, "quota-used-bytes"), small.len() as u64);
+    assert_eq!(number(&found, "quota-available-bytes"), 2_000 - small.len() as u64);
+    // A larger text counts as that, and a home as all that is in it.
+    let larger = event("1", 60);
+    assert_eq!(alice.put(&format!("{work}1.ics"), &larger).await.status, 204);
+    assert_eq!(
+        number(&ask(&alice, "/calendars/alice/", "0", quota).await, "quota-used-bytes"),
+        home + larger.len() as u64
+    );
+    // What does not fit is refused by PUT, POST, COPY and an import, and nothing is done.
+    let heavy = event("2", 1_900);
+    let full = alice.put(&format!("{work}2.ics"), &heavy).await;
+    assert_eq!(full.status, 507);
+    has(&full, "<D:quota-not-exceeded/>");
+    let posted = alice.send("POST", work, &[("content-type", "text/calendar")], heavy.clone()).await;
+    assert_eq!(posted.status, 507);
+    has(&posted, "<D:quota-not-exceeded/>");
+    let other = "/calendars/alice/other/";
+    assert_eq!(alice.send("MKCALENDAR", other, &[], "").await.status, 201);
+    assert_eq!(alice.put(&format!("{other}2.ics"), &event("2", 1_650)).await.status, 201);
+    for method in ["COPY", "MOVE"] {
+        let destination = format!("{work}2.ics");
+        let carried = alice.send(method, &format!("{other}2.ics"), &[("destination", destination.as_str())], "").await;
+        assert_eq!(carried.status, 507, "{method}");
+    }
+    let target = "/api/imports?target=/calendars/alice/default";
+    let headers = [("content-type", "text/calendar"), ("prefer", "wait=30")];
+    let import = alice.send("POST", target, &headers, heavy).await.json();
+    assert_eq!((&import["failedCount"], &import["created"]), (&1.into(), &0.into()), "{import}");
+    let errors = alice.get(&format!("/api/imports/{}/errors", import["id"].as_str().unwrap())).await;
+    assert!(errors.text().contains("\"code\":\"full\""), "{}", errors.text());
+    assert_eq!(number(&ask(&alice, work, "0", quota).await, "quota-used-bytes"), larger.len() as u64);
+    // What gets no larger always goes in; what is gone counts no more.
+    assert_eq!(alice.put(&format!("{work}1.ics"), &small).await.status, 204);
+    for name in ["a", "b", "c"] {
+        assert_eq!(alice.put(&format!("{work}{name}.ics"), &plain_event(name, "20250115T100000Z")).await.status, 201);
+    }
+    let fifth = alice.put(&format!("{work}d.ics"), &plain_event("d", "20250115T100000Z")).await;
+    assert_eq!(fifth.status, 507, "{}", fifth.text());
+    assert_eq!(alice.put(&format!("{work}a.ics"), &plain_event("a", "20250116T100000Z")).await.status, 204);
+    for name in ["1", "a", "b", "c"] {
+        assert_eq!(alice.send("DELETE", &format!("{work}{name}.ics"), &[], "").await.status, 204);
+    }
+    assert_eq!(number(&ask(&alice, work, "0", quota).await, "quota-used-bytes"), 0);
+    // A reader learns nothing: it would tell how much is private.
+    let shared = alice.put_json("/api/calendars/alice/default/shares/bob", r#"{"right":"read"}"#).await;
+    assert!(shared.status < 300, "{} {}", shared.status, shared.text());
+    let list = bob.get("/api/calendars").await.json();
+    let mirror = list.as_array().unwrap().iter().find(|one| one["source"] == "/calendars/alice/default").unwrap();
+    let path = mirror["href"].as_str().unwrap();
+    let seen = ask(&bob, &format!("{path}/"), "0", quota).await;
+    has(&seen, "<D:quota-available-bytes/></D:prop><D:status>HTTP/1.1 404 Not Found");
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_posted_to_a_collection_becomes_its_member() {
+    let house = House::open().await;
+    let (alice, bob) = (house.http("alice"), house.http("bob"));
+    for (at, media, object, wrong) in [
+        (
+            "/calendars/alice/default/",
+            "text/calendar; charset=utf-8",
+            plain_event("p", "20250115T100000Z"),
+            "text/vcard",
+        ),
+        ("/dav/addressbooks/alice/collected/", "text/vcard", card("p"), "text/calendar"),
+    ] {
+        let found = ask(&alice, at, "0", "<D:add-member/>").await;
+        has(&found, &format!("<D:add-member><D:href>{at}</D:href></D:add-member>"));
+        let posted = alice.send("POST", at, &[("content-type", media)], object.clone()).await;
+        assert_eq!(posted.status, 201, "{}", posted.text());
+        let location = posted.header("location").to_owned();
+        assert!(location.starts_with(at) && location.len() > at.len(), "{location}");
+        let there = alice.get(&location).await;
+        assert_eq!((there.status, there.text()), (200, object.clone()));
+        assert_eq!(there.header("etag"), posted.header("etag"));
+        // Its UID is taken now; nobody else may; another kind is no member.
+        assert_eq!(alice.send("POST", at, &[("content-type", media)], object.clone()).await.status, 409);
+        assert_eq!(bob.send("POST", at, &[("content-type", media)], object.clone()).await.status, 403);
+        assert_ne!(alice.send("POST", at, &[("content-type", wrong)], object).await.status, 201);
+    }
+    let broken = alice.send("POST", "/calendars/alice/default/", &[("content-type", "text/calendar")], "BEGIN:").await;
+    refused(&broken, 403, "C:valid-calendar-data");
+    let nowhere = alice.send(
+        "POST",
+        "/calendars/alice/nowhere/",
+        &[("content-type", "text/calendar")],
+        plain_event("q", "20250115T100000Z"),
+    );
+    assert_eq!(nowhere.await.status, 404);
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_collection_has_an_id_that_outlives_its_name() {
+    let house = House::open().await;
+    let alice = house.http("alice");
+    let id = async |path: &str| {
+        let found = short(&ask(&alice, path, "0", "<D:resource-id/>").await.text());
+        let (_, rest) = found.split_once("<resource-id><href>urn:uuid:").unwrap_or_else(|| panic!("{path}: {found}"));
+        rest.split_once('<').unwrap().0.to_owned()
+    };
+    assert_eq!(alice.send("MKCALENDAR", "/calendars/alice/one/", &[], "").await.status, 201);
+    let paths = ["/principals/alice/", "/calendars/alice/", "/addressbooks/alice/", "/calendars/alice/one/"];
+    let mut ids = Vec::new();
+    for path in paths {
+        ids.push(id(path).await);
+        assert_eq!(id(path).await, *ids.last().unwrap());
+    }
+    let one = ids[3].clone();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), paths.len());
+    let moved = alice.send("MOVE", "/calendars/alice/one/", &[("destination", "/calendars/alice/two/")], "").await;
+    assert_eq!(moved.status, 201);
+    assert_eq!(id("/calendars/alice/two/").await, one);
+    assert_eq!(alice.send("MKCALENDAR", "/calendars/alice/one/", &[], "").await.status, 201);
+    assert_ne!(id("/calendars/alice/one/").await, one);
+    house.stop().await;
+}
