@@ -247,7 +247,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
     let mut jobs = vec![
         tokio::spawn(jobs::relay::run(service.clone())),
         tokio::spawn(jobs::due::run(service.clone())),
-        tokio::spawn(jobs::imports::run(service.clone())),
+        tokio::spawn(jobs::imports::run(service.clone(), Arc::new(RealPace))),
         tokio::spawn(jobs::feeds::run(service.clone(), schedules, config.feeds.at_once)),
         tokio::spawn(jobs::scheduling::run(service.clone())),
         tokio::spawn(jobs::announcements::run(service.clone())),

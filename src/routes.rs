@@ -88,17 +88,20 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
     let sharing = warp::path!("api" / "calendars" / String / String / "shares").and(get).and(ask()).then(calendars::shares)
         .or(warp::path!("api" / "calendars" / String / String / "shares" / String).and(put).and(send()).then(calendars::share)).unify()
         .or(warp::path!("api" / "calendars" / String / String / "shares" / String).and(delete).and(ask()).then(calendars::unshare)).unify()
-        .or(warp::path!("api" / "calendars" / String / String / "public").and(put).and(send()).then(calendars::public)).unify()
-        .or(warp::path!("api" / "addressbooks" / String / String / "shares").and(get).and(ask()).then(addressbooks::shares)).unify()
+        .or(warp::path!("api" / "calendars" / String / String / "public").and(put).and(send()).then(calendars::public)).unify().boxed();
+
+    let book_shares = warp::path!("api" / "addressbooks" / String / String / "shares").and(get).and(ask()).then(addressbooks::shares)
         .or(warp::path!("api" / "addressbooks" / String / String / "shares" / String).and(put).and(send()).then(addressbooks::share)).unify()
         .or(warp::path!("api" / "addressbooks" / String / String / "shares" / String).and(delete).and(ask()).then(addressbooks::unshare)).unify()
-        .or(warp::path!("api" / "addressbooks" / String / String / "public").and(put).and(send()).then(addressbooks::public)).unify()
-        .or(warp::path!("api" / "calendars" / String / String / "busy").and(get).and(ask()).then(events::busy)).unify()
+        .or(warp::path!("api" / "addressbooks" / String / String / "public").and(put).and(send()).then(addressbooks::public)).unify().boxed();
+
+    let others = warp::path!("api" / "calendars" / String / String / "busy").and(get).and(ask()).then(events::busy)
         .or(warp::path!("api" / "shares").and(get).and(ask()).then(shares::given)).unify()
         .or(warp::path!("api" / "shares").and(post).and(send()).then(shares::reply)).unify()
         .or(warp::path!("api" / "proxies").and(get).and(ask()).then(shares::proxies)).unify()
-        .or(warp::path!("api" / "proxies" / String).and(put).and(send()).then(shares::set_proxies)).unify()
-        .or(warp::path!("api" / "subscriptions").and(get).and(ask()).then(feeds::subscriptions)).unify()
+        .or(warp::path!("api" / "proxies" / String).and(put).and(send()).then(shares::set_proxies)).unify().boxed();
+
+    let subscriptions = warp::path!("api" / "subscriptions").and(get).and(ask()).then(feeds::subscriptions)
         .or(warp::path!("api" / "subscriptions").and(post).and(send()).then(feeds::subscribe)).unify()
         .or(warp::path!("api" / "subscriptions" / String).and(delete).and(ask()).then(feeds::unsubscribe)).unify().boxed();
 
@@ -117,8 +120,9 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
     let conversations = warp::path!("api" / "conversations").and(get).and(ask()).then(conversations::list)
         .or(warp::path!("api" / "conversations" / String / "messages").and(get).and(ask()).then(conversations::messages)).unify()
         .or(warp::path!("api" / "conversations" / String / "read").and(post).and(ask()).then(conversations::read)).unify()
-        .or(warp::path!("api" / "channels").and(get).and(ask()).then(conversations::channels)).unify()
-        .or(warp::path!("conversations.list").and(post).and(send()).then(airy::conversations)).unify()
+        .or(warp::path!("api" / "channels").and(get).and(ask()).then(conversations::channels)).unify().boxed();
+
+    let airy = warp::path!("conversations.list").and(post).and(send()).then(airy::conversations)
         .or(warp::path!("conversations.info").and(post).and(send()).then(airy::conversation)).unify()
         .or(warp::path!("conversations.mark-read").and(post).and(send()).then(airy::mark_read)).unify()
         .or(warp::path!("messages.list").and(post).and(send()).then(airy::messages)).unify()
@@ -131,11 +135,13 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
         .or(warp::path!("api" / "me").and(patch).and(send()).then(me::patch)).unify()
         .or(warp::path!("api" / "store" / "exports").and(post).and(ask()).then(store::export)).unify()
         .or(warp::path!("api" / "users").and(get).and(ask()).then(users::list)).unify()
-        .or(warp::path!("api" / "users").and(post).and(send()).then(users::add)).unify()
-        .or(warp::path!("api" / "users" / String).and(get).and(ask()).then(people::show)).unify()
+        .or(warp::path!("api" / "users").and(post).and(send()).then(users::add)).unify().boxed();
+
+    let accounts = warp::path!("api" / "users" / String).and(get).and(ask()).then(people::show)
         .or(warp::path!("api" / "users" / String).and(delete).and(ask()).then(users::remove)).unify()
-        .or(warp::path!("api" / "users" / String / "password").and(put).and(send()).then(users::set_password)).unify()
-        .or(warp::path!("api" / "app-passwords").and(get).and(ask()).then(app_passwords::list)).unify()
+        .or(warp::path!("api" / "users" / String / "password").and(put).and(send()).then(users::set_password)).unify().boxed();
+
+    let devices = warp::path!("api" / "app-passwords").and(get).and(ask()).then(app_passwords::list)
         .or(warp::path!("api" / "app-passwords").and(post).and(send()).then(app_passwords::add)).unify()
         .or(warp::path!("api" / "app-passwords" / String).and(delete).and(ask()).then(app_passwords::remove)).unify()
         .or(warp::path!("api" / "tokens").and(post).and(send()).then(tokens::issue)).unify()
@@ -143,8 +149,9 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
 
     let twake = warp::path!("api" / "user").and(get).and(ask()).then(people::oneself)
         .or(warp::path!("api" / "entity" / String).and(get).and(ask()).then(people::entity)).unify()
-        .or(warp::path!("api" / "people" / "search").and(post).and(send()).then(people::search)).unify()
-        .or(warp::path!("api" / "configurations").and(get).and(ask()).then(configurations::show)).unify()
+        .or(warp::path!("api" / "people" / "search").and(post).and(send()).then(people::search)).unify().boxed();
+
+    let configurations = warp::path!("api" / "configurations").and(get).and(ask()).then(configurations::show)
         .or(warp::path!("api" / "configurations").and(post).and(send()).then(configurations::look)).unify()
         .or(warp::path!("api" / "configurations").and(patch).and(send()).then(configurations::patch)).unify()
         .or(warp::path!("api" / "configurations").and(put).and(send()).then(configurations::put)).unify()
@@ -153,12 +160,14 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
     let organisations = warp::path!("api" / "organisations").and(get).and(ask()).then(organisations::list)
         .or(warp::path!("api" / "organisations" / String).and(get).and(ask()).then(organisations::show)).unify()
         .or(warp::path!("api" / "organisations" / String).and(put).and(send()).then(organisations::put)).unify()
-        .or(warp::path!("api" / "organisations" / String).and(delete).and(ask()).then(organisations::remove)).unify()
-        .or(warp::path!("api" / "organisations" / String / "users").and(get).and(ask()).then(organisations::members)).unify()
+        .or(warp::path!("api" / "organisations" / String).and(delete).and(ask()).then(organisations::remove)).unify().boxed();
+
+    let members = warp::path!("api" / "organisations" / String / "users").and(get).and(ask()).then(organisations::members)
         .or(warp::path!("api" / "organisations" / String / "users" / String).and(get).and(ask()).then(organisations::show_member)).unify()
         .or(warp::path!("api" / "organisations" / String / "users" / String).and(put).and(send()).then(organisations::put_member)).unify()
-        .or(warp::path!("api" / "organisations" / String / "users" / String).and(delete).and(ask()).then(organisations::remove_member)).unify()
-        .or(warp::path!("api" / "organisations" / String / "users" / String / "presence").and(get).and(ask()).then(presence::show)).unify()
+        .or(warp::path!("api" / "organisations" / String / "users" / String).and(delete).and(ask()).then(organisations::remove_member)).unify().boxed();
+
+    let presences = warp::path!("api" / "organisations" / String / "users" / String / "presence").and(get).and(ask()).then(presence::show)
         .or(warp::path!("api" / "organisations" / String / "users" / String / "presence").and(put).and(send()).then(presence::put)).unify()
         .or(warp::path!("api" / "organisations" / String / "users" / String / "presence").and(delete).and(ask()).then(presence::clear)).unify()
         .or(warp::path!("api" / "organisations" / String / "users" / String / "call").and(put).and(send()).then(presence::put_call)).unify()
@@ -168,8 +177,9 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
         .or(warp::path!("api" / "organisations" / String / "groups" / String).and(get).and(ask()).then(groups::show)).unify()
         .or(warp::path!("api" / "organisations" / String / "groups" / String).and(put).and(send()).then(groups::put)).unify()
         .or(warp::path!("api" / "organisations" / String / "groups" / String).and(delete).and(ask()).then(groups::remove)).unify()
-        .or(warp::path!("api" / "organisations" / String / "groups" / String / "presence").and(get).and(ask()).then(groups::presence)).unify()
-        .or(warp::path!("api" / "groups").and(get).and(ask()).then(groups::list_own)).unify()
+        .or(warp::path!("api" / "organisations" / String / "groups" / String / "presence").and(get).and(ask()).then(groups::presence)).unify().boxed();
+
+    let own_groups = warp::path!("api" / "groups").and(get).and(ask()).then(groups::list_own)
         .or(warp::path!("api" / "groups").and(post).and(send()).then(groups::make_own)).unify()
         .or(warp::path!("api" / "groups" / String).and(get).and(ask()).then(groups::show_own)).unify()
         .or(warp::path!("api" / "groups" / String).and(delete).and(ask()).then(groups::remove_own)).unify().boxed();
@@ -178,9 +188,15 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
     // Everything else is DAV, below `/dav` too, or the JSON that is spoken at the same places.
     let dav = send().then(dav_or_json).boxed();
 
-    health.or(sockets).unify().or(cti).unify().or(wazo).unify().or(imports).unify().or(calendars).unify().or(books).unify()
-        .or(sharing).unify().or(feeds).unify().or(alarms).unify().or(conversations).unify().or(clock).unify().or(people).unify().or(twake).unify()
-        .or(organisations).unify().or(groups).unify().or(unknown).unify().or(dav).unify()
+    // Each stretch ends in a box: the compiler's work doubles with every link of a chain.
+    let machines = health.or(sockets).unify().or(cti).unify().or(wazo).unify().boxed();
+    let content = imports.or(calendars).unify().or(books).unify().or(feeds).unify().or(alarms).unify().boxed();
+    let shared = sharing.or(book_shares).unify().or(others).unify().or(subscriptions).unify().boxed();
+    let talk = conversations.or(airy).unify().or(clock).unify().boxed();
+    let persons = people.or(accounts).unify().or(devices).unify().or(twake).unify().or(configurations).unify().boxed();
+    let offices = organisations.or(members).unify().or(presences).unify().or(groups).unify().or(own_groups).unify().boxed();
+    let json = content.or(shared).unify().or(talk).unify().or(persons).unify().or(offices).unify().boxed();
+    machines.or(json).unify().or(unknown).unify().or(dav).unify()
         .recover(broken)
 }
 

@@ -128,7 +128,9 @@ impl Notice {
                 Event::RightsChanged { address: a, .. } => address(a.user().as_str(), a.name()),
                 Event::Changed { address: a, .. } => address(a.user().as_str(), a.name()),
                 Event::ListChanged { address: a, .. } => address(a.user().as_str(), a.name()),
-                Event::Imported { address: a, import, .. } => address(a.user().as_str(), a.name()) + import.len(),
+                Event::Imported { address: a, import, .. } | Event::Importing { address: a, import, .. } => {
+                    address(a.user().as_str(), a.name()) + import.len()
+                }
                 Event::Rang { alarm, .. } | Event::Answered { alarm, .. } => {
                     let a = alarm.object.collection();
                     address(a.user().as_str(), a.name()) + alarm.object.name().len() + alarm.summary.len()

@@ -4,14 +4,22 @@ use std::process::ExitCode;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use bytes::{Bytes, BytesMut};
+use futures_util::stream;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::{Method, Request, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
 use hyper_util::rt::TokioIo;
+use tokio::fs::File;
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
 use crate::cli::{FAILED, Failure, Server};
+
+/// How much of a file is held at a time.
+const PIECE_BYTES: usize = 65_536;
 
 /// A service to talk to.
 #[derive(Clone)]
@@ -72,9 +80,45 @@ impl Client {
 
     /// Sends one request; `path` is percent-encoded already.
     pub async fn send(&self, method: Method, path: &str, media: Option<&str>, body: Bytes) -> Result<Answer, Failure> {
+        let length = body.len() as u64;
+        let body = Full::new(body).map_err(|never| match never {}).boxed_unsync();
+        self.exchange(method, path, media, length, body).await
+    }
+
+    /// Sends a file piece by piece, and says after each how much of it is gone.
+    pub async fn send_file(
+        &self,
+        path: &str,
+        media: &str,
+        file: File,
+        sent: impl Fn(u64, u64) + Send + Sync + 'static,
+    ) -> Result<Answer, Failure> {
+        let length = file.metadata().await?.len();
+        let pieces = stream::try_unfold((file.take(length), 0), move |(mut file, gone)| {
+            sent(gone, length);
+            async move {
+                let mut piece = BytesMut::with_capacity(PIECE_BYTES);
+                let read = file.read_buf(&mut piece).await?;
+                let next = (file, gone + read as u64);
+                Ok::<_, std::io::Error>((read > 0).then(|| (Frame::data(piece.freeze()), next)))
+            }
+        });
+        let body = StreamBody::new(pieces).boxed_unsync();
+        self.exchange(Method::POST, path, Some(media), length, body).await
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        media: Option<&str>,
+        length: u64,
+        body: UnsyncBoxBody<Bytes, std::io::Error>,
+    ) -> Result<Answer, Failure> {
         let stream = self.connect().await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        let mut request = Request::builder().method(method).uri(path).header(HOST, &self.authority);
+        let request = Request::builder().method(method).uri(path).header(HOST, &self.authority);
+        let mut request = request.header(CONTENT_LENGTH, length);
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
@@ -82,7 +126,7 @@ impl Client {
             request = request.header(CONTENT_TYPE, media);
         }
         let exchange = async {
-            let response = sender.send_request(request.body(Full::new(body))?).await?;
+            let response = sender.send_request(request.body(body)?).await?;
             let status = response.status();
             let body = response.into_body().collect().await?.to_bytes();
             Ok::<_, Failure>(Answer { status, body })

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use bytes::Bytes;
 use clap::Args;
-use http::Method;
 use serde_json::Value;
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use crate::cli::client::{Client, encoded};
 use crate::cli::{FAILED, Failure, PARTLY, Server, collection, say};
@@ -16,6 +16,8 @@ use crate::domain::address::{Address, Kind};
 use crate::domain::import::Mode;
 use crate::system::pace;
 
+/// Characters of a full bar.
+const BAR_WIDTH: u64 = 30;
 /// How often a running import is asked how it stands.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
@@ -72,10 +74,14 @@ impl Import {
     }
 
     async fn one(&self, client: &Client, file: &Path) -> Result<Fared, Failure> {
-        let bytes = tokio::fs::read(file).await.map_err(|error| format!("{}: {error}", file.display()))?;
+        let named = |error| format!("{}: {error}", file.display());
+        let mut opened = File::open(file).await.map_err(named)?;
+        let mut first = Vec::with_capacity(2);
+        (&mut opened).take(2).read_to_end(&mut first).await.map_err(named)?;
+        opened.rewind().await.map_err(named)?;
         let media = match self.into.kind() {
-            _ if bytes.starts_with(&[0x1F, 0x8B]) => "application/gzip",
-            _ if bytes.starts_with(b"PK") => "application/zip",
+            _ if first == [0x1F, 0x8B] => "application/gzip",
+            _ if first == b"PK" => "application/zip",
             Kind::Calendar => "text/calendar",
             Kind::AddressBook => "text/vcard",
         };
@@ -87,7 +93,11 @@ impl Import {
             self.dry_run,
             self.force
         );
-        let taken = client.send(Method::POST, &ask, Some(media), Bytes::from(bytes)).await?.ok()?.json()?;
+        let taken = client
+            .send_file(&ask, media, opened, |gone, all| progress(Some(("sent", gone, all))))
+            .await?
+            .ok()?
+            .json()?;
         let id = taken["id"].as_str().ok_or("the service gave no id")?.to_owned();
         loop {
             let stands = client.get(&format!("/api/imports/{id}")).await?.ok()?.json()?;
@@ -96,7 +106,7 @@ impl Import {
                     progress(None);
                     return self.tell(client, &id, &stands).await;
                 }
-                _ => progress(Some(&stands)),
+                _ => progress(Some(("done", count(&stands, "done"), count(&stands, "total")))),
             }
             pace::sleep(LOOK_AGAIN).await;
         }
@@ -123,8 +133,8 @@ impl Import {
             }
             say(format_args!("{line}"))?;
         }
-        let count = |key: &str| stands[key].as_u64().unwrap_or(0);
-        Ok(match (stands["status"].as_str(), count("succeedCount") + count("skipped"), count("failedCount")) {
+        let went_in = count(stands, "succeedCount") + count(stands, "skipped");
+        Ok(match (stands["status"].as_str(), went_in, count(stands, "failedCount")) {
             (Some("completed"), _, 0) => Fared::Well,
             (Some("completed"), 1.., _) => Fared::Partly,
             _ => Fared::Badly,
@@ -132,16 +142,50 @@ impl Import {
     }
 }
 
+fn count(stands: &Value, key: &str) -> u64 {
+    stands[key].as_u64().unwrap_or(0)
+}
+
+/// So much of all, as a bar.
+fn bar(word: &str, part: u64, all: u64) -> String {
+    let share =
+        |of: u64| u64::try_from(u128::from(part.min(all)) * u128::from(of) / u128::from(all.max(1))).unwrap_or(of);
+    let full = "#".repeat(usize::try_from(share(BAR_WIDTH)).unwrap_or(0));
+    format!("[{full:.<width$}] {:3} % {word}, {part} of {all}", share(100), width = BAR_WIDTH as usize)
+}
+
 /// How far an import is, where somebody watches: one line that is written over, and cleared at the end.
-fn progress(stands: Option<&Value>) {
+fn progress(stands: Option<(&str, u64, u64)>) {
     let mut out = std::io::stderr().lock();
     if !out.is_terminal() {
         return;
     }
     // Nothing depends on whether that line can be written.
     let _ = match stands {
-        Some(stands) => write!(out, "\r{} of {}\x1b[K", stands["done"], stands["total"]),
+        Some((word, part, all)) => write!(out, "\r{}\x1b[K", bar(word, part, all)),
         None => write!(out, "\r\x1b[K"),
     };
     let _ = out.flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_grows_with_its_part() {
+        let rows = [
+            (0, 0, 0, 0),
+            (0, 10, 0, 0),
+            (1, 3, 10, 33),
+            (10, 10, 30, 100),
+            (11, 10, 30, 100),
+            (u64::MAX, u64::MAX, 30, 100),
+        ];
+        for (part, all, full, percent) in rows {
+            let bar = bar("done", part, all);
+            let drawn = format!("[{}{}] {percent:3} % done, {part} of {all}", "#".repeat(full), ".".repeat(30 - full));
+            assert_eq!(bar, drawn);
+        }
+    }
 }

@@ -10,6 +10,7 @@ pub struct UploadKeys {
     pub import_life_seconds: u32,
     pub unpacked_bytes: u64,
     pub archive_files: u64,
+    pub components: usize,
 }
 
 #[derive(Clone, Debug, Deserialize)]

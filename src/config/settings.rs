@@ -58,6 +58,7 @@ impl Config {
                 import_life_seconds: seconds(self.uploads.import_life_seconds),
                 unpacked_bytes: self.uploads.unpacked_bytes,
                 archive_files: self.uploads.archive_files,
+                components: self.uploads.components,
                 spool: match self.store.engine {
                     Engine::Memory => None,
                     Engine::Sled | Engine::Redb => Some(self.store.path.join("spool")),

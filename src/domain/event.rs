@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::domain::address::{Address, ObjectAddress, UserName};
 use crate::domain::alarm::{Action, State};
 use crate::domain::collection::CollectionId;
+use crate::domain::import::Stand;
 use crate::domain::notification;
 use crate::domain::object::Span;
 use crate::domain::organisation::{Id, Summary};
@@ -45,6 +46,8 @@ pub enum Event {
     ListChanged { user: UserName, change: ListChange, address: Address },
     /// An import into a collection ended; `None` where it failed as a whole.
     Imported { collection: CollectionId, address: Address, import: String, counts: Option<(u64, u64)> },
+    /// An import into a collection goes on; told now and then, and only where somebody asked for it.
+    Importing { collection: CollectionId, address: Address, import: String, stand: Stand },
     /// An alarm rings for a person.
     Rang { user: UserName, alarm: Rang },
     /// A person has a message, or less to read than before.
@@ -232,6 +235,7 @@ impl Event {
             Event::RightsChanged { .. } => "rights",
             Event::ListChanged { .. } => "list",
             Event::Imported { .. } => "import",
+            Event::Importing { .. } => "import_progress",
             Event::Rang { .. } => "alarm",
             Event::Notified { .. } => "notification",
             Event::SignedOut { .. } => "signed_out",
@@ -249,7 +253,8 @@ impl Event {
         match self {
             Event::Changed { collection, .. }
             | Event::RightsChanged { collection, .. }
-            | Event::Imported { collection, .. } => vec![Topic::Collection(*collection)],
+            | Event::Imported { collection, .. }
+            | Event::Importing { collection, .. } => vec![Topic::Collection(*collection)],
             Event::ListChanged { user, .. }
             | Event::Rang { user, .. }
             | Event::Notified { user, .. }

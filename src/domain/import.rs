@@ -36,6 +36,11 @@ impl Import {
         }
     }
 
+    pub fn stand(&self) -> Stand {
+        let (succeeded, failed) = (self.counts.succeeded(), self.counts.failed);
+        Stand { succeeded, failed, done: self.done(), total: self.total }
+    }
+
     /// Items that are done with, however that went.
     pub fn done(&self) -> u64 {
         self.counts.succeeded() + self.counts.skipped + self.counts.failed
@@ -127,6 +132,16 @@ impl Counts {
     pub fn succeeded(&self) -> u64 {
         self.created + self.updated + self.unchanged
     }
+}
+
+/// How far an import is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stand {
+    pub succeeded: u64,
+    pub failed: u64,
+    /// Items that are done with, however that went, of so many.
+    pub done: u64,
+    pub total: u64,
 }
 
 /// One item of the file that did not go in.

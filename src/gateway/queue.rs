@@ -102,6 +102,7 @@ impl Queue {
             Event::Changed { .. }
             | Event::ListChanged { .. }
             | Event::Imported { .. }
+            | Event::Importing { .. }
             | Event::Rang { .. }
             | Event::Notified { .. }
             | Event::SignedOut { .. }

@@ -54,6 +54,7 @@ struct Scan<S, F> {
     /// The component that is skipped up to its end.
     broken: Option<Broken>,
     begun: usize,
+    calendars: usize,
     seen: bool,
 }
 
@@ -65,7 +66,7 @@ struct Broken {
 impl<S: Source, F: FnMut(Found)> Scan<S, F> {
     fn new(lines: S, wrapped: bool, limits: Limits, take: F) -> Scan<S, F> {
         let builder = Builder::default();
-        Scan { lines, wrapped, limits, take, within: false, builder, broken: None, begun: 0, seen: false }
+        Scan { lines, wrapped, limits, take, within: false, builder, broken: None, begun: 0, calendars: 0, seen: false }
     }
 
     fn run(mut self) -> Result<bool, Fault> {
@@ -111,6 +112,11 @@ impl<S: Source, F: FnMut(Found)> Scan<S, F> {
             self.within = begins;
             if begins {
                 self.seen = true;
+                self.calendars += 1;
+                if self.calendars > self.limits.items {
+                    let why = format!("more than {} calendars in a file", self.limits.items);
+                    return Err(Fault::at(line.line, why));
+                }
                 (self.take)(Found::Opened);
             }
             return Ok(());

@@ -10,11 +10,12 @@ use crate::domain::address::UserName;
 use crate::domain::refusal::Refusal;
 use crate::jobs::rest_after;
 use crate::service::Service;
+use crate::system::pace::Pace;
 
 /// Imports that are worked on at the same time; each holds the index of its file in memory. More wait.
 const AT_ONCE: usize = 2;
 
-pub async fn run(service: Arc<Service>) {
+pub async fn run(service: Arc<Service>, pace: Arc<dyn Pace>) {
     // Dropped with this job, and what it runs with it: the next start goes on from each import's last commit.
     let mut working: JoinSet<Result<(), Refusal>> = JoinSet::new();
     let mut whose: HashMap<Id, UserName> = HashMap::new();
@@ -23,8 +24,8 @@ pub async fn run(service: Arc<Service>) {
             Ok(waiting) => {
                 for import in waiting {
                     if whose.len() < AT_ONCE && !whose.values().any(|user| *user == import.user) {
-                        let (service, user) = (service.clone(), import.user.clone());
-                        let started = working.spawn(async move { service.work_import(import).await });
+                        let (service, pace, user) = (service.clone(), pace.clone(), import.user.clone());
+                        let started = working.spawn(async move { service.work_import(import, &*pace).await });
                         whose.insert(started.id(), user);
                     }
                 }

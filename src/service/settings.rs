@@ -179,6 +179,8 @@ pub struct Uploads {
     pub unpacked_bytes: u64,
     /// Files that an archive may hold.
     pub archive_files: u64,
+    /// Components that one file may hold. While it is imported, each is remembered with at most 100 bytes.
+    pub components: usize,
     /// The directory of the files themselves; a passing one where none is named.
     pub spool: Option<PathBuf>,
 }
@@ -298,6 +300,7 @@ impl Default for Settings {
                 import_life_seconds: 86_400,
                 unpacked_bytes: 268_435_456,
                 archive_files: 1_000,
+                components: 500_000,
                 spool: None,
             },
             exports: None,

@@ -74,7 +74,8 @@ pub fn shard_of(event: &Event) -> u8 {
     match event {
         Event::Changed { collection, .. }
         | Event::RightsChanged { collection, .. }
-        | Event::Imported { collection, .. } => keys::shard_of_collection(*collection),
+        | Event::Imported { collection, .. }
+        | Event::Importing { collection, .. } => keys::shard_of_collection(*collection),
         Event::ListChanged { user, .. }
         | Event::Rang { user, .. }
         | Event::Notified { user, .. }

@@ -20,13 +20,13 @@ const WRITERS: usize = 4;
 const IMPORTED: usize = 150;
 
 /// The program as a process of its own.
-struct Process {
+pub struct Process {
     child: Child,
-    base: String,
+    pub base: String,
 }
 
 impl Process {
-    fn start(dir: &Path, engine: &str) -> Process {
+    pub fn start(dir: &Path, engine: &str) -> Process {
         let mut child = Command::new(env!("CARGO_BIN_EXE_campanile"))
             .args(["serve", "--demo", "--listen", "127.0.0.1:0", "--data"])
             .arg(dir)
@@ -42,7 +42,12 @@ impl Process {
         Process { child, base }
     }
 
-    fn kill(mut self) {
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn kill(mut self) {
         self.child.kill().expect("it dies");
         self.child.wait().expect("it is dead");
     }
@@ -83,7 +88,8 @@ async fn begin_import(http: &Http, round: usize) -> Option<String> {
     Some(taken["importId"].as_str().expect("an id").to_owned())
 }
 
-async fn ended(http: &Http, id: &str) -> serde_json::Value {
+/// How an import stands once it has ended.
+pub async fn ended(http: &Http, id: &str) -> serde_json::Value {
     let looking = async {
         loop {
             let stands = http.get(&format!("/api/imports/{id}")).await.json();

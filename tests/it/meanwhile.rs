@@ -22,6 +22,7 @@ use campanile::service::uploads::Declared;
 use campanile::store::Store;
 use campanile::system::clock::ManualClock;
 use campanile::system::meter::Silent;
+use campanile::system::pace::ManualPace;
 use campanile::system::random::SeededRandom;
 use tokio::sync::watch;
 
@@ -191,7 +192,7 @@ async fn an_import_notices_that_the_zone_changes_while_it_plans() {
     // An import looks for the holder of a UID when the item is planned: then the zone changes, twice in a row.
     town.let_in(UID, vec![town.rezone("Asia/Tokyo"), town.rezone("Europe/Paris")]);
     let import = town.service.imports_waiting().await.expect("a list").remove(0);
-    town.service.work_import(import.clone()).await.expect("it ends");
+    town.service.work_import(import.clone(), &ManualPace::default()).await.expect("it ends");
     assert!(town.all_came_in());
     let ended = town.service.import(&town.alice, &import.id).await.expect("it is kept");
     assert_eq!((ended.counts.created, ended.counts.failed), (1, 0));
@@ -210,11 +211,11 @@ async fn an_import_whose_zone_never_rests_goes_on_later() {
     let zones = ["Asia/Tokyo", "Europe/Paris"];
     town.let_in(UID, (0..8).map(|number| town.rezone(zones[number % 2])).collect());
     let import = town.service.imports_waiting().await.expect("a list").remove(0);
-    let refused = town.service.work_import(import).await.expect_err("it rests");
+    let refused = town.service.work_import(import, &ManualPace::default()).await.expect_err("it rests");
     assert_eq!(refused.to_string(), "the zone of this calendar keeps changing: try again in 1 seconds");
     let import = town.service.imports_waiting().await.expect("a list").remove(0);
     assert_eq!(import.cursor, 0);
-    town.service.work_import(import).await.expect("it ends");
+    town.service.work_import(import, &ManualPace::default()).await.expect("it ends");
     assert_eq!(town.rings("2025-01-17T00:00:00Z").await, ["16 00:45"]);
 }
 

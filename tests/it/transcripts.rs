@@ -15,6 +15,7 @@ use campanile::domain::address::{Address, UserName};
 use campanile::domain::alarm::Action;
 use campanile::domain::collection::CollectionId;
 use campanile::domain::event::{Event, ListChange, Rang, Sockets, Topic};
+use campanile::domain::import::Stand;
 use campanile::domain::refusal::Refusal;
 use campanile::domain::sync::Token;
 use campanile::gateway::dialect::{Ask, Desk, Dialect, Frame, Outcome, Step};
@@ -148,6 +149,17 @@ pub fn event(text: &str) -> Option<Event> {
                 ["failed"] => None,
                 [succeeded, failed] => Some((succeeded.parse().ok()?, failed.parse().ok()?)),
                 _ => return None,
+            },
+        },
+        ["importing", path, id, import, succeeded, failed, done, total] => Event::Importing {
+            collection: collection(id)?,
+            address: Address::parse(path)?,
+            import: import.to_owned(),
+            stand: Stand {
+                succeeded: succeeded.parse().ok()?,
+                failed: failed.parse().ok()?,
+                done: done.parse().ok()?,
+                total: total.parse().ok()?,
             },
         },
         ["rang", user, action, path, start, ref summary @ ..] => {

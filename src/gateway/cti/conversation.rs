@@ -231,6 +231,7 @@ impl Cti {
             | Event::RightsChanged { .. }
             | Event::ListChanged { .. }
             | Event::Imported { .. }
+            | Event::Importing { .. }
             | Event::Rang { .. }
             | Event::SignedOut { .. }
             | Event::Answered { .. }

@@ -241,6 +241,7 @@ impl CtiEvents {
             | Event::RightsChanged { .. }
             | Event::ListChanged { .. }
             | Event::Imported { .. }
+            | Event::Importing { .. }
             | Event::Rang { .. }
             | Event::SignedOut { .. }
             | Event::Answered { .. }

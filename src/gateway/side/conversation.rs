@@ -27,8 +27,11 @@ use crate::http::place;
 /// the path itself; what is registered stays.
 pub const PATHS_DEFAULT: usize = 1_000;
 
-/// The extensions that a client can ask for. None is built yet, so none is granted.
-const FEATURES: [&str; 0] = [];
+/// How far imports are, while they go on.
+const IMPORT_PROGRESS: &str = "importProgress";
+
+/// The extensions that a client can ask for. What it named last holds.
+const FEATURES: [&str; 1] = [IMPORT_PROGRESS];
 
 /// Too slow. The front end stays away for good after 1000 and 1001, and comes back after anything else.
 const SLOW: Leave = Leave { code: 1013, reason: "too slow: connect again and ask for changes" };
@@ -41,6 +44,8 @@ pub struct Side {
     user: UserName,
     paths_max: usize,
     bells: Bells,
+    /// It asked for [`IMPORT_PROGRESS`].
+    progress: bool,
     registrations: Registrations,
     requests: Requests,
     asked: VecDeque<(u64, Purpose)>,
@@ -70,6 +75,7 @@ impl Side {
             user,
             paths_max,
             bells: Bells::default(),
+            progress: false,
             registrations: Registrations::default(),
             requests: Requests::default(),
             asked: VecDeque::new(),
@@ -313,6 +319,7 @@ impl Dialect for Side {
             Ok(Request::Features(asked)) => {
                 let granted: Vec<&str> =
                     FEATURES.into_iter().filter(|feature| asked.iter().any(|asked| asked == feature)).collect();
+                self.progress = granted.contains(&IMPORT_PROGRESS);
                 push::features(&granted)
             }
             Err(refused) => push::error(refused.as_str()),
@@ -363,6 +370,17 @@ impl Dialect for Side {
                     }
                 }
             }
+            // Whoever did not ask never sees it, and nobody before their right is known: the end says as much.
+            Event::Importing { collection, .. } if self.progress => {
+                for at in 0..self.registrations.labels(*collection).len() {
+                    let label = Arc::clone(&self.registrations.labels(*collection)[at]);
+                    let Some(registration) = self.registrations.get(&label) else { continue };
+                    if let State::Active = registration.state {
+                        steps.extend(registration.tell(&label, notice));
+                    }
+                }
+            }
+            Event::Importing { .. } => {}
             Event::RightsChanged { collection, .. } => {
                 for label in self.registrations.labels(*collection).to_vec() {
                     self.rights_changed(&label, steps);

@@ -6,6 +6,7 @@ use serde::ser::{SerializeMap, Serializer};
 
 use crate::domain::address::{Address, Kind};
 use crate::domain::event::{ListChange, Rang};
+use crate::domain::import::Stand;
 use crate::domain::occurrence::instant;
 use crate::domain::sync::Token;
 use crate::gateway::frame;
@@ -58,6 +59,16 @@ struct Imported {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+struct Importing {
+    status: &'static str,
+    succeed_count: u64,
+    failed_count: u64,
+    done: u64,
+    total: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Alarm<'a> {
     event_summary: &'a str,
     #[serde(rename = "eventURL")]
@@ -98,6 +109,13 @@ pub fn imported(label: &str, import: &str, counts: Option<(u64, u64)>) -> Bytes 
         failed_count: counts.map(|(_, failed)| failed),
     };
     framed(&One(label, One("imports", One(import, ended))))
+}
+
+/// How far an import is.
+pub fn importing(label: &str, import: &str, stand: Stand) -> Bytes {
+    let Stand { succeeded, failed, done, total } = stand;
+    let running = Importing { status: "running", succeed_count: succeeded, failed_count: failed, done, total };
+    framed(&One(label, One("imports", One(import, running))))
 }
 
 /// Always one key and one path: the browser's code expects no more.

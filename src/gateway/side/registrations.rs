@@ -44,6 +44,10 @@ impl Registration {
                 let make = || push::imported(label, import, *counts);
                 if shared(address) { notice.frame(Face::Side, make) } else { make() }
             }
+            Event::Importing { address, import, stand, .. } => {
+                let make = || push::importing(label, import, *stand);
+                if shared(address) { notice.frame(Face::Side, make) } else { make() }
+            }
             _ => return None,
         };
         Some(Step::Say(Outgoing::news(frame, notice)))

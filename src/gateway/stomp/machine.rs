@@ -539,6 +539,7 @@ impl Dialect for Stomp {
             | Event::Changed { .. }
             | Event::RightsChanged { .. }
             | Event::Imported { .. }
+            | Event::Importing { .. }
             | Event::Rang { .. }
             | Event::Answered { .. }
             | Event::TokenEnded { .. }

@@ -377,7 +377,8 @@ fn collection_of(event: &Event) -> Option<CollectionId> {
     match event {
         Event::Changed { collection, .. }
         | Event::RightsChanged { collection, .. }
-        | Event::Imported { collection, .. } => Some(*collection),
+        | Event::Imported { collection, .. }
+        | Event::Importing { collection, .. } => Some(*collection),
         Event::ListChanged { .. }
         | Event::Rang { .. }
         | Event::SignedOut { .. }
@@ -394,9 +395,10 @@ fn collection_of(event: &Event) -> Option<CollectionId> {
 /// Whose event it is: the owner of what it is about, or the person that it is for.
 fn owner(event: &Event) -> Option<&UserName> {
     match event {
-        Event::Changed { address, .. } | Event::RightsChanged { address, .. } | Event::Imported { address, .. } => {
-            Some(address.user())
-        }
+        Event::Changed { address, .. }
+        | Event::RightsChanged { address, .. }
+        | Event::Imported { address, .. }
+        | Event::Importing { address, .. } => Some(address.user()),
         Event::ListChanged { user, .. }
         | Event::Rang { user, .. }
         | Event::SignedOut { user, .. }
@@ -529,6 +531,8 @@ impl Dialect for Wazo {
             | Event::Notified { .. }
             | Event::Published(_)
             | Event::PresenceChanged { .. } => self.tell(notice, steps),
+            // This wire tells the end of an import only.
+            Event::Importing { .. } => {}
             Event::MemberChanged { .. } | Event::GroupChanged { .. } => {}
         }
     }

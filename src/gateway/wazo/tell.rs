@@ -63,6 +63,7 @@ pub fn tellings(event: &Event, at: DateTime<Utc>, directory: &dyn Directory) -> 
         }
         Event::Notified { user, news } => told.proposed(user, news).into_iter().collect(),
         Event::RightsChanged { .. }
+        | Event::Importing { .. }
         | Event::SignedOut { .. }
         | Event::TokenEnded { .. }
         | Event::MemberChanged { .. }

@@ -4,6 +4,7 @@
 pub mod end;
 pub mod name;
 pub mod plan;
+pub mod progress;
 pub mod step;
 pub mod text;
 pub mod work;

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::access::{Right, right_of};
 use crate::domain::collection::Collection;
-use crate::domain::event::ObjectChange;
+use crate::domain::event::{Event, ObjectChange};
 use crate::domain::import::{Counts, FAILURES_LISTED, Failure, Import, Mode};
 use crate::domain::refusal::Refusal;
 use crate::kv::{Stamp, Writes};
@@ -13,6 +13,7 @@ use crate::service::Service;
 use crate::service::answers::{self, Turned};
 use crate::service::collections::standing;
 use crate::service::importing::plan::{Candidate, Planned, code, takes};
+use crate::service::importing::progress::Progress;
 use crate::service::importing::text::Text;
 use crate::service::ledger::{Ledger, Wanted};
 use crate::service::objects::{check_component, check_uid, lay, seal, seen_object, zones_of};
@@ -24,7 +25,12 @@ use crate::store::{imports, keys, record};
 
 impl Service {
     /// The next items of the file, and the new cursor, in one commit.
-    pub(crate) async fn import_some(&self, import: Import, text: &mut Text) -> Result<Import, Refusal> {
+    pub(crate) async fn import_some(
+        &self,
+        import: Import,
+        text: &mut Text,
+        progress: &mut Progress<'_>,
+    ) -> Result<Import, Refusal> {
         let before = import.counts;
         let now = self.now();
         let view = match self.view(&import.user, &import.target).await {
@@ -61,6 +67,7 @@ impl Service {
         let messages = reads.len();
         reads.extend(wanted.reads());
         let source = view.map(|(source, _)| source);
+        let tells = progress.due();
         let (user, asked, room) = (import.user.clone(), import.clone(), self.settings.limits.room);
         let turned: Vec<Turned> =
             batch.iter().flat_map(|one| one.outcome.iter().flat_map(|item| item.turned.clone())).collect();
@@ -149,12 +156,24 @@ impl Service {
                     }
                     ledger.close(&mut writes, stamp.0);
                 }
+                if let Ok(source) = source.as_ref()
+                    && tells
+                    && right >= Right::Read
+                    && after.done() < after.total
+                {
+                    let (collection, address) = (source.id, source.address.clone());
+                    let told = Event::Importing { collection, address, import: after.id.clone(), stand: after.stand() };
+                    pen.tell(&mut writes, told);
+                }
                 writes.append(&mut failures);
                 imports::write(&mut writes, &after);
                 Ok((writes, after))
             })
             .await?;
         self.nudges.due.notify_one();
+        if tells {
+            progress.told();
+        }
         if !dry {
             self.clear_turned(&turned).await;
             self.count_items(before, import.counts);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::domain::import::{Failure, Upload};
 use crate::domain::refusal::{Fault, Refusal};
 use crate::ical::index::{Index, Unreadable};
+use crate::ical::lines::Limits;
 use crate::ical::split;
 use crate::service::Service;
 use crate::service::importing::ITEMS_A_COMMIT;
@@ -28,7 +29,8 @@ pub(crate) struct Text {
 impl Service {
     /// Unpacks a file and looks through it. The outer error is ours, the inner one the file's.
     pub(crate) async fn open_text(&self, upload: &Upload, name: &str) -> Result<Result<Text, Fault>, Refusal> {
-        let (from, to, limits) = (self.spool.path(&upload.id), self.spool.path(name), self.line_limits());
+        let (from, to) = (self.spool.path(&upload.id), self.spool.path(name));
+        let limits = Limits { items: self.settings.uploads.components, ..self.line_limits() };
         let (media, charset) = (upload.media, upload.charset.clone());
         let bounds = Bounds { bytes: self.settings.uploads.unpacked_bytes, files: self.settings.uploads.archive_files };
         let read = move || {

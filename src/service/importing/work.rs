@@ -3,19 +3,20 @@
 use crate::domain::import::{Counts, Failure, Import, Mode, Status};
 use crate::domain::refusal::Refusal;
 use crate::service::Service;
+use crate::service::importing::progress::Progress;
 use crate::service::importing::text::{Text, placed};
 use crate::store::{imports, keys, record};
-use crate::system::pace;
+use crate::system::pace::{self, Pace};
 
 /// How often the same items are planned again because a zone changed meanwhile; then the import rests, and goes on.
 const TRIES: usize = 8;
 
 impl Service {
-    /// Does one import from where it stands to its end.
-    pub async fn work_import(&self, import: Import) -> Result<(), Refusal> {
+    /// Does one import from where it stands to its end, and tells how far it is at most twice a second of that pace.
+    pub async fn work_import(&self, import: Import, pace: &dyn Pace) -> Result<(), Refusal> {
         let began = pace::now();
         let text = format!("{}.text", import.id);
-        let outcome = self.work(import.clone(), &text).await;
+        let outcome = self.work(import.clone(), &text, Progress::new(pace)).await;
         self.forget_file(&text);
         match outcome {
             // Whoever asked for it was removed meanwhile, and it with them.
@@ -29,7 +30,7 @@ impl Service {
         }
     }
 
-    async fn work(&self, mut import: Import, name: &str) -> Result<(), Refusal> {
+    async fn work(&self, mut import: Import, name: &str, mut progress: Progress<'_>) -> Result<(), Refusal> {
         let Some(upload) = self.store.upload(&import.user, &import.file).await? else {
             return self.fail_import(import, "the uploaded file is gone").await;
         };
@@ -44,7 +45,7 @@ impl Service {
         let mut stands = 0;
         while (import.cursor as usize) < text.index.len() && !import.status.ended() {
             let cursor = import.cursor;
-            import = self.import_some(import, &mut text).await?;
+            import = self.import_some(import, &mut text, &mut progress).await?;
             stands = if import.cursor == cursor { stands + 1 } else { 0 };
             if stands == TRIES {
                 return Err(Refusal::Busy { limit: "the zone of this calendar keeps changing", retry_seconds: 1 });

@@ -10,6 +10,7 @@ use crate::domain::collection::CollectionId;
 use crate::domain::event::{
     Deed, Demand, Event, GroupChange, GroupFace, Invitation, ListChange, ObjectChange, Published, Rang, Sockets,
 };
+use crate::domain::import::Stand;
 use crate::domain::object::Span;
 use crate::domain::sync::Token;
 use crate::store::record::alarms::{
@@ -44,6 +45,10 @@ pub fn pack_line(line: &Line) -> Bytes {
         }
         Event::Imported { collection, address, import, counts } => {
             pack((head, 3u8, (collection.0, address.to_string(), import, counts)))
+        }
+        Event::Importing { collection, address, import, stand } => {
+            let stand = (stand.succeeded, stand.failed, stand.done, stand.total);
+            pack((head, 9u8, (collection.0, address.to_string(), import, stand)))
         }
         // Kind 4 was an alarm without attendees; kind 6 is one without words.
         Event::Rang { user, alarm } => match words_row(alarm) {
@@ -187,6 +192,12 @@ pub fn line(bytes: &[u8]) -> Result<Line, StoreError> {
             let (id, at, import, counts): (u64, String, String, Option<(u64, u64)>) =
                 postcard::from_bytes(rest).map_err(bad)?;
             Event::Imported { collection: CollectionId(id), address: address(WHAT, &at)?, import, counts }
+        }
+        9 => {
+            type Row = (u64, String, String, (u64, u64, u64, u64));
+            let (id, at, import, (succeeded, failed, done, total)): Row = postcard::from_bytes(rest).map_err(bad)?;
+            let stand = Stand { succeeded, failed, done, total };
+            Event::Importing { collection: CollectionId(id), address: address(WHAT, &at)?, import, stand }
         }
         4 => {
             let (user, alarm) = rang(WHAT, postcard::from_bytes(rest).map_err(bad)?)?;
