@@ -65,7 +65,8 @@ async fn look(http: &Http, round: usize, engine: &str) {
     let wanted = source(round);
     // Of the source of the round before, all was there. Counts grow with the objects, so a crash doubles none.
     let (fresh, gone) = if round == 0 { (HELD, 0) } else { (GONE, GONE) };
-    let changed = if round == 0 { 0 } else { (round * GONE..(round - 1) * GONE + HELD).filter(|n| n.is_multiple_of(3)).count() };
+    let changed =
+        if round == 0 { 0 } else { (round * GONE..(round - 1) * GONE + HELD).filter(|n| n.is_multiple_of(3)).count() };
     let counted = ["created", "updated", "unchanged", "deleted", "failedCount"].map(|key| stands[key].as_u64());
     let expected = [fresh, changed, HELD - fresh - changed, gone, 0].map(|count| Some(count as u64));
     assert_eq!((counted, stands["status"].as_str()), (expected, Some("completed")), "{engine} round {round}: {stands}");
