@@ -20,7 +20,7 @@ const TARGET: &str = "/calendars/alice/mirrored";
 fn source(round: usize) -> BTreeMap<String, String> {
     let event = |number: usize| {
         let uid = format!("m{number}");
-        let said = if number % 3 == 0 { format!("SUMMARY:{round} ") } else { "SUMMARY:".to_owned() };
+        let said = if number.is_multiple_of(3) { format!("SUMMARY:{round} ") } else { "SUMMARY:".to_owned() };
         (format!("{uid}.ics"), plain_event(&uid, "20250401T100000Z").replace("SUMMARY:", &said))
     };
     (round * GONE..round * GONE + HELD).map(event).collect()
@@ -65,7 +65,8 @@ async fn look(http: &Http, round: usize, engine: &str) {
     let wanted = source(round);
     // Of the source of the round before, all was there. Counts grow with the objects, so a crash doubles none.
     let (fresh, gone) = if round == 0 { (HELD, 0) } else { (GONE, GONE) };
-    let changed = if round == 0 { 0 } else { (round * GONE..(round - 1) * GONE + HELD).filter(|n| n % 3 == 0).count() };
+    let changed =
+        if round == 0 { 0 } else { (round * GONE..(round - 1) * GONE + HELD).filter(|n| n.is_multiple_of(3)).count() };
     let counted = ["created", "updated", "unchanged", "deleted", "failedCount"].map(|key| stands[key].as_u64());
     let expected = [fresh, changed, HELD - fresh - changed, gone, 0].map(|count| Some(count as u64));
     assert_eq!((counted, stands["status"].as_str()), (expected, Some("completed")), "{engine} round {round}: {stands}");
@@ -98,7 +99,7 @@ async fn survive(engine: &str, rounds: usize) {
             let http = http.clone();
             async move { send(&http, round).await }
         });
-        if round % 4 == 0 {
+        if round.is_multiple_of(4) {
             for _ in 0..chance(round, 2_000) {
                 tokio::task::yield_now().await;
             }
