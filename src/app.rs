@@ -1,11 +1,14 @@
 //! The one place where engines and parts are chosen and joined.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use chrono_tz::Tz;
+use cron::Schedule;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -15,6 +18,7 @@ use crate::api::metrics::Board;
 use crate::bus::Bus;
 use crate::bus::local::LocalBus;
 use crate::config::Config;
+use crate::config::feeds;
 use crate::config::http::Listener;
 use crate::config::mail::MailSecurity;
 use crate::config::store::Engine;
@@ -33,19 +37,26 @@ use crate::http::porch::Porch;
 use crate::http::proxy::Proxies;
 use crate::http::tls::{self as certificates, Secure, Shown, TlsError};
 use crate::jobs;
-use crate::kv::{Kv, KvError, memory, redb, sled};
+use crate::kv::memory::{Disk, Memory};
+use crate::kv::redb::Redb;
+use crate::kv::sled::Sled;
+use crate::kv::writer::GroupKv;
+use crate::kv::{self, Kv, KvError, files};
 use crate::metrics::Metrics;
 use crate::routes::{self, House};
 use crate::service::Service;
+use crate::service::feeds::Operated;
 use crate::service::htpasswd;
 use crate::service::jwt::Trust;
+use crate::sinks::feed::Fetcher;
 use crate::sinks::http::Caller;
 use crate::sinks::mail::{self, Mail};
 use crate::sinks::ntfy::Ntfy;
 use crate::sinks::wazo_auth::WazoAuth;
 use crate::sinks::webhook::Webhook;
 use crate::sinks::{Sink, round, tls};
-use crate::store::Store;
+use crate::store::survey::Survey;
+use crate::store::{Store, StoreError};
 use crate::system::clock::Clock;
 use crate::system::meter::Meter;
 use crate::system::pace::{self, RealPace};
@@ -75,17 +86,37 @@ pub enum StartError {
     Sinks(String),
     #[error("cannot start: {0}")]
     Refused(#[from] Refusal),
+    #[error("the feed {0}: {1}")]
+    Feed(String, String),
     #[error("the sweep's schedule: {0}")]
     Schedule(#[from] cron::error::Error),
 }
 
+/// The jump of the stamps at an open lies below this: enough for a million opens, and two stores that went on from one backup hardly ever
+/// give the same.
+const JUMP_MAX: u64 = 1 << 34;
+
 /// Opens the store that the configuration names.
 pub fn open_store(config: &Config) -> Result<Arc<dyn Kv>, KvError> {
-    let (path, cache) = (&config.store.path, config.store.cache_bytes);
+    if config.store.engine != Engine::Memory {
+        files::settle(&config.store.path).map_err(KvError::Failed)?;
+    }
+    let jump = u64::from_be_bytes(random::bytes(&SystemRandom)) % JUMP_MAX;
+    Ok(Arc::new(GroupKv::open_far(open_engine(config, &config.store.path)?, jump)?))
+}
+
+/// All that stands in a store, held together.
+pub fn survey(kv: &dyn Kv) -> Result<Survey, StoreError> {
+    Survey::take(kv.snapshot()?)
+}
+
+/// The engine that the configuration names, in a directory, without a writer.
+pub fn open_engine(config: &Config, dir: &Path) -> Result<Box<dyn kv::engine::Engine>, KvError> {
+    let cache = config.store.cache_bytes;
     Ok(match config.store.engine {
-        Engine::Sled => Arc::new(sled::open(path, cache)?),
-        Engine::Redb => Arc::new(redb::open(path, usize::try_from(cache).unwrap_or(usize::MAX))?),
-        Engine::Memory => Arc::new(memory::open(&memory::Disk::default())?),
+        Engine::Sled => Box::new(Sled::open(dir, cache)?),
+        Engine::Redb => Box::new(Redb::open(dir, usize::try_from(cache).unwrap_or(usize::MAX))?),
+        Engine::Memory => Box::new(Memory::open(&Disk::default())?),
     })
 }
 
@@ -141,6 +172,15 @@ fn sinks(config: &Config) -> Result<Vec<Arc<dyn Sink>>, StartError> {
     Ok(sinks)
 }
 
+/// The schedules of the operator's feeds, by their names, each with the zone that it is read in.
+fn schedules(config: &Config) -> Result<HashMap<String, (Schedule, Tz)>, StartError> {
+    let read = |feed: Operated| {
+        let schedule = feeds::schedule(&feed.schedule).map_err(|why| StartError::Feed(feed.name.clone(), why))?;
+        Ok((feed.name, (schedule, feed.zone.parse().unwrap_or(Tz::UTC))))
+    };
+    config.operated().into_iter().map(read).collect()
+}
+
 /// A running service.
 pub struct Running {
     pub addresses: Vec<SocketAddr>,
@@ -170,6 +210,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
     let trust = Trust::new(&config.auth.jwt.rules()).map_err(StartError::Jwt)?;
     let schedule = config.sweep.schedule.parse()?;
     let sinks = sinks(config)?;
+    let schedules = schedules(config)?;
     let kv = open_store(config)?;
     let bus = Arc::new(LocalBus::default());
     let meter: Arc<dyn Meter> = Arc::new(Metrics::new());
@@ -183,6 +224,9 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
     let service = service(kv.clone(), config, clock.clone(), bus, meter.clone());
     service.start_spool().await?;
     service.start_directory().await?;
+    let patience = Duration::from_secs(config.feeds.timeout_seconds);
+    let caller = Caller::new(config.feeds.allow_private, trusted(config)?);
+    service.fetch_with(Arc::new(Fetcher::new(caller, patience, config.feeds.redirects)));
     if !config.auth.wazo_url.is_empty() {
         let patience = Duration::from_secs(config.auth.wazo_seconds);
         let issuer = WazoAuth::new(&config.auth.wazo_url, patience, &trusted(config)?).map_err(StartError::WazoAuth)?;
@@ -195,6 +239,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
     service.start_belfry().await?;
     service.start_post().await?;
     service.start_presence().await?;
+    service.start_feeds(config.operated()).await?;
     let desk = Arc::new(ServiceDesk::new(service.clone()));
     hub.watch(desk.clone());
 
@@ -203,6 +248,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, St
         tokio::spawn(jobs::relay::run(service.clone())),
         tokio::spawn(jobs::due::run(service.clone())),
         tokio::spawn(jobs::imports::run(service.clone())),
+        tokio::spawn(jobs::feeds::run(service.clone(), schedules, config.feeds.at_once)),
         tokio::spawn(jobs::scheduling::run(service.clone())),
         tokio::spawn(jobs::announcements::run(service.clone())),
         tokio::spawn(round::run(service.clone(), sinks, Duration::from_secs(config.sinks.timeout_seconds))),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +42,7 @@ const EVENTS: [&str; 13] = [
     "token_ended",
 ];
 const FIRED: [(&str, &str); 2] = [("AUDIO", "side"), ("DISPLAY", "side")];
+const FETCHED: [&str; 3] = ["failed", "imported", "unchanged"];
 const OUTCOMES: [&str; 4] = ["created", "failed", "unchanged", "updated"];
 
 /// One, two or three labels of a family.
@@ -60,6 +62,8 @@ pub struct Metrics {
     pending: Gauge,
     items: Family<One, Counter>,
     import: Histogram,
+    fetched: Family<One, Counter>,
+    upstream: Family<[(&'static str, String); 1], Gauge<f64, AtomicU64>>,
     bytes: Gauge,
     requests: Family<Three, Counter>,
     request: Histogram,
@@ -77,6 +81,8 @@ impl Metrics {
             pending: Gauge::default(),
             items: Family::default(),
             import: Histogram::new(IMPORT),
+            fetched: Family::default(),
+            upstream: Family::default(),
             bytes: Gauge::default(),
             requests: Family::default(),
             request: Histogram::new(REQUEST),
@@ -104,6 +110,12 @@ impl Metrics {
         );
         registry.register("import_items", "Items of imports by what became of them", metrics.items.clone());
         registry.register_with_unit("import", "Work on one import", Unit::Seconds, metrics.import.clone());
+        registry.register("feed_runs", "Looks at feeds by what came of them", metrics.fetched.clone());
+        registry.register(
+            "upstream_sync_age_seconds",
+            "Since a feed of the configuration last succeeded",
+            metrics.upstream.clone(),
+        );
         registry.register_with_unit("store", "The store on disk", Unit::Bytes, metrics.bytes.clone());
         registry.register("http_requests", "HTTP requests answered", metrics.requests.clone());
         let request = metrics.request.clone();
@@ -127,6 +139,9 @@ impl Metrics {
         }
         for outcome in OUTCOMES {
             self.items.get_or_create(&[("outcome", outcome)]).inc_by(0);
+        }
+        for outcome in FETCHED {
+            self.fetched.get_or_create(&[("outcome", outcome)]).inc_by(0);
         }
         // Any will do: an empty family is not shown at all.
         self.requests.get_or_create(&([("route", "/readyz"), ("method", "GET")], [("status", 200)])).inc_by(0);
@@ -166,6 +181,19 @@ impl Meter for Metrics {
 
     fn import_took(&self, time: Duration) {
         self.import.observe(time.as_secs_f64());
+    }
+
+    fn fetched(&self, outcome: &'static str) {
+        self.fetched.get_or_create(&[("outcome", outcome)]).inc();
+    }
+
+    fn upstream(&self, ages: &[(String, Option<f64>)]) {
+        self.upstream.clear();
+        for (source, age) in ages {
+            if let Some(age) = age {
+                self.upstream.get_or_create(&[("source", source.clone())]).set(*age);
+            }
+        }
     }
 
     fn answered(&self, answer: Answered) {

@@ -13,7 +13,7 @@ use crate::api::metrics::Board;
 use crate::api::sabre::{configurations, door, people};
 use crate::api::{
     addressbooks, airy, alarms, app_passwords, bus, calendars, clock, contacts, conversations, deliveries, events,
-    files, groups, health, imports, me, metrics, organisations, presence, shares, tickets, tokens, users,
+    feeds, files, groups, health, imports, me, metrics, organisations, presence, shares, store, tickets, tokens, users,
 };
 use crate::dav::dispatch;
 use crate::domain::refusal::Refusal;
@@ -98,7 +98,15 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
         .or(warp::path!("api" / "shares").and(post).and(send()).then(shares::reply)).unify()
         .or(warp::path!("api" / "proxies").and(get).and(ask()).then(shares::proxies)).unify()
         .or(warp::path!("api" / "proxies" / String).and(put).and(send()).then(shares::set_proxies)).unify()
-        .or(warp::path!("api" / "subscriptions").and(post).and(send()).then(shares::subscribe)).unify().boxed();
+        .or(warp::path!("api" / "subscriptions").and(get).and(ask()).then(feeds::subscriptions)).unify()
+        .or(warp::path!("api" / "subscriptions").and(post).and(send()).then(feeds::subscribe)).unify()
+        .or(warp::path!("api" / "subscriptions" / String).and(delete).and(ask()).then(feeds::unsubscribe)).unify().boxed();
+
+    let feeds = warp::path!("api" / "feeds").and(get).and(ask()).then(feeds::list)
+        .or(warp::path!("api" / "feeds" / String).and(get).and(ask()).then(feeds::show)).unify()
+        .or(warp::path!("api" / "feeds" / String / "refresh").and(post).and(send()).then(feeds::refresh)).unify()
+        .or(warp::path!("api" / "addressbooks" / String / String / "birthdays").and(post).and(send()).then(feeds::show_birthdays)).unify()
+        .or(warp::path!("api" / "addressbooks" / String / String / "birthdays").and(delete).and(ask()).then(feeds::hide_birthdays)).unify().boxed();
 
     let alarms = warp::path!("api" / "alarms").and(get).and(ask()).then(alarms::list)
         .or(warp::path!("api" / "alarms" / String / "ack").and(post).and(ask()).then(alarms::acknowledge)).unify()
@@ -121,6 +129,7 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
 
     let people = warp::path!("api" / "me").and(get).and(ask()).then(me::show)
         .or(warp::path!("api" / "me").and(patch).and(send()).then(me::patch)).unify()
+        .or(warp::path!("api" / "store" / "exports").and(post).and(ask()).then(store::export)).unify()
         .or(warp::path!("api" / "users").and(get).and(ask()).then(users::list)).unify()
         .or(warp::path!("api" / "users").and(post).and(send()).then(users::add)).unify()
         .or(warp::path!("api" / "users" / String).and(get).and(ask()).then(people::show)).unify()
@@ -170,7 +179,7 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
     let dav = send().then(dav_or_json).boxed();
 
     health.or(sockets).unify().or(cti).unify().or(wazo).unify().or(imports).unify().or(calendars).unify().or(books).unify()
-        .or(sharing).unify().or(alarms).unify().or(conversations).unify().or(clock).unify().or(people).unify().or(twake).unify()
+        .or(sharing).unify().or(feeds).unify().or(alarms).unify().or(conversations).unify().or(clock).unify().or(people).unify().or(twake).unify()
         .or(organisations).unify().or(groups).unify().or(unknown).unify().or(dav).unify()
         .recover(broken)
 }

@@ -11,7 +11,7 @@ use warp::reply::Response;
 use crate::api::{House, address, given, order, signed, signed_with};
 use crate::domain::access::{Grant, Right};
 use crate::domain::address::{Address, Kind};
-use crate::domain::collection::Source;
+use crate::domain::collection::{Kept, Source};
 use crate::domain::dead::Holder;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::http::call::{Call, href};
@@ -23,7 +23,11 @@ use crate::system::random;
 pub async fn shape(house: &House, view: &View) -> Result<Value, Refusal> {
     let (shown, source) = (&view.shown, &view.source);
     let kind = match &shown.source {
-        Source::Own => "own",
+        Source::Own => match &shown.kept {
+            None => "own",
+            Some(Kept::Feed(_)) => "feed",
+            Some(Kept::Birthdays(..)) => "birthdays",
+        },
         Source::Delegated(..) => "delegated",
         Source::Subscribed(..) => "subscribed",
     };
@@ -43,6 +47,16 @@ pub async fn shape(house: &House, view: &View) -> Result<Value, Refusal> {
     if shown.source != Source::Own {
         shape["source"] = json!(source.address.to_string());
     }
+    // A URL of a feed is often as good as a password: it is its subscriber's alone.
+    match &shown.kept {
+        Some(Kept::Feed(url)) if view.right == Right::Owner => shape["source"] = json!(url),
+        Some(Kept::Birthdays(book, _)) if view.right == Right::Owner => shape["source"] = json!(book.to_string()),
+        _ => {}
+    }
+    if source.kept.is_some() {
+        shape["readOnly"] = json!(true);
+        shape["down"] = json!(source.down);
+    }
     shape["public"] = json!(source.public.map(Right::as_str));
     // Whom it is shared with is for those who may change it.
     if view.right >= Right::Administration {
@@ -57,7 +71,7 @@ pub async fn shape(house: &House, view: &View) -> Result<Value, Refusal> {
     shape["components"] = json!(shown.components);
     shape["timezone"] = json!(shown.timezone);
     shape["transparent"] = json!(shown.transparent);
-    shape["alarms"] = json!(shown.source == Source::Own || shown.alarms);
+    shape["alarms"] = json!((shown.source == Source::Own && shown.kept.is_none()) || shown.alarms);
     Ok(shape)
 }
 

@@ -82,7 +82,7 @@ fn shape(conversation: &Conversation, last: Option<&Message>, channel: Option<&s
 pub async fn shown(house: &Service, caller: &Principal, conversation: Conversation) -> Result<Value, Refusal> {
     let (conversation, last) = house.listed(caller, conversation).await?;
     let name = match house.view(&caller.name, &conversation.channel).await {
-        Ok(view) => Some(view.shown.display_name),
+        Ok(view) => Some(view.shown.display_name).filter(|_| !view.source.down),
         Err(Refusal::NotFound | Refusal::Forbidden) => None,
         Err(refusal) => return Err(refusal),
     };
@@ -112,7 +112,11 @@ pub async fn message_page(
 
 pub async fn channel_list(house: &Service, caller: &Principal) -> Result<Value, Refusal> {
     let channels = house.channels_of(&caller.name).await?;
-    let shape = |view: &View| notice::channel(&view.shown.address, Some(view.shown.display_name.as_str()));
+    let shape = |view: &View| {
+        let mut channel = notice::channel(&view.shown.address, Some(view.shown.display_name.as_str()));
+        channel["connected"] = json!(!view.source.down);
+        channel
+    };
     Ok(json!({ "data": channels.iter().map(shape).collect::<Vec<_>>() }))
 }
 

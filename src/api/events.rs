@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use warp::reply::Response;
 
 use crate::api::{House, address, signed};
-use crate::domain::access::Right;
 use crate::domain::address::{Address, Kind};
 use crate::domain::occurrence::{self, Moment};
 use crate::domain::refusal::{Fault, Refusal};
@@ -33,7 +32,7 @@ pub async fn list(user: String, id: String, house: House, call: Call) -> Respons
             return Err(Fault::whole(format!("a window has at most {WINDOW_DAYS_MAX} days")).into());
         }
         let found = house.occurrences(&caller, &at, window, Some(zone)).await?;
-        let editable = view.right >= Right::ReadWrite;
+        let editable = view.writes();
         let body = json!({
             "events": found.list.iter().map(|one| shape(&at, one, zone, editable)).collect::<Vec<Value>>(),
             "timezone": zone.name(),

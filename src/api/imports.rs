@@ -107,7 +107,7 @@ fn wanted(call: &Call) -> Result<(Address, Order, Declared), Refusal> {
     };
     let sent = call.header(CONTENT_TYPE.as_str()).unwrap_or_default();
     check_media(sent, media)?;
-    let order = Order { mode, source, dry_run: flag("dry_run")?, force: flag("force")? };
+    let order = Order { mode, source, dry_run: flag("dry_run")?, force: flag("force")?, fed: false };
     // What packs the file says nothing of the encoding inside.
     let charset = Media::parse(sent).and_then(|_| files::charset(sent));
     Ok((target, order, Declared { name: "body".to_owned(), media, size: 0, charset }))

@@ -41,6 +41,9 @@ impl Board {
         if let Ok(stock) = self.house.stock().await {
             self.house.meter().stock(stock);
         }
+        if let Ok(ages) = self.house.feed_ages().await {
+            self.house.meter().upstream(&ages);
+        }
         *rest_until = Some(pace::now() + REST.max(began.elapsed() * REST_FACTOR));
     }
 }

@@ -1,4 +1,4 @@
-//! Who else sees a collection: `…/shares`, `…/public`, `/api/subscriptions`; and what others share with the caller, `/api/shares`.
+//! Who else sees a collection: `…/shares`, `…/public`; and what others share with the caller, `/api/shares`. Subscriptions stand in `feeds.rs`.
 
 use bytes::Buf;
 use futures_util::Stream;
@@ -26,14 +26,6 @@ struct Share {
 #[serde(deny_unknown_fields)]
 struct Public {
     right: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Subscription {
-    source: String,
-    name: Option<String>,
-    id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -192,24 +184,6 @@ pub async fn public<B: Buf>(
             let at = address(kind, &user, &id)?;
             house.set_public(&caller, &at, right).await?;
             Ok(problem::json(StatusCode::OK, &collections::shape(&house, &house.view(&caller.name, &at).await?).await?))
-        }
-        .await,
-    )
-}
-
-/// 201 with the subscriber's own address of it.
-pub async fn subscribe<B: Buf>(
-    house: House,
-    call: Call,
-    stream: impl Stream<Item = Result<B, warp::Error>>,
-) -> Response {
-    answer(
-        async {
-            let (caller, wanted): (_, Subscription) = caller_and_json(&house, &call, stream).await?;
-            let source = Address::parse(&wanted.source)
-                .ok_or_else(|| Fault::whole(format!("{:?} is no path of a collection", wanted.source)))?;
-            let at = house.subscribe(&caller, &source, wanted.name, wanted.id.as_deref()).await?;
-            collections::made(&house, &house.view(&caller.name, &at).await?).await
         }
         .await,
     )

@@ -45,6 +45,11 @@ pub fn check(key: &str, value: &Value) -> Result<(), String> {
             | "sinks.timeout_seconds"
             | "sinks.attempts"
             | "sinks.at_once"
+            | "feeds.at_once"
+            | "feeds.failures"
+            | "feeds.timeout_seconds"
+            | "feeds.refresh_seconds"
+            | "feeds.refresh_min_seconds"
             | "auth.wazo_seconds"
             | "stomp.connect_seconds",
             Value::Integer(0),

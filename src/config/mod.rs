@@ -8,6 +8,7 @@ pub mod check;
 pub mod clock;
 pub mod cors;
 pub mod cti;
+pub mod feeds;
 pub mod http;
 pub mod jwt;
 pub mod keeping;
@@ -40,6 +41,7 @@ use crate::config::check::check;
 use crate::config::clock::ClockKeys;
 use crate::config::cors::Cors;
 use crate::config::cti::CtiKeys;
+use crate::config::feeds::{FeedKeys, FeedsKeys};
 use crate::config::http::{Http, Listener};
 use crate::config::keeping::{JournalKeys, Sweep, UploadKeys};
 use crate::config::limits::LimitKeys;
@@ -97,6 +99,8 @@ pub enum ConfigError {
 #[serde(deny_unknown_fields)]
 pub struct Config {
     pub listener: Vec<Listener>,
+    pub feed: Vec<FeedKeys>,
+    pub feeds: FeedsKeys,
     pub http: Http,
     pub auth: Auth,
     pub cors: Cors,
@@ -244,6 +248,17 @@ pub fn read(layers: &Layers) -> Result<Config, ConfigError> {
     };
     for listener in &config.listener {
         pair(listener.certificate.is_some(), listener.key.is_some(), "listener")?;
+    }
+    if let Err(why) = feeds::check(&config.feed) {
+        let key = "feed";
+        let origin = layers.get(key).map_or(Origin::Default, |(_, origin)| origin.clone());
+        return Err(ConfigError::Invalid { key: key.to_owned(), origin, why });
+    }
+    if config.feeds.refresh_min_seconds > config.feeds.refresh_max_seconds {
+        let key = "feeds.refresh_min_seconds";
+        let origin = layers.get(key).map_or(Origin::Default, |(_, origin)| origin.clone());
+        let why = "must not be more than feeds.refresh_max_seconds".to_owned();
+        return Err(ConfigError::Invalid { key: key.to_owned(), origin, why });
     }
     if let Err(why) = config.auth.jwt.check() {
         let key = "auth.jwt.algorithms";

@@ -8,7 +8,7 @@ use crate::domain::delivery::Offered;
 use crate::domain::organisation::Id;
 use crate::service::room::Room;
 use crate::service::settings::{
-    Alarms, Auth, Clock, Journal, Limits, Notifications, Presence, Reports, Settings, Sinks, Uploads,
+    Alarms, Auth, Clock, Feeds, Journal, Limits, Notifications, Presence, Reports, Settings, Sinks, Uploads,
 };
 
 impl Config {
@@ -62,6 +62,20 @@ impl Config {
                     Engine::Memory => None,
                     Engine::Sled | Engine::Redb => Some(self.store.path.join("spool")),
                 },
+            },
+            exports: match self.store.engine {
+                Engine::Memory => None,
+                Engine::Sled | Engine::Redb => Some(self.store.path.join("exports")),
+            },
+            feeds: Feeds {
+                subscriptions: self.feeds.subscriptions,
+                allow_private: self.feeds.allow_private,
+                per_user: self.feeds.per_user,
+                refresh_seconds: self.feeds.refresh_seconds,
+                refresh_min_seconds: self.feeds.refresh_min_seconds,
+                refresh_max_seconds: self.feeds.refresh_max_seconds,
+                failures: self.feeds.failures,
+                body_bytes: self.feeds.body_bytes,
             },
             journal: Journal { keep_seconds: seconds(self.journal.keep_seconds) },
             clock: Clock { patience_seconds: self.clock.patience_seconds },

@@ -78,13 +78,13 @@ pub fn held(view: &View, dresses: bool) -> Vec<&'static str> {
     if view.shown.address.is_mailbox() {
         return of_mailbox(view.shown.address.is_inbox());
     }
-    if view.right == Right::Owner {
+    if view.right == Right::Owner && view.source.kept.is_none() {
         return all(Some(kind));
     }
     if view.right < Right::Read {
         return vec!["C:read-free-busy"];
     }
-    let writes = view.right >= Right::ReadWrite;
+    let writes = view.writes();
     let mut held = READS.to_vec();
     if writes && dresses {
         held.push("D:write");
@@ -97,6 +97,9 @@ pub fn held(view: &View, dresses: bool) -> Vec<&'static str> {
     }
     if view.right >= Right::Administration {
         held.push("D:read-acl");
+    }
+    if view.right == Right::Owner {
+        held.push("D:write-acl");
     }
     if kind == Kind::Calendar {
         held.push("C:read-free-busy");

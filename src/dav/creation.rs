@@ -16,6 +16,7 @@ use crate::domain::object::Component;
 use crate::domain::refusal::Refusal;
 use crate::http::problem;
 use crate::service::collections::Face;
+use crate::service::feeds::Subscription;
 
 /// RFC 4791 5.3.1. A body is not needed.
 pub async fn calendar(request: &Request) -> Result<Response, Fault> {
@@ -57,7 +58,21 @@ async fn make(request: &Request, kind: Option<Kind>, root: Option<&Element>) -> 
         Err(refusal) => return Err(refusal.into()),
     }
     let wanted = wanted(at, kind, root)?;
-    request.house.make_collection(&request.caller, at, wanted.components, wanted.face).await?;
+    match wanted.source {
+        // What clients make so that the server follows a calendar elsewhere.
+        Some(url) => {
+            let Face { display_name: name, color, description, dead, timezone, transparent } = wanted.face;
+            let bounds = &request.house.settings().feeds;
+            let refresh = wanted.refresh.map(|rate| rate.clamp(bounds.refresh_min_seconds, bounds.refresh_max_seconds));
+            let wanted = Subscription { url, name, color, refresh };
+            request.house.subscribe_to_url(&request.caller, Some(at.name()), wanted).await?;
+            let face = Face { description, dead, timezone, transparent, ..Face::default() };
+            request.house.dress_collection(&request.caller, at, face).await?;
+        }
+        None => {
+            request.house.make_collection(&request.caller, at, wanted.components, wanted.face).await?;
+        }
+    }
     let mut response = problem::empty(StatusCode::CREATED);
     // RFC 4791 5.3.1 and RFC 5689 3.
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -80,6 +95,9 @@ fn wrong_place(kind: Kind) -> Fault {
 struct Wanted {
     components: Vec<String>,
     face: Face,
+    /// The URL of a calendar elsewhere, and how often it is to be looked at.
+    source: Option<String>,
+    refresh: Option<u32>,
 }
 
 /// What the body wants. Without a `kind` from the method, its `resourcetype` must say one.
@@ -104,6 +122,10 @@ fn wanted(at: &Address, kind: Option<Kind>, root: Option<&Element>) -> Result<Wa
         match Property::of(&value.name) {
             Some(Property::ResourceType) => {}
             Some(Property::Components) => wanted.components = components(value)?,
+            Some(Property::Source) if kind == Kind::Calendar => wanted.source = Some(href(value)?),
+            None if value.name.is(&Space::Apple, "refreshrate") => {
+                wanted.refresh = Subscription::seconds(value.text.trim());
+            }
             _ => {
                 match face::dress(&mut wanted.face, at, Change { name: &value.name, value: Some(value), lang: None }) {
                     Ok(_) => {}
@@ -127,6 +149,11 @@ fn wanted(at: &Address, kind: Option<Kind>, root: Option<&Element>) -> Result<Wa
     Ok(wanted)
 }
 
+fn href(value: &Element) -> Result<String, Fault> {
+    let href = value.child(&Space::Dav, "href").map(|href| href.text.trim().to_owned());
+    href.filter(|href| !href.is_empty()).ok_or_else(|| Fault::Malformed("a source without DAV:href".to_owned()))
+}
+
 fn no_kind() -> Fault {
     let text = "a plain collection cannot be made: the resourcetype must name calendar or addressbook (RFC 5689)";
     Fault::Condition(Condition::ValidResourcetype, text.to_owned())
@@ -137,7 +164,8 @@ fn kind_of(named: &Element) -> Result<Kind, Fault> {
     if !has(Space::Dav, "collection") {
         return Err(no_kind());
     }
-    match (has(Space::CalDav, "calendar"), has(Space::CardDav, "addressbook")) {
+    let calendar = has(Space::CalDav, "calendar") || has(Space::CalendarServer, "subscribed");
+    match (calendar, has(Space::CardDav, "addressbook")) {
         (true, false) => Ok(Kind::Calendar),
         (false, true) => Ok(Kind::AddressBook),
         _ => Err(no_kind()),

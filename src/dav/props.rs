@@ -65,6 +65,7 @@ pub enum Property {
     QuotaAvailable,
     ResourceId,
     AddMember,
+    Source,
 }
 
 /// Properties that mean something elsewhere and that clients cannot set there: kept as dead ones, they would lie.
@@ -86,7 +87,7 @@ const RESERVED: &[&str] = &[
 
 impl Property {
     /// All of them, in the order in which `propname` lists them.
-    pub const ALL: [Property; 61] = [
+    pub const ALL: [Property; 62] = [
         Property::ResourceType,
         Property::DisplayName,
         Property::Etag,
@@ -148,6 +149,7 @@ impl Property {
         Property::QuotaAvailable,
         Property::ResourceId,
         Property::AddMember,
+        Property::Source,
     ];
 
     /// What `allprop` answers: what RFC 4918 defines, and what would be a dead property elsewhere. RFC 4791 5.2, 6352 6.2 and 3744 5 keep
@@ -227,6 +229,7 @@ impl Property {
             Property::QuotaAvailable => "D:quota-available-bytes",
             Property::ResourceId => "D:resource-id",
             Property::AddMember => "D:add-member",
+            Property::Source => "CS:source",
         }
     }
 

@@ -16,7 +16,7 @@ use crate::dav::writer::Xml;
 use crate::dav::zone;
 use crate::domain::access::{Right, right_of};
 use crate::domain::address::{Address, Kind, UserName};
-use crate::domain::collection::Source;
+use crate::domain::collection::{Kept, Source};
 use crate::domain::dead::DeadProperty;
 use crate::domain::invite::{Invite, Mailbox};
 use crate::domain::object::{Component, Record};
@@ -328,7 +328,7 @@ impl Scene {
                 None => return false,
             },
             // RFC 5995 3.2.1: what is posted to the collection itself becomes its member.
-            (Property::AddMember, _) if shown.address.is_mailbox() || view.right < Right::ReadWrite => return false,
+            (Property::AddMember, _) if shown.address.is_mailbox() || !view.writes() => return false,
             (Property::AddMember, _) => xml.href_in(tag, &self.hrefs.collection(&shown.address)),
             (Property::DefaultCalendar, _) => match &self.intake.default {
                 Some(address) if shown.address.is_inbox() => xml.href_in(tag, &self.hrefs.collection(address)),
@@ -339,6 +339,11 @@ impl Scene {
                 self.intake.busy.iter().for_each(|address| xml.text("D:href", &self.hrefs.collection(address)));
                 xml.close(tag);
             }
+            // A URL of a feed is often as good as a password: it is its subscriber's alone.
+            (Property::Source, Kind::Calendar) => match &shown.kept {
+                Some(Kept::Feed(url)) if view.right == Right::Owner => xml.href_in(tag, url),
+                _ => return false,
+            },
             (Property::Transparency, _) if shown.address.is_mailbox() => return false,
             (Property::TimezoneId, Kind::Calendar) => return some(xml, shown.timezone.as_deref().unwrap_or_default()),
             (Property::Transparency, Kind::Calendar) => {

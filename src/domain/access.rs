@@ -72,6 +72,11 @@ pub fn right_of(user: &UserName, collection: &Collection) -> Right {
     granted.max(acting).max(collection.public.unwrap_or(Right::None))
 }
 
+/// Whether `user` may write objects into `collection`. Into what is kept by a feed nobody may, its owner included.
+pub fn writes(user: &UserName, collection: &Collection) -> bool {
+    collection.kept.is_none() && right_of(user, collection) >= Right::ReadWrite
+}
+
 /// Whether a public right lets people subscribe: who may only ask when somebody is busy has nothing to look at.
 pub fn is_open(public: Option<Right>) -> bool {
     public.is_some_and(|right| right >= Right::Read)

@@ -20,6 +20,15 @@ pub enum Source {
     Subscribed(Address, CollectionId),
 }
 
+/// What keeps the content of a collection of one's own, where that is not its owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// What is at a URL.
+    Feed(String),
+    /// The days of birth in an address book.
+    Birthdays(Address, CollectionId),
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Collection {
     pub id: CollectionId,
@@ -51,6 +60,10 @@ pub struct Collection {
     pub transparent: bool,
     /// The stamp of the last change in who subscribes to it: the head row's answer for a range that no decision can read whole.
     pub subscriptions: u64,
+    /// Nobody but the service writes into it.
+    pub kept: Option<Kept>,
+    /// The feed that fills it fails again and again.
+    pub down: bool,
 }
 
 impl Collection {
@@ -75,6 +88,8 @@ impl Collection {
             alarms: false,
             transparent: false,
             subscriptions: stamp,
+            kept: None,
+            down: false,
         }
     }
 
@@ -154,12 +169,17 @@ pub fn list_changes(before: Option<&Collection>, after: Option<&Collection>, sub
                 let change = if closed { ListChange::Deleted } else { ListChange::Updated };
                 subscribers.iter().for_each(|address| tell(address.clone(), change));
             }
+            let sank = before.down != after.down;
+            if sank && !public_moved {
+                after.mirrors().for_each(|(_, mirror)| tell(mirror, ListChange::Updated));
+                subscribers.iter().for_each(|address| tell(address.clone(), ListChange::Updated));
+            }
             let face = |c: &Collection| (c.display_name.clone(), c.description.clone(), c.color.clone());
             // Whether a delegate shows their mirror is theirs alone.
             let granted = |c: &Collection| -> Vec<(UserName, Right)> {
                 c.grants.iter().map(|grant| (grant.user.clone(), grant.right)).collect()
             };
-            if face(before) != face(after) || granted(before) != granted(after) || public_moved {
+            if face(before) != face(after) || granted(before) != granted(after) || public_moved || sank {
                 tell(after.address.clone(), ListChange::Updated);
             }
         }
@@ -273,6 +293,7 @@ mod tests {
             ("the zone", &reads, with(&reads, |c| c.timezone = Some("Europe/Paris".to_owned())), vec![]),
             ("the content", &reads, with(&reads, |c| (c.token, c.objects) = (Token(99), 3)), vec![]),
             ("who subscribes", &reads, with(&reads, |c| c.subscriptions = 99), vec![]),
+            ("its feed fails", &reads, with(&reads, |c| c.down = true), vec![BOB, CAROL, ALICE]),
             ("a grant", &private, bob(Right::Read), vec!["bob delegated /calendars/bob/m", ALICE]),
             (
                 "two grants at once: the owner hears of it once",

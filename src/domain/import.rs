@@ -52,6 +52,8 @@ pub struct Order {
     pub dry_run: bool,
     /// A mirror may remove more than half of what it holds.
     pub force: bool,
+    /// A feed brings it: it may go into what a feed keeps, and its end is told by the feed alone.
+    pub fed: bool,
 }
 
 /// What becomes of items that are there already.

@@ -11,6 +11,7 @@ pub mod dead;
 pub mod delivery;
 pub mod device;
 pub mod event;
+pub mod feed;
 pub mod home_sync;
 pub mod import;
 pub mod invite;

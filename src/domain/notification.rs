@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::domain::address::{Address, Kind as Place};
 use crate::domain::alarm::Action;
 use crate::domain::event::{Invitation, Rang};
+use crate::domain::feed::FEED;
 
 /// A calendar or an address book as one person sees it. The same path has the same number for ever: UUIDv5 of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -247,8 +248,10 @@ pub struct News {
 /// one that is gone too.
 pub fn source(channel: &Address) -> &'static str {
     let subscribed = channel.name().strip_prefix("sub-").is_some_and(|id| u64::from_str_radix(id, 16).is_ok());
+    let hex = |id: &str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_hexdigit());
     match channel.kind() {
         Place::AddressBook => "addressbook",
+        Place::Calendar if channel.name().strip_prefix(FEED).is_some_and(hex) => "ics-feed",
         Place::Calendar if subscribed => "subscription",
         Place::Calendar => "calendar",
     }

@@ -82,7 +82,11 @@ impl Desk for ServiceDesk {
     }
 
     fn channel<'a>(&'a self, user: &'a UserName, address: &'a Address) -> BoxFuture<'a, Result<String, Refusal>> {
-        Box::pin(async move { Ok(self.service.view(user, address).await?.shown.display_name) })
+        Box::pin(async move {
+            let view = self.service.view(user, address).await?;
+            // Of what a feed fills that fails again and again, listeners are told as of what is gone.
+            if view.source.down { Err(Refusal::NotFound) } else { Ok(view.shown.display_name) }
+        })
     }
 
     fn unread<'a>(

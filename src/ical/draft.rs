@@ -46,6 +46,15 @@ impl Draft {
     /// assert!(text.contains("SUMMARY:Tea\\; two\\, please\r\n"));
     /// ```
     pub fn written(&self, now: DateTime<Utc>) -> Vec<u8> {
+        self.composed(now, false)
+    }
+
+    /// The same, making nobody busy.
+    pub fn written_free(&self, now: DateTime<Utc>) -> Vec<u8> {
+        self.composed(now, true)
+    }
+
+    fn composed(&self, now: DateTime<Utc>, free: bool) -> Vec<u8> {
         let mut event = Event::new();
         // The crate escapes line feeds and lets every other control character through.
         let summary: String = self.summary.chars().filter(|c| !c.is_control() || *c == '\n').collect();
@@ -74,6 +83,9 @@ impl Draft {
         // The crate writes it as it comes, so only a rule may pass.
         if let Some(rule) = self.rule.as_ref().filter(|rule| Rule::parse(rule).is_ok()) {
             event.add_property("RRULE", rule);
+        }
+        if free {
+            event.add_property("TRANSP", "TRANSPARENT");
         }
         if let Some(minutes) = self.alarm_minutes {
             let mut alarm = Alarm::display(&summary, Trigger::before_start(TimeDelta::minutes(minutes)));

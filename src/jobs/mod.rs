@@ -2,6 +2,7 @@
 
 pub mod announcements;
 pub mod due;
+pub mod feeds;
 pub mod imports;
 pub mod relay;
 pub mod scheduling;

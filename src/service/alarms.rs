@@ -59,11 +59,16 @@ pub struct Ringing {
     /// How the same object speaks for its owner's presence.
     eye: Eye,
     steps: u32,
+    /// Its alarms ring for nobody: those of a feed, until its owner lets them.
+    silent: bool,
 }
 
 impl Ringing {
     /// The next instant after `after` at which an alarm rings; none where the rule costs more than it may.
     pub fn next_after(&self, object: &CalendarObject, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        if self.silent {
+            return None;
+        }
         let mut budget = Budget::new(self.steps);
         alarms::next_after(object, after, self.zone, &self.policy, &mut budget).unwrap_or_else(|exhausted| {
             tracing::warn!(uid = ?object.uid(), %exhausted, "alarms of an object cannot be planned");
@@ -73,6 +78,9 @@ impl Ringing {
 
     /// What rings in a window; nothing where that costs more than it may.
     pub fn between(&self, object: &CalendarObject, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<Firing> {
+        if self.silent {
+            return Vec::new();
+        }
         alarms::firings(object, from, to, self.zone, &self.policy, &mut Budget::new(self.steps)).unwrap_or_default()
     }
 
@@ -115,7 +123,8 @@ impl Service {
             focus: self.settings.presence.focus_categories.clone(),
             absence: self.settings.presence.absence_categories.clone(),
         };
-        Ringing { zone, policy, eye, steps: self.settings.limits.recurrence_steps }
+        let silent = collection.kept.is_some() && !collection.alarms;
+        Ringing { zone, policy, eye, steps: self.settings.limits.recurrence_steps, silent }
     }
 
     /// Hangs up what a former run armed and did not ring, and ends the plannings that it left unfinished.

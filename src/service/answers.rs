@@ -5,7 +5,6 @@ use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 
 use bytes::Bytes;
 
-use crate::domain::access::Right;
 use crate::domain::address::UserName;
 use crate::domain::alarm::{Rung, State};
 use crate::domain::collection::{Collection, CollectionId};
@@ -114,7 +113,7 @@ impl Service {
         let not = |why: &str| Ok((None, Some(Err(why.to_owned()))));
         for _ in 0..TRIES {
             let view = match self.view(&caller.name, found.alarm.object.collection()).await {
-                Ok(view) if view.right >= Right::ReadWrite => view,
+                Ok(view) if view.writes() => view,
                 Ok(_) | Err(Refusal::Forbidden) => return not("you have no right to write to this calendar"),
                 Err(Refusal::NotFound) => return not("the calendar is gone"),
                 Err(refusal) => return Err(refusal),

@@ -91,6 +91,10 @@ impl Service {
         while self.announce().await? {}
         turn.settled &= self.settle(patience).await?;
         self.sweep().await?;
+        match pace::within(patience, self.feeds_rest(target)).await {
+            Some(rested) => rested?,
+            None => turn.settled = false,
+        }
         turn.settled &= self.settle(patience).await?;
         Ok(turn)
     }

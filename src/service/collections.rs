@@ -23,7 +23,7 @@ use crate::service::properties;
 use crate::service::replan;
 use crate::store::announcements::{self, Announcement};
 use crate::store::journal::Pen;
-use crate::store::{collections, dead, keys, presence, proxies, scheduling};
+use crate::store::{collections, dead, feeds, keys, presence, proxies, scheduling};
 
 /// How often a decision that rests on a scanned range is tried anew when the range moved meanwhile.
 const TRIES: usize = 8;
@@ -38,6 +38,13 @@ pub struct View {
     pub right: Right,
     /// Whose it is and whom it is shared with, once `introduce` looked for them.
     pub company: Option<Arc<Company>>,
+}
+
+impl View {
+    /// Whether this person may write objects here.
+    pub fn writes(&self) -> bool {
+        self.right >= Right::ReadWrite && self.source.kept.is_none()
+    }
 }
 
 /// What of a collection can be set by its owner, and of a mirror by its holder. `None` leaves it as it is.
@@ -141,6 +148,8 @@ impl Service {
         };
         // What lies in an inbox is the service's to write; nobody shares it.
         let right = if address.is_mailbox() && right == Right::Owner { Right::Read } else { right };
+        // What is in a feed is nobody's to write; to its owner it still belongs.
+        let right = if source.kept.is_some() && right != Right::Owner { right.min(Right::Read) } else { right };
         if right < Right::FreeBusy {
             return Err(Refusal::Forbidden);
         }
@@ -311,6 +320,9 @@ impl Service {
     /// Lets the holder of a mirror or a subscription hear its alarms, or not. Owners hear theirs in any case.
     pub async fn set_hearing(&self, caller: &Principal, address: &Address, hears: bool) -> Result<(), Refusal> {
         let view = self.view(&caller.name, address).await?;
+        if view.shown.source == Source::Own && view.shown.kept.is_some() && view.right == Right::Owner {
+            return self.let_ring(&view.shown, hears).await;
+        }
         if view.shown.source == Source::Own {
             return Err(Fault::whole(
                 "alarms can be switched for a delegated or subscribed calendar; your own always ring",
@@ -326,6 +338,24 @@ impl Service {
         })
         .await?;
         Ok(())
+    }
+
+    /// Lets the alarms of what a feed keeps ring, or not.
+    async fn let_ring(&self, kept: &Collection, rings: bool) -> Result<(), Refusal> {
+        let (id, now) = (kept.id, self.now());
+        let reads = vec![keys::collection(&kept.address), keys::replan(kept.address.user())];
+        let (_, (replan, after)) = self
+            .commit(reads, move |seen, _| {
+                let mut after = standing(seen.first(), id)?;
+                after.alarms = rings;
+                let mut writes = Vec::new();
+                collections::write(&mut writes, &after);
+                let replan = replan::begin(&mut writes, after.address.user(), seen.get(1), now);
+                Ok((writes, (replan, after)))
+            })
+            .await?;
+        self.replan_collection(&after, replan.from).await?;
+        self.end_replan(after.address.user(), replan).await
     }
 
     /// Deletes a collection with everything in it; a mirror or a subscription only goes from its holder's list.
@@ -409,6 +439,10 @@ impl Service {
         let mut reads = vec![keys::collection(&found.address)];
         reads.extend(mirrors.iter().chain(&subscribers).map(keys::collection));
         reads.extend(source.as_ref().map(keys::collection));
+        // It goes together with the feed that keeps it.
+        let feed = found.kept.is_some().then(|| keys::feed(found.address.user(), found.address.name()));
+        let kept_by = reads.len();
+        reads.extend(feed);
         let (user, found, now) = (user.clone(), found.clone(), self.now());
         let (_, outcome) = self
             .commit(reads, move |seen, stamp| {
@@ -436,6 +470,9 @@ impl Service {
                     }
                 }
                 collections::remove(&mut writes, &gone);
+                if let Some(feed) = feeds::seen(seen.get(kept_by))? {
+                    feeds::remove(&mut writes, &feed);
+                }
                 if source.is_some() {
                     let source = collections::seen(seen.last())?;
                     match gone.source {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::access::Right;
 use crate::domain::address::{Address, Kind};
 use crate::domain::import::{Counts, Failure, Import, Media, Order, Status};
 use crate::domain::principal::Principal;
@@ -54,10 +53,7 @@ impl Service {
     /// Whether the caller may import into a collection at all, before they send a file.
     pub async fn check_import(&self, caller: &Principal, target: &Address) -> Result<(), Refusal> {
         self.check_waiting(caller).await?;
-        match self.view(&caller.name, target).await?.right {
-            right if right >= Right::ReadWrite => Ok(()),
-            _ => Err(Refusal::Forbidden),
-        }
+        if self.view(&caller.name, target).await?.writes() { Ok(()) } else { Err(Refusal::Forbidden) }
     }
 
     /// Takes up an import together with its file. Under a key that was used before, the import of then is the answer; refused where
@@ -153,10 +149,10 @@ impl Service {
         self.store.import(id).await?.filter(|import| import.user == caller.name).ok_or(Refusal::NotFound)
     }
 
-    /// The caller's imports, the latest first, at most a hundred.
+    /// The caller's imports, the latest first, at most a hundred; those of feeds are told of there.
     pub async fn list_imports(&self, caller: &Principal) -> Result<Vec<Import>, Refusal> {
         let mut theirs = self.store.imports().await?;
-        theirs.retain(|import| import.user == caller.name);
+        theirs.retain(|import| import.user == caller.name && !import.order.fed);
         theirs.sort_by(|one, other| (other.asked, &other.id).cmp(&(one.asked, &one.id)));
         theirs.truncate(LISTED_MAX);
         Ok(theirs)

@@ -12,6 +12,7 @@ use crate::domain::refusal::Refusal;
 use crate::service::Service;
 use crate::service::collections::standing;
 use crate::service::importing::ITEMS_A_COMMIT;
+use crate::service::importing::plan::takes;
 use crate::service::ledger::{Ledger, Wanted};
 use crate::service::objects::{gone, seal, seen_object, unlay};
 use crate::service::veil;
@@ -134,7 +135,7 @@ impl Service {
                 }
                 let mut head = standing(seen.get(1), of)?;
                 let right = right_of(&import.user, &head);
-                if right < Right::ReadWrite {
+                if right < Right::ReadWrite || !takes(&import, &head) {
                     return Ok((Vec::new(), import));
                 }
                 let (mut writes, mut changes) = (Vec::new(), Vec::new());

@@ -15,12 +15,17 @@ pub mod channels;
 pub mod clock;
 pub mod collections;
 pub mod contacts;
+pub mod copies;
 pub mod crypt;
 pub mod deliveries;
 pub mod demo;
 pub mod devices;
 pub mod directory;
 pub mod export;
+pub mod feeding;
+pub mod feeds;
+pub mod fetching;
+pub mod gathering;
 pub mod groups;
 pub mod htpasswd;
 pub mod importing;
@@ -36,6 +41,7 @@ pub mod notifications;
 pub mod objects;
 pub mod occurrences;
 pub mod organisations;
+pub mod peek;
 pub mod people;
 pub mod planned;
 pub mod post;
@@ -66,19 +72,22 @@ pub mod uploads;
 pub mod veil;
 pub mod vouched;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use tokio::sync::Notify;
 
 use crate::bus::Bus;
+use crate::domain::collection::CollectionId;
 use crate::domain::refusal::Refusal;
 use crate::kv::{KvError, Stamp};
 use crate::service::attendance::Attendance;
 use crate::service::belfry::Belfry;
 use crate::service::directory::Directory;
+use crate::service::fetching::Fetch;
 use crate::service::issuer::Elsewhere;
 use crate::service::jwt::Trust;
 use crate::service::login::Doorkeeper;
@@ -113,8 +122,15 @@ pub struct Service {
     elsewhere: OnceLock<Elsewhere>,
     trust: OnceLock<Trust>,
     shelves: Arc<Shelves>,
+    fetch: OnceLock<Arc<dyn Fetch>>,
+    /// Address books that changed, for the feeds that are made of them; each stands here once.
+    books: Mutex<BTreeSet<CollectionId>>,
+    /// They are taken from there one after another.
+    waking: tokio::sync::Mutex<()>,
     nudges: Arc<Nudges>,
     spool: Spool,
+    /// One copy of the store at a time.
+    copying: Arc<tokio::sync::Mutex<()>>,
     arrivals: Arrivals,
     turning: tokio::sync::Mutex<()>,
     /// People are added and removed one after another.
@@ -132,6 +148,9 @@ pub struct Nudges {
     pub deliveries: Notify,
     pub scheduling: Notify,
     pub announcements: Notify,
+    pub feeds: Notify,
+    /// Those who wait for feeds look again.
+    pub fed: Notify,
 }
 
 impl Service {
@@ -166,8 +185,12 @@ impl Service {
             elsewhere: OnceLock::new(),
             trust: OnceLock::new(),
             shelves,
+            fetch: OnceLock::new(),
+            books: Mutex::default(),
+            waking: tokio::sync::Mutex::new(()),
             nudges: Arc::default(),
             spool,
+            copying: Arc::default(),
             arrivals: Arrivals::default(),
             turning: tokio::sync::Mutex::new(()),
             people: tokio::sync::Mutex::new(()),
@@ -240,7 +263,14 @@ impl Drop for Unheard<'_> {
             if let Ok((stamp, ())) = store.commit::<(), Refusal>(Vec::new(), |_, _| Ok((Vec::new(), ()))).await {
                 reach.fetch_max(stamp.0, Ordering::AcqRel);
             }
-            let woken = [&nudges.journal, &nudges.due, &nudges.imports, &nudges.scheduling, &nudges.announcements];
+            let woken = [
+                &nudges.journal,
+                &nudges.due,
+                &nudges.imports,
+                &nudges.scheduling,
+                &nudges.announcements,
+                &nudges.feeds,
+            ];
             for nudge in woken {
                 nudge.notify_one();
             }

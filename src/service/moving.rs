@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::domain::access::{Right, right_of};
+use crate::domain::access::{Right, right_of, writes as may_write};
 use crate::domain::address::{Address, ObjectAddress, UserName};
 use crate::domain::collection::{Collection, ListNews, Source, list_changes};
 use crate::domain::dead::Holder;
@@ -76,7 +76,7 @@ impl Service {
     ) -> Result<Option<Written>, Refusal> {
         let from = self.view(&caller.name, transfer.from.collection()).await?;
         let to = self.view(&caller.name, transfer.to.collection()).await?;
-        if (transfer.way == Way::Move && from.right < Right::ReadWrite) || to.right < Right::ReadWrite {
+        if (transfer.way == Way::Move && !from.writes()) || !to.writes() {
             return Err(Refusal::Forbidden);
         }
         if from.source.address.kind() != to.source.address.kind() {
@@ -199,8 +199,9 @@ impl Service {
         let (_, written) = self
             .commit(reads, move |seen, stamp| {
                 let mut from = standing(seen.first(), source.id)?;
-                let needed = if way == Way::Move { Right::ReadWrite } else { Right::Read };
-                if right_of(&user, &from) < needed {
+                let may =
+                    if way == Way::Move { may_write(&user, &from) } else { right_of(&user, &from) >= Right::Read };
+                if !may {
                     return Err(Refusal::Forbidden);
                 }
                 let current = seen_object(seen.get(1))?.ok_or(Refusal::NotFound)?;
@@ -211,7 +212,7 @@ impl Service {
                     return Err(Refusal::Precondition);
                 }
                 let mut to = standing(seen.get(2), target.id)?;
-                if right_of(&user, &to) < Right::ReadWrite {
+                if !may_write(&user, &to) {
                     return Err(Refusal::Forbidden);
                 }
                 let before = seen_object(seen.get(3))?;
@@ -300,6 +301,9 @@ impl Service {
             let view = self.view(&caller.name, from).await?;
             if view.right < Right::Owner || to.user() != &caller.name || to.kind() != from.kind() {
                 return Err(Refusal::Forbidden);
+            }
+            if view.shown.kept.is_some() {
+                return Err(Refusal::Unsupported("a calendar that a feed keeps keeps its name".to_owned()));
             }
             if view.shown.source != Source::Own {
                 return Err(Refusal::Unsupported("a mirror or a subscription keeps its name".to_owned()));

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use sha2::{Digest, Sha256};
 
-use crate::domain::access::{Right, right_of};
+use crate::domain::access::{right_of, writes as may_write};
 use crate::domain::address::{Address, Kind, ObjectAddress, UserName};
 use crate::domain::collection::Collection;
 use crate::domain::dead::Holder;
@@ -138,7 +138,7 @@ impl Service {
     ) -> Result<Written, Refusal> {
         for _ in 0..TRIES {
             let view = self.view(&caller.name, address.collection()).await?;
-            if view.right < Right::ReadWrite {
+            if !view.writes() {
                 return Err(Refusal::Forbidden);
             }
             if let Some(written) = self.try_put(&caller.name, address, &view.source, &bytes, &precondition).await? {
@@ -235,7 +235,7 @@ impl Service {
         let (_, written) = self
             .commit(reads, move |seen, stamp| {
                 let mut head = standing(seen.first(), id)?;
-                if right_of(&user, &head) < Right::ReadWrite {
+                if !may_write(&user, &head) {
                     return Err(Refusal::Forbidden);
                 }
                 let before = seen_object(seen.get(1))?;
@@ -346,7 +346,7 @@ impl Service {
         let view = self.view(&caller.name, address.collection()).await?;
         // Of an inbox nothing is theirs but to clear it.
         let clears = view.shown.address.is_mailbox();
-        if view.right < Right::ReadWrite && !clears {
+        if !view.writes() && !clears {
             return Err(Refusal::Forbidden);
         }
         let source = view.source;
@@ -368,7 +368,7 @@ impl Service {
         let (_, token) = self
             .commit(reads, move |seen, stamp| {
                 let mut head = standing(seen.first(), source.id)?;
-                if right_of(&user, &head) < Right::ReadWrite {
+                if !may_write(&user, &head) {
                     return Err(Refusal::Forbidden);
                 }
                 let before = seen_object(seen.get(1))?;

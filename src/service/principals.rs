@@ -13,7 +13,7 @@ use crate::service::collections::{NAME_MAX, check_text};
 use crate::service::replan;
 use crate::service::{argon, login};
 use crate::store::journal::Pen;
-use crate::store::{keys, record};
+use crate::store::{feeds, keys, record};
 use crate::system::random;
 
 /// A person who is to be added.
@@ -227,6 +227,14 @@ impl Service {
         self.remove(vec![keys::statistics(name)]).await?;
         self.forget_presence(name).await?;
         self.remove_all(&keys::import_keys(name)).await?;
+        for feed in self.store.feeds(Some(name)).await? {
+            self.commit(vec![keys::feed(name, &feed.id)], move |seen, _| {
+                let mut writes = Vec::new();
+                feeds::seen(seen.first())?.iter().for_each(|feed| feeds::remove(&mut writes, feed));
+                Ok((writes, ()))
+            })
+            .await?;
+        }
         for upload in self.store.uploads(Some(name)).await? {
             self.remove_upload(&upload).await?;
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::domain::access::{Right, right_of};
+use crate::domain::access::writes as may_write;
 use crate::domain::address::ObjectAddress;
 use crate::domain::collection::Collection;
 use crate::domain::dead::{self, Bounds, DeadChange, DeadProperty, Holder};
@@ -81,7 +81,7 @@ impl Service {
         reads.extend(rows::rows(&holder));
         let (user, bounds) = (caller.name.clone(), self.dead_bounds());
         self.commit(reads, move |seen, _| {
-            if right_of(&user, &standing(seen.first(), id)?) < Right::ReadWrite {
+            if !may_write(&user, &standing(seen.first(), id)?) {
                 return Err(Refusal::Forbidden);
             }
             let mut record = seen_object(seen.get(1))?.ok_or(Refusal::NotFound)?;

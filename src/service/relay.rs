@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::bus::{Bus, Flight, Landing, Notice};
+use crate::domain::address::Kind;
 use crate::domain::event::Event;
 use crate::domain::refusal::Refusal;
 use crate::kv::{SCAN_MAX, Stamp};
@@ -127,6 +128,12 @@ impl Service {
             entries.retain(|entry| entry.line.not_before.is_none());
             entries.sort_by_key(|entry| (entry.stamp, entry.part));
             for entry in entries {
+                if let Event::Changed { collection, address, .. } | Event::RightsChanged { collection, address } =
+                    &entry.line.event
+                    && address.kind() == Kind::AddressBook
+                {
+                    self.note_book(*collection);
+                }
                 self.relay.publish(entry.line.event, entry.stamp, entry.part, false);
             }
             // Only now: a round that broke off is read again.

@@ -17,6 +17,9 @@ pub struct Settings {
     pub reports: Reports,
     pub alarms: Alarms,
     pub uploads: Uploads,
+    /// Where copies of the store are made; nowhere, where it is in memory.
+    pub exports: Option<PathBuf>,
+    pub feeds: Feeds,
     pub journal: Journal,
     pub clock: Clock,
     pub sinks: Sinks,
@@ -180,6 +183,40 @@ pub struct Uploads {
     pub spool: Option<PathBuf>,
 }
 
+/// What comes from elsewhere again and again.
+#[derive(Clone, Debug)]
+pub struct Feeds {
+    /// Whether people may subscribe to URLs.
+    pub subscriptions: bool,
+    /// Whether those may lead to addresses that are not public.
+    pub allow_private: bool,
+    /// Subscriptions of one person; one more is answered 403.
+    pub per_user: usize,
+    /// Seconds between two looks at a subscription where nobody says otherwise, and the least and the most that somebody may say.
+    pub refresh_seconds: u32,
+    pub refresh_min_seconds: u32,
+    pub refresh_max_seconds: u32,
+    /// Failures in a row after which a feed is told to be down.
+    pub failures: u32,
+    /// Bytes of a feed, as it comes.
+    pub body_bytes: u64,
+}
+
+impl Default for Feeds {
+    fn default() -> Feeds {
+        Feeds {
+            subscriptions: true,
+            allow_private: false,
+            per_user: 50,
+            refresh_seconds: 3_600,
+            refresh_min_seconds: 900,
+            refresh_max_seconds: 604_800,
+            failures: 3,
+            body_bytes: 20_971_520,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Journal {
     /// How long journal lines are kept, in seconds.
@@ -263,6 +300,8 @@ impl Default for Settings {
                 archive_files: 1_000,
                 spool: None,
             },
+            exports: None,
+            feeds: Feeds::default(),
             journal: Journal { keep_seconds: 86_400 },
             clock: Clock { patience_seconds: 30 },
             sinks: Sinks::default(),

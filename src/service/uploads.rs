@@ -63,6 +63,11 @@ impl Incoming<'_> {
         self.counted
     }
 
+    /// SHA-256 of what came so far.
+    pub(crate) fn hash(&self) -> [u8; 32] {
+        self.file.as_ref().map_or([0; 32], Arriving::hash)
+    }
+
     /// The file is complete: synced, and room is made for it. Answers its id, its size, and its SHA-256.
     pub(crate) async fn finish(mut self) -> Result<(String, u64, [u8; 32]), Refusal> {
         self.service.make_room(&self.caller.name, self.counted).await?;

@@ -1,4 +1,5 @@
-//! One HTTP request to an address that a user named: resolved once, checked, connected to exactly that, no redirect, no body read.
+//! Connections to addresses that users named: resolved once, checked, connected to exactly that. And one HTTP request over one: no redirect, no body
+//! read.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -23,8 +24,8 @@ use crate::sinks::tls;
 /// Addresses of one name that are looked at; a name with more is refused.
 const ADDRESSES_MAX: usize = 16;
 /// Bytes of an answer's head; a larger one ends the attempt.
-const HEAD_MAX: usize = 16_384;
-const AGENT: &str = concat!("campanile/", env!("CARGO_PKG_VERSION"));
+pub(crate) const HEAD_MAX: usize = 16_384;
+pub(crate) const AGENT: &str = concat!("campanile/", env!("CARGO_PKG_VERSION"));
 
 /// Calls addresses that users named.
 pub struct Caller {
@@ -50,18 +51,21 @@ impl Caller {
     /// Sends it; the answer's status decides. The caller bounds the time.
     pub async fn send(&self, call: Call) -> Result<(), Failure> {
         let uri: Uri = call.url.parse().map_err(|_| Failure::lasting("the url cannot be read"))?;
+        let stream = self.open(&uri, self.allow_private).await?;
+        exchange(stream, request(&uri, call)?).await
+    }
+
+    /// A connection to what a URL names, with TLS where it says https. Nothing is sent.
+    pub(crate) async fn open(&self, uri: &Uri, private: bool) -> Result<Box<dyn Stream>, Failure> {
         let secure = uri.scheme_str() == Some("https");
-        let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
-        let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
-        let stream = self.connect(&host, port).await?;
-        let request = request(&uri, call)?;
-        if secure {
-            let name = ServerName::try_from(host).map_err(|_| Failure::lasting("the host has no name for tls"))?;
-            let stream = self.connector()?.connect(name, stream).await;
-            exchange(stream.map_err(|error| Failure::passing(format!("tls: {error}")))?, request).await
-        } else {
-            exchange(stream, request).await
+        let (host, port) = place(uri);
+        let stream = connect(&host, port, private).await?;
+        if !secure {
+            return Ok(Box::new(stream));
         }
+        let name = ServerName::try_from(host).map_err(|_| Failure::lasting("the host has no name for tls"))?;
+        let stream = self.connector()?.connect(name, stream).await;
+        Ok(Box::new(stream.map_err(|error| Failure::passing(format!("tls: {error}")))?))
     }
 
     fn connector(&self) -> Result<&TlsConnector, Failure> {
@@ -71,37 +75,54 @@ impl Caller {
         let made = tls::connector(&self.more).map_err(|error| Failure::passing(format!("tls: {error}")))?;
         Ok(self.connector.get_or_init(|| made))
     }
+}
 
-    /// A connection to one of the addresses that the name has at this moment. All of them must be open to strangers, so that no name
-    /// smuggles a closed one in among others; what is connected to is what was checked, so that no second look-up can answer otherwise.
-    async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, Failure> {
-        let found = tokio::net::lookup_host((host, port)).await;
-        let found = found.map_err(|error| Failure::passing(format!("{host}: {error}")))?;
-        let addresses: Vec<SocketAddr> = found.take(ADDRESSES_MAX + 1).collect();
-        if addresses.len() > ADDRESSES_MAX {
-            return Err(Failure::lasting(format!("{host} has more than {ADDRESSES_MAX} addresses")));
-        }
-        for address in &addresses {
-            self.check(host, address.ip())?;
-        }
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        for address in addresses {
-            match TcpStream::connect(address).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = error,
-            }
-        }
-        Err(Failure::passing(format!("{host}: {last}")))
-    }
+/// What bytes go over.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
-    fn check(&self, host: &str, address: IpAddr) -> Result<(), Failure> {
-        match reach::closed(address) {
-            Some(kind) if !self.allow_private => {
-                Err(Failure::lasting(format!("{host} leads to {address}, which is no public address ({kind})")))
-            }
-            _ => Ok(()),
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+/// The host and the port that a URL names.
+pub(crate) fn place(uri: &Uri) -> (String, u16) {
+    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
+    let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+    (host, uri.port_u16().unwrap_or(default))
+}
+
+/// The addresses that a name has at this moment. All of them must be open to strangers, so that no name smuggles a closed one in among
+/// others. Which address a name leads to is not told: names inside are nobody's business.
+pub(crate) async fn resolve(host: &str, port: u16, private: bool) -> Result<Vec<SocketAddr>, Failure> {
+    let found = tokio::net::lookup_host((host, port)).await;
+    let found = found.map_err(|error| Failure::passing(format!("{host}: {error}")))?;
+    let addresses: Vec<SocketAddr> = found.take(ADDRESSES_MAX + 1).collect();
+    if addresses.len() > ADDRESSES_MAX {
+        return Err(Failure::lasting(format!("{host} has more than {ADDRESSES_MAX} addresses")));
+    }
+    for address in &addresses {
+        check(host, address.ip(), private)?;
+    }
+    Ok(addresses)
+}
+
+fn check(host: &str, address: IpAddr, private: bool) -> Result<(), Failure> {
+    match reach::closed(address) {
+        Some(kind) if !private => {
+            Err(Failure::lasting(format!("{host} leads to a place which is no public address ({kind})")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A connection to what was checked, so that no second look-up can answer otherwise.
+async fn connect(host: &str, port: u16, private: bool) -> Result<TcpStream, Failure> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in resolve(host, port, private).await? {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
         }
     }
+    Err(Failure::passing(format!("{host}: {last}")))
 }
 
 fn request(uri: &Uri, call: Call) -> Result<Request<Full<Bytes>>, Failure> {
@@ -120,10 +141,7 @@ fn request(uri: &Uri, call: Call) -> Result<Request<Full<Bytes>>, Failure> {
     request.body(Full::new(call.body)).map_err(odd)
 }
 
-async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<(), Failure>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+async fn exchange(stream: Box<dyn Stream>, request: Request<Full<Bytes>>) -> Result<(), Failure> {
     let broken = |error: hyper::Error| Failure::passing(format!("the connection broke: {error}"));
     let mut client = hyper::client::conn::http1::Builder::new();
     let (mut sender, connection) =

@@ -1,6 +1,7 @@
 //! What goes elsewhere. Alarms: the trait `Sink`; each sink speaks one protocol and decides nothing, and `app.rs` chooses them. And questions
-//! about tokens that are not ours.
+//! about tokens that are not ours, and what is fetched.
 
+pub mod feed;
 pub mod http;
 pub mod mail;
 pub mod ntfy;

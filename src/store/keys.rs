@@ -79,10 +79,82 @@ const ANNOUNCEMENT: u8 = 0xD3; //     source id, whether they end         → An
 const IMPORT_KEY: u8 = 0xD8; //      user 0 hash of the sender's key     → import id, hash of what was asked
 const HELD: u8 = 0xD9; //            collection id, hash of the source, name → Held; a mirror brought it
 const HELD_CONTENT: u8 = 0xDA; //    collection id, hash of the source, hash of the content → name
+const FEED: u8 = 0xF0; //            user 0 id                           → Feed
+const FEED_DUE: u8 = 0xF1; //        instant, user 0 id                  → nothing; the feed is looked at then
+const FOLLOWS: u8 = 0xF2; //         collection id, user 0 id            → nothing; the feed is made of that collection
 const PRINCIPAL_DEAD: u8 = 0xB0; //  user 0 chunk                        → dead properties, at most CHUNK bytes
 const HOME_DEAD: u8 = 0xB1; //       user 0 kind, chunk                  → likewise
 const COLLECTION_DEAD: u8 = 0xB2; // collection id, chunk                → likewise
 const OBJECT_DEAD: u8 = 0xB3; //     collection id, name 0 chunk         → likewise
+
+/// What a row is of, in the words of the list above; `None` for a family that this program does not know.
+pub fn family(key: &[u8]) -> Option<&'static str> {
+    Some(match key.first() {
+        Some(&NOTE) => "note",
+        Some(&USER) => "user",
+        Some(&MAIL) => "mail",
+        Some(&TICKET) => "ticket",
+        Some(&BEARER) => "bearer",
+        Some(&CHANNELS) => "channels",
+        Some(&COLLECTION) => "collection",
+        Some(&COLLECTION_AT) => "collection at",
+        Some(&SUBSCRIBER) => "subscriber",
+        Some(&TOMB) => "tomb",
+        Some(&GRANTED) => "granted",
+        Some(&HEARER) => "hearer",
+        Some(&OBJECT) => "object",
+        Some(&BODY) => "body",
+        Some(&UID) => "uid",
+        Some(&CHANGE) => "change",
+        Some(&JOURNAL) => "journal",
+        Some(&ARMED) => "armed",
+        Some(&RUNG) => "rung",
+        Some(&DELIVERY) => "delivery",
+        Some(&DEAD) => "dead",
+        Some(&DUE) => "due",
+        Some(&REPLAN) => "replan",
+        Some(&IMPORT) => "import",
+        Some(&IMPORT_FAILURE) => "import failure",
+        Some(&IMPORT_OPEN) => "import open",
+        Some(&UPLOAD) => "upload",
+        Some(&CONVERSATION) => "conversation",
+        Some(&MESSAGE) => "message",
+        Some(&STATISTICS) => "statistics",
+        Some(&MESSAGE_AGE) => "message age",
+        Some(&STANDING) => "standing",
+        Some(&ORGANISATION) => "organisation",
+        Some(&ORGANISATION_NUMBER) => "organisation number",
+        Some(&MEMBER) => "member",
+        Some(&MEMBER_NUMBER) => "member number",
+        Some(&MEMBER_OF) => "member of",
+        Some(&GROUP) => "group",
+        Some(&GROUP_NUMBER) => "group number",
+        Some(&GROUP_PERSON) => "group person",
+        Some(&GROUP_OF) => "group of",
+        Some(&PRESENCE) => "presence",
+        Some(&PRESENCE_EDGE) => "presence edge",
+        Some(&OBJECT_EDGE) => "object edge",
+        Some(&HOLD) => "hold",
+        Some(&INSTANCE) => "instance",
+        Some(&INVITED) => "invited",
+        Some(&OUTGOING) => "outgoing",
+        Some(&INTAKE) => "intake",
+        Some(&WAITS) => "waits",
+        Some(&DEVICE) => "device",
+        Some(&INVITES) => "invites",
+        Some(&PROXIES) => "proxies",
+        Some(&ACTS_FOR) => "acts for",
+        Some(&ANNOUNCEMENT) => "announcement",
+        Some(&IMPORT_KEY) => "import key",
+        Some(&HELD) => "held",
+        Some(&HELD_CONTENT) => "held content",
+        Some(&PRINCIPAL_DEAD) => "principal dead",
+        Some(&HOME_DEAD) => "home dead",
+        Some(&COLLECTION_DEAD) => "collection dead",
+        Some(&OBJECT_DEAD) => "object dead",
+        _ => return None,
+    })
+}
 
 /// What is on its way to somebody about one UID, out of one collection.
 pub fn outgoing(to: &UserName, uid: &str, task: u8, from: CollectionId) -> Bytes {
@@ -110,6 +182,46 @@ pub fn burials() -> Bytes {
 
 pub fn intake(user: &UserName) -> Bytes {
     key(INTAKE, &[user.as_str().as_bytes()])
+}
+
+pub fn feed(user: &UserName, id: &str) -> Bytes {
+    key(FEED, &[user.as_str().as_bytes(), &[0], id.as_bytes()])
+}
+
+/// The feeds of one person, or all.
+pub fn feeds(user: Option<&UserName>) -> Bytes {
+    user.map_or_else(|| key(FEED, &[]), |user| key(FEED, &[user.as_str().as_bytes(), &[0]]))
+}
+
+pub fn feed_due(at: DateTime<Utc>, user: &UserName, id: &str) -> Bytes {
+    key(FEED_DUE, &[&instant(at), user.as_str().as_bytes(), &[0], id.as_bytes()])
+}
+
+pub fn feeds_due() -> Bytes {
+    key(FEED_DUE, &[])
+}
+
+/// The instant, the person and the feed of such a row.
+pub fn feed_due_place(row: &[u8]) -> Option<(DateTime<Utc>, UserName, &str)> {
+    let at = u64::from_be_bytes(row.get(1..9)?.try_into().ok()?) ^ (1 << 63);
+    let (user, id) = std::str::from_utf8(row.get(9..)?).ok()?.split_once('\0')?;
+    Some((DateTime::from_timestamp_micros(at as i64)?, UserName::new(user)?, id))
+}
+
+pub fn follows(source: CollectionId, user: &UserName, id: &str) -> Bytes {
+    key(FOLLOWS, &[&source.0.to_be_bytes(), user.as_str().as_bytes(), &[0], id.as_bytes()])
+}
+
+/// The feeds that are made of one collection, or of any.
+pub fn followers(source: Option<CollectionId>) -> Bytes {
+    source.map_or_else(|| key(FOLLOWS, &[]), |source| key(FOLLOWS, &[&source.0.to_be_bytes()]))
+}
+
+/// The source, the person and the feed of such a row.
+pub fn follows_place(row: &[u8]) -> Option<(CollectionId, UserName, &str)> {
+    let source = CollectionId(u64::from_be_bytes(row.get(1..9)?.try_into().ok()?));
+    let (user, id) = std::str::from_utf8(row.get(9..)?).ok()?.split_once('\0')?;
+    Some((source, UserName::new(user)?, id))
 }
 
 /// Bodies and uploads lie in rows of this many bytes: sled moves larger leaves into files that it never syncs.
@@ -288,6 +400,24 @@ pub fn objects(collection: CollectionId) -> Bytes {
 
 pub fn body(collection: CollectionId, body: BodyId, chunk: u32) -> Bytes {
     key(BODY, &[&collection.0.to_be_bytes(), &body.stamp.to_be_bytes(), &body.part.to_be_bytes(), &chunk.to_be_bytes()])
+}
+
+/// The collection, stamp and part of a row of a body.
+pub fn body_place(key: &[u8]) -> Option<(CollectionId, BodyId)> {
+    let (id, rest) = key.get(1..)?.split_first_chunk()?;
+    let (stamp, rest) = rest.split_first_chunk()?;
+    let part = u32::from_be_bytes(*rest.first_chunk()?);
+    Some((CollectionId(u64::from_be_bytes(*id)), BodyId { stamp: u64::from_be_bytes(*stamp), part }))
+}
+
+/// The collection that a row hangs on whose key begins with its number.
+pub fn collection_of(key: &[u8]) -> Option<CollectionId> {
+    Some(CollectionId(u64::from_be_bytes(*key.get(1..)?.first_chunk()?)))
+}
+
+/// The name in the key of an object's record.
+pub fn object_name(key: &[u8]) -> Option<&str> {
+    std::str::from_utf8(key.get(9..)?).ok()
 }
 
 pub fn uid(collection: CollectionId, uid: &str) -> Bytes {

@@ -6,6 +6,7 @@ pub mod collections;
 pub mod dead;
 pub mod deliveries;
 pub mod due;
+pub mod feeds;
 pub mod held;
 pub mod imports;
 pub mod invites;
@@ -20,6 +21,7 @@ pub mod proxies;
 pub mod record;
 pub mod rung;
 pub mod scheduling;
+pub mod survey;
 pub mod tickets;
 
 use std::sync::Arc;

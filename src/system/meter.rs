@@ -30,6 +30,12 @@ pub trait Meter: Debug + Send + Sync {
     /// An import was worked on for so long.
     fn import_took(&self, time: Duration);
 
+    /// A feed was looked at, and this came of it.
+    fn fetched(&self, outcome: &'static str);
+
+    /// Seconds since the operator's feeds last succeeded, by their names in the configuration.
+    fn upstream(&self, ages: &[(String, Option<f64>)]);
+
     /// An HTTP request was answered.
     fn answered(&self, answer: Answered);
 
@@ -152,6 +158,10 @@ impl Meter for Silent {
     fn imported(&self, _: &'static str, _: u64) {}
 
     fn import_took(&self, _: Duration) {}
+
+    fn fetched(&self, _: &'static str) {}
+
+    fn upstream(&self, _: &[(String, Option<f64>)]) {}
 
     fn answered(&self, _: Answered) {}
 

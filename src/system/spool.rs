@@ -104,6 +104,11 @@ impl Arriving {
         self.size
     }
 
+    /// SHA-256 of what was written so far.
+    pub fn hash(&self) -> [u8; 32] {
+        self.hash.clone().finalize().into()
+    }
+
     /// Syncs the file and gives it its name. Answers the SHA-256 of all of it.
     pub async fn finish(mut self) -> io::Result<[u8; 32]> {
         if let Some(mut part) = self.part.take() {

@@ -63,8 +63,8 @@ const PLACES: &[(&str, &[&str])] = &[
     ("crate::ical::jcal", &["api/sabre/", "ical/jcal/"]),
     // That face may know the text's other form, and how large a text may be; no other does.
     ("crate::ical::", &["ical/", "service/", "cli/", "api/sabre/"]),
-    ("flate2::", &["service/unpack.rs"]),
-    ("zip::", &["service/unpack.rs"]),
+    ("flate2::", &["service/unpack.rs", "service/peek.rs"]),
+    ("zip::", &["service/unpack.rs", "service/gathering.rs"]),
     ("encoding_rs::", &["service/unpack.rs"]),
     ("multer::", &["api/files.rs"]),
     ("lettre::", &["sinks/mail.rs"]),

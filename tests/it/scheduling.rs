@@ -11,7 +11,7 @@ use campanile::domain::principal::Principal;
 use campanile::domain::refusal::Refusal;
 use campanile::domain::scheduling::Rule;
 use campanile::kv::memory::{self, Disk};
-use campanile::kv::{Answer, Counts, Decide, Kv, KvFuture, Range};
+use campanile::kv::{Answer, Counts, Decide, Kv, KvError, KvFuture, Range, Snapshot};
 use campanile::service::Service;
 use campanile::service::collections::Face;
 use campanile::service::moving::{Transfer, Way};
@@ -43,6 +43,10 @@ impl Kv for Counted {
     fn commit(&self, reads: Vec<Bytes>, decide: Decide) -> KvFuture<'_, Answer> {
         self.commits.fetch_add(1, Ordering::AcqRel);
         self.kv.commit(reads, decide)
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn Snapshot>, KvError> {
+        self.kv.snapshot()
     }
 
     fn disk_bytes(&self) -> u64 {

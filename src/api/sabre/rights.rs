@@ -79,9 +79,15 @@ pub fn acl(view: &View, caller: &UserName) -> Vec<Value> {
     let owner = principal(view.source.address.user());
     let entry =
         |privilege: &str, principal: &str| json!({ "privilege": privilege, "principal": principal, "protected": true });
-    let mut list: Vec<Value> = privileges(Right::Owner).iter().map(|one| entry(one, &owner)).collect();
+    // What a feed keeps is its owner's to name and to share, and nobody's to write.
+    let owned: &[&str] = match view.source.kept {
+        Some(_) => &["{DAV:}share", "{DAV:}write-properties", "{DAV:}read", FREE_BUSY],
+        None => privileges(Right::Owner),
+    };
+    let mut list: Vec<Value> = owned.iter().map(|one| entry(one, &owner)).collect();
     for grant in shown(view, caller) {
-        list.extend(privileges(grant.right).iter().map(|one| entry(one, &principal(&grant.user))));
+        let right = if view.source.kept.is_some() { grant.right.min(Right::Read) } else { grant.right };
+        list.extend(privileges(right).iter().map(|one| entry(one, &principal(&grant.user))));
     }
     let everybody = view.source.public.map(privileges).unwrap_or_default();
     list.extend(everybody.iter().map(|one| entry(one, "{DAV:}authenticated")));

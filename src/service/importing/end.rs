@@ -45,6 +45,10 @@ impl Service {
                 imports::write_failure(&mut writes, &ended.id, ended.counts.failed, failure, "unreadable");
             }
             let counts = (status == Status::Completed).then(|| (ended.counts.succeeded(), ended.counts.failed));
+            // Who reads a feed asked for none of its imports: what changed is told, and how the feed fares.
+            if ended.order.fed {
+                return Ok((writes, ()));
+            }
             let mut ledger = Ledger::open(&wanted, seen.get(1..).unwrap_or_default(), now)?;
             ledger.post(&place, "", &Draft::import(&ended.id, counts), now);
             ledger.close(&mut writes, stamp.0);

@@ -64,7 +64,7 @@ impl Service {
                 }
             };
             let source = match view {
-                Ok((source, right)) if *right >= Right::ReadWrite => Ok(source),
+                Ok((source, right)) if *right >= Right::ReadWrite && takes(import, source) => Ok(source),
                 Ok(_) => Err(Refusal::Forbidden),
                 Err(refusal) => Err(refusal.clone()),
             };
@@ -139,4 +139,9 @@ pub(crate) fn code(refusal: &Refusal) -> &'static str {
         Refusal::StaleToken | Refusal::Busy { .. } | Refusal::TooOften { .. } | Refusal::Fault { .. } => "internal",
         Refusal::Full(_) | Refusal::NoRoom(_) => "full",
     }
+}
+
+/// Whether a collection takes this import at all: what a feed keeps takes its feed's alone.
+pub(crate) fn takes(import: &Import, collection: &Collection) -> bool {
+    import.order.fed || collection.kept.is_none()
 }

@@ -12,7 +12,7 @@ use crate::kv::{Stamp, Writes};
 use crate::service::Service;
 use crate::service::answers::{self, Turned};
 use crate::service::collections::standing;
-use crate::service::importing::plan::{Candidate, Planned, code};
+use crate::service::importing::plan::{Candidate, Planned, code, takes};
 use crate::service::importing::text::Text;
 use crate::service::ledger::{Ledger, Wanted};
 use crate::service::objects::{check_component, check_uid, lay, seal, seen_object, zones_of};
@@ -86,7 +86,7 @@ impl Service {
                     return Ok((Vec::new(), current));
                 }
                 let right = head.as_ref().map_or(Right::None, |head| right_of(&user, head));
-                let allowed = right >= Right::ReadWrite;
+                let allowed = right >= Right::ReadWrite && head.as_ref().is_some_and(|head| takes(&asked, head));
                 let mut after = current;
                 let mut failures = Vec::new();
                 let mut ledger = Ledger::open(&wanted, seen.get(messages..).unwrap_or_default(), now)?;

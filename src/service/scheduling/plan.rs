@@ -388,7 +388,8 @@ pub(crate) fn answered_apart(
 }
 
 pub(crate) fn is_own(collection: &Collection) -> bool {
-    collection.source == crate::domain::collection::Source::Own
+    // What a feed keeps is no place for what its owner organises or is invited to.
+    collection.source == crate::domain::collection::Source::Own && collection.kept.is_none()
 }
 
 /// Cheap, and never wrong about what names one: a text may name it within another one's value.

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 
 use crate::domain::access::{Grant, Proxy, Right};
-use crate::domain::collection::{Collection, CollectionId, Source};
+use crate::domain::collection::{Collection, CollectionId, Kept, Source};
 use crate::domain::sync::Token;
 use crate::store::StoreError;
-use crate::store::record::{address, more, pack, unpack_some, user};
+use crate::store::record::{address, more, pack, some_more, unpack_some, user};
 
 pub(super) fn right_code(right: Right) -> u8 {
     match right {
@@ -61,7 +61,13 @@ pub fn pack_collection(c: &Collection) -> Bytes {
         c.alarms,
         c.transparent,
     );
-    pack((row, proxies, c.bytes))
+    let kept: Option<(String, Option<u64>)> = c.kept.as_ref().map(|kept| match kept {
+        Kept::Feed(url) => (url.clone(), None),
+        Kept::Birthdays(book, id) => (book.to_string(), Some(id.0)),
+    });
+    let grown = (row, proxies, c.bytes);
+    // Few collections have any.
+    if kept.is_some() || c.down { pack((grown, kept, c.down)) } else { pack(grown) }
 }
 
 fn grant_code(grant: &Grant) -> u8 {
@@ -72,10 +78,16 @@ pub fn collection(bytes: &[u8]) -> Result<Collection, StoreError> {
     const WHAT: &str = "collection";
     let ((id, at, source, face, grants, public, counters, alarms), rest) = unpack_some::<CollectionRow>(WHAT, bytes)?;
     // Rows from before there was such a thing end here.
-    let (transparent, proxies, bytes): (bool, Vec<(String, u8)>, u64) = match rest.len() {
-        0 => (false, Vec::new(), 0),
-        1 => (more(WHAT, rest)?, Vec::new(), 0),
-        _ => more(WHAT, rest)?,
+    let (transparent, rest): (bool, _) = if rest.is_empty() { (false, rest) } else { some_more(WHAT, rest)? };
+    let (proxies, rest): (Vec<(String, u8)>, _) =
+        if rest.is_empty() { (Vec::new(), rest) } else { some_more(WHAT, rest)? };
+    let (bytes, rest): (u64, _) = if rest.is_empty() { (0, rest) } else { some_more(WHAT, rest)? };
+    let (kept, down): (Option<(String, Option<u64>)>, bool) =
+        if rest.is_empty() { (None, false) } else { more(WHAT, rest)? };
+    let kept = match kept {
+        None => None,
+        Some((url, None)) => Some(Kept::Feed(url)),
+        Some((book, Some(id))) => Some(Kept::Birthdays(address(WHAT, &book)?, CollectionId(id))),
     };
     let (display_name, description, color, components, timezone) = face;
     let (token, floor, objects, subscriptions) = counters;
@@ -114,6 +126,8 @@ pub fn collection(bytes: &[u8]) -> Result<Collection, StoreError> {
         alarms,
         transparent,
         subscriptions,
+        kept,
+        down,
     })
 }
 
@@ -133,16 +147,27 @@ mod tests {
         }
         made.public = Some(Right::FreeBusy);
         assert_eq!(collection(&pack_collection(&made)).expect("a row"), made);
+        let book = Address::parse("/addressbooks/alice/collected").expect("an address");
+        for kept in [Kept::Feed("https://example.org/".to_owned()), Kept::Birthdays(book, CollectionId(3))] {
+            made.kept = Some(kept);
+            assert_eq!(collection(&pack_collection(&made)).expect("a row"), made);
+            made.proxies.clear();
+            made.down = !made.down;
+        }
+        assert_eq!(collection(&pack_collection(&made)).expect("a row"), made);
     }
 
     #[test]
     fn a_row_from_before_its_last_field_is_read() {
         let at = Address::parse("/calendars/alice/work").expect("an address");
-        let made = Collection { transparent: true, ..Collection::new(at, Source::Own, "Work", 7) };
+        let made = Collection { transparent: true, bytes: 5, ..Collection::new(at, Source::Own, "Work", 7) };
         let row = pack_collection(&made);
         assert_eq!(collection(&row).expect("a row"), made);
-        let before = Collection { transparent: false, ..made };
-        assert_eq!(collection(&row[..row.len() - 1]).expect("an older row"), before);
-        assert!(collection(&row[..row.len() - 2]).is_err());
+        let uncounted = Collection { bytes: 0, ..made };
+        let opaque = Collection { transparent: false, ..uncounted.clone() };
+        for (cut, before) in [(1, &uncounted), (2, &uncounted), (3, &opaque)] {
+            assert_eq!(collection(&row[..row.len() - cut]).expect("an older row"), *before, "{cut}");
+        }
+        assert!(collection(&row[..row.len() - 4]).is_err());
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::domain::import::{Counts, Failure, Import, Media, Mode, Order, Status, Upload};
 use crate::store::StoreError;
-use crate::store::record::{address, code, decode, micros, more, pack, time, unpack_some, user};
+use crate::store::record::{address, code, decode, micros, more, pack, some_more, time, unpack_some, user};
 
 const MEDIA: [Media; 2] = [Media::Calendar, Media::Card];
 const STATUS: [Status; 5] = [Status::Queued, Status::Running, Status::Completed, Status::Failed, Status::Cancelled];
@@ -29,6 +29,7 @@ pub fn pack_import(i: &Import) -> Bytes {
             &i.warnings,
             &i.key,
         ),
+        i.order.fed,
     ))
 }
 
@@ -37,10 +38,12 @@ pub fn import(bytes: &[u8]) -> Result<Import, StoreError> {
     let (row, rest): (ImportRow, _) = unpack_some(WHAT, bytes)?;
     let (id, name, file, target, asked, status, (cursor, total), counts) = row;
     let (created, updated, unchanged, failed) = counts;
-    let ((mode, source, dry_run, force), (skipped, deleted, repaired), warnings, key): ImportMore = match rest {
-        [] => ((code(&Mode::ALL, &Mode::Upsert), String::new(), false, false), (0, 0, 0), Vec::new(), None),
-        rest => more(WHAT, rest)?,
+    let (grown, rest): (ImportMore, &[u8]) = match rest {
+        [] => (((code(&Mode::ALL, &Mode::Upsert), String::new(), false, false), (0, 0, 0), Vec::new(), None), rest),
+        rest => some_more(WHAT, rest)?,
     };
+    let ((mode, source, dry_run, force), (skipped, deleted, repaired), warnings, key) = grown;
+    let fed = if rest.is_empty() { false } else { more(WHAT, rest)? };
     Ok(Import {
         id,
         user: user(WHAT, &name)?,
@@ -51,7 +54,7 @@ pub fn import(bytes: &[u8]) -> Result<Import, StoreError> {
         cursor,
         total,
         counts: Counts { created, updated, unchanged, failed, skipped, deleted, repaired },
-        order: Order { mode: decode(WHAT, &Mode::ALL, mode)?, source, dry_run, force },
+        order: Order { mode: decode(WHAT, &Mode::ALL, mode)?, source, dry_run, force, fed },
         warnings,
         key,
     })

@@ -2,6 +2,7 @@
 
 pub mod alarms;
 pub mod collections;
+pub mod feeds;
 pub mod imports;
 pub mod lines;
 pub mod notifications;

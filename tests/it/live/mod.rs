@@ -13,6 +13,7 @@ mod dav;
 mod dav_report;
 mod dav_report_sync;
 mod every_wire;
+mod feeds;
 mod first_bell;
 mod hostile;
 mod htpasswd;
@@ -71,6 +72,11 @@ impl House {
 
     pub async fn open_at(dir: TempDir, settings: &[(&str, &str)], now: &str) -> House {
         let config = configured(&dir, settings);
+        House::open_configured(dir, config, now).await
+    }
+
+    /// With a configuration of the test's own.
+    pub async fn open_configured(dir: TempDir, config: Config, now: &str) -> House {
         let clock = Arc::new(ManualClock::at(now.parse().expect("an instant")));
         let running = app::start(&config, clock).await.expect("the service starts");
         running.service.fill_demo().await.expect("the demo is filled");
@@ -86,6 +92,11 @@ impl House {
     pub async fn reopen_with(mut self, now: &str, settings: &[(&str, &str)]) -> House {
         self.running.take().expect("it runs").stop().await;
         House::open_at(self.dir, settings, now).await
+    }
+
+    pub async fn reopen_configured(mut self, config: Config, now: &str) -> House {
+        self.running.take().expect("it runs").stop().await;
+        House::open_configured(self.dir, config, now).await
     }
 
     pub async fn stop(mut self) {
