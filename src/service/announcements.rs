@@ -25,6 +25,7 @@ impl Service {
     async fn announce_slice(&self, news: Announcement) -> Result<bool, Refusal> {
         let slice = self.store.subscribers_behind(news.source, news.after.as_ref(), INLINE).await?;
         let more = slice.len() == INLINE;
+        let head = self.store.collection_by_id(news.source).await?;
         let mut reads = vec![keys::announcement(news.source, news.ends)];
         reads.extend(slice.iter().map(keys::collection));
         let (now, told, ends) = (self.now(), slice.clone(), news.ends);
@@ -40,7 +41,12 @@ impl Service {
                         matches!(&leaf.source, Source::Subscribed(_, id) if *id == news.source)
                             && leaf.id.0 < news.before
                     };
-                    let Some(leaf) = collections::seen(Some(row))?.filter(meant) else { continue };
+                    let Some(mut leaf) = collections::seen(Some(row))?.filter(meant) else { continue };
+                    // Its source may have got another name.
+                    if let Some(head) = head.as_ref().filter(|head| !news.ends && *leaf.origin().0 != head.address) {
+                        leaf.source = Source::Subscribed(head.address.clone(), head.id);
+                        collections::write(&mut writes, &leaf);
+                    }
                     let change = if news.ends { ListChange::Deleted } else { ListChange::Updated };
                     lines.push(ListNews { user: leaf.address.user().clone(), change, address: leaf.address.clone() });
                     if news.ends {

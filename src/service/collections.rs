@@ -133,7 +133,11 @@ impl Service {
         let source = match &shown.source {
             Source::Own => shown.clone(),
             Source::Delegated(at, id) | Source::Subscribed(at, id) => {
-                self.store.collection(at).await?.filter(|found| found.id == *id).ok_or(Refusal::NotFound)?
+                match self.store.collection(at).await?.filter(|found| found.id == *id) {
+                    Some(found) => found,
+                    // It has another name by now, and this one is still to learn it.
+                    None => self.store.collection_by_id(*id).await?.ok_or(Refusal::NotFound)?,
+                }
             }
         };
         // A mirror is its holder's alone; what they may do through it is what the source grants them.
@@ -367,10 +371,14 @@ impl Service {
         };
         let found = view.ok().filter(|view| view.shown.source == Source::Own).map(|view| view.source.id);
         self.bury_all(&caller.name, right, address, true).await?;
-        match found {
-            Some(found) => self.bury_now(found).await,
-            None => Ok(()),
+        // It is gone, whatever comes of the rest now: what is left the job sees to.
+        if let Some(found) = found
+            && let Err(refusal) = self.bury_now(found).await
+        {
+            tracing::error!(%refusal, "those whom a deleted calendar concerns have to wait");
+            self.nudges.scheduling.notify_one();
         }
+        Ok(())
     }
 
     pub(crate) async fn delete_collection_as(

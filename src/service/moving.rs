@@ -16,6 +16,7 @@ use crate::domain::refusal::{Fault, Refusal};
 use crate::domain::scheduling::{Parcel, Rule};
 use crate::kv::Writes;
 use crate::service::Service;
+use crate::service::announcements::INLINE;
 use crate::service::carrying::Carried;
 use crate::service::collections::{View, standing, tell};
 use crate::service::ledger::{Ledger, Wanted};
@@ -25,6 +26,7 @@ use crate::service::objects::{
 use crate::service::principals::still_there;
 use crate::service::scheduling::plan::Plan;
 use crate::service::veil;
+use crate::store::announcements::{self, Announcement};
 use crate::store::journal::Pen;
 use crate::store::{collections, dead, keys, notifications, objects, record, scheduling};
 
@@ -293,7 +295,7 @@ impl Service {
     }
 
     /// Gives a collection of the caller's own another name in the same home. What hangs on its number stays: objects, token, shares,
-    /// subscriptions. `Unsupported` for a mirror or a subscription, which is named by the service.
+    /// subscriptions. A crowd of subscribers learns the new name behind it, slice by slice. `Unsupported` for a mirror or a subscription, which is named by the service.
     pub async fn rename_collection(&self, caller: &Principal, from: &Address, to: &Address) -> Result<(), Refusal> {
         for _ in 0..TRIES {
             let view = self.view(&caller.name, from).await?;
@@ -306,9 +308,16 @@ impl Service {
             if view.shown.source != Source::Own {
                 return Err(Refusal::Unsupported("a mirror or a subscription keeps its name".to_owned()));
             }
-            let subscribers = self.store.subscribers(view.source.id).await?;
+            let mut subscribers = self.store.subscribers_behind(view.source.id, None, INLINE + 1).await?;
+            let crowd = subscribers.len() > INLINE;
+            if crowd {
+                subscribers.clear();
+            }
             let carried = self.carried_all(&view.source, to).await?;
-            if self.try_rename(view.source, to, subscribers, carried).await? {
+            if self.try_rename(view.source, to, subscribers, crowd, carried).await? {
+                if crowd {
+                    self.nudges.announcements.notify_one();
+                }
                 return Ok(());
             }
         }
@@ -321,6 +330,7 @@ impl Service {
         found: Collection,
         to: &Address,
         subscribers: Vec<Address>,
+        crowd: bool,
         carried: Carried,
     ) -> Result<bool, Refusal> {
         let mirrors: Vec<Address> = found.grants.iter().filter_map(|grant| found.mirror(grant)).collect();
@@ -363,6 +373,11 @@ impl Service {
                     // Its holder's list shows another source.
                     let user = leaf.address.user().clone();
                     news.push(ListNews { user, change: ListChange::Updated, address: leaf.address });
+                }
+                if crowd {
+                    // Until their turn they are led by the number, which stays.
+                    let news = Announcement { source: after.id, ends: false, before: stamp.0, after: None };
+                    announcements::write(&mut writes, &news);
                 }
                 tell(&mut pen, &mut writes, news);
                 // Whoever listens by the old name must ask again.

@@ -34,12 +34,6 @@ impl Store {
         let rows = self.all(&keys::granted_to(user)).await?;
         Ok(rows.iter().filter_map(|(key, _)| keys::granted_id(key)).collect())
     }
-
-    /// The addresses of all subscriptions to a collection.
-    pub async fn subscribers(&self, source: CollectionId) -> Result<Vec<Address>, StoreError> {
-        let rows = self.all(&keys::subscribers(source)).await?;
-        Ok(rows.iter().filter_map(|(key, _)| keys::leaf_address(key)).collect())
-    }
 }
 
 impl Store {

@@ -217,6 +217,33 @@ async fn a_crash_between_two_slices_forgets_nobody_and_tells_nobody_twice() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_calendar_with_a_crowd_gets_another_name_in_slices() {
+    let town = Town::open().await;
+    town.crowd(CROWD).await;
+    let leaf = |n: u64| Address::new(Kind::Calendar, &format!("u{n:05}"), "sub").expect("an address");
+    let new = Address::new(Kind::Calendar, "alice", "fair").expect("an address");
+    town.largest.store(0, Ordering::Relaxed);
+    town.service.rename_collection(&town.alice, &town.fair, &new).await.expect("it gets a name");
+    assert!(town.largest.load(Ordering::Relaxed) < 20, "{}", town.largest.load(Ordering::Relaxed));
+    assert!(town.service.announce().await.expect("a slice"));
+    // The first has learnt the name and the last has not: both read it.
+    for (n, source) in [(0, &new), (CROWD - 1, &town.fair)] {
+        let view = town
+            .service
+            .view(&UserName::new(&format!("u{n:05}")).expect("a name"), &leaf(n))
+            .await
+            .expect("it is read");
+        assert_eq!((view.shown.origin().0, &view.source.address), (source, &new));
+    }
+    while town.service.announce().await.expect("it is told") {}
+    assert_eq!(town.told(ListChange::Updated).await, CROWD as usize);
+    assert!(town.largest.load(Ordering::Relaxed) <= 2 * INLINE + 1, "{}", town.largest.load(Ordering::Relaxed));
+    let view =
+        town.service.view(&UserName::new("u09999").expect("a name"), &leaf(CROWD - 1)).await.expect("it is read");
+    assert_eq!(view.shown.origin().0, &new);
+}
+
 fn is_for_the_crowd(event: &Event, change: ListChange) -> bool {
     matches!(event, Event::ListChanged { user, change: said, .. } if *said == change && user.as_str().starts_with('u'))
 }
