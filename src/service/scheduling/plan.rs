@@ -264,7 +264,8 @@ impl Service {
     /// rest, as the commit that takes the calendar away carries all of it.
     pub(crate) async fn plan_burial(&self, source: &Collection) -> Result<Vec<Parcel>, Refusal> {
         let (mut parcels, mut after) = (Vec::new(), None::<String>);
-        if source.address.kind() != Kind::Calendar {
+        // Who unsubscribes declines nothing.
+        if source.address.kind() != Kind::Calendar || source.kept.is_some() {
             return Ok(parcels);
         }
         let owner = self.store.principal(source.address.user()).await?;
