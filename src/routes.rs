@@ -13,7 +13,7 @@ use crate::api::metrics::Board;
 use crate::api::sabre::{configurations, door, people};
 use crate::api::{
     addressbooks, airy, alarms, app_passwords, bus, calendars, clock, contacts, conversations, deliveries, events,
-    feeds, files, groups, health, imports, me, metrics, organisations, presence, shares, tickets, tokens, users,
+    feeds, files, groups, health, imports, me, metrics, organisations, presence, shares, store, tickets, tokens, users,
 };
 use crate::dav::dispatch;
 use crate::domain::refusal::Refusal;
@@ -96,6 +96,8 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
         .or(warp::path!("api" / "calendars" / String / String / "busy").and(get).and(ask()).then(events::busy)).unify()
         .or(warp::path!("api" / "shares").and(get).and(ask()).then(shares::given)).unify()
         .or(warp::path!("api" / "shares").and(post).and(send()).then(shares::reply)).unify()
+        .or(warp::path!("api" / "proxies").and(get).and(ask()).then(shares::proxies)).unify()
+        .or(warp::path!("api" / "proxies" / String).and(put).and(send()).then(shares::set_proxies)).unify()
         .or(warp::path!("api" / "subscriptions").and(get).and(ask()).then(feeds::subscriptions)).unify()
         .or(warp::path!("api" / "subscriptions").and(post).and(send()).then(feeds::subscribe)).unify()
         .or(warp::path!("api" / "subscriptions" / String).and(delete).and(ask()).then(feeds::unsubscribe)).unify().boxed();
@@ -127,6 +129,7 @@ pub fn routes(house: House) -> impl Filter<Extract = (impl Reply,), Error = Infa
 
     let people = warp::path!("api" / "me").and(get).and(ask()).then(me::show)
         .or(warp::path!("api" / "me").and(patch).and(send()).then(me::patch)).unify()
+        .or(warp::path!("api" / "store" / "exports").and(post).and(ask()).then(store::export)).unify()
         .or(warp::path!("api" / "users").and(get).and(ask()).then(users::list)).unify()
         .or(warp::path!("api" / "users").and(post).and(send()).then(users::add)).unify()
         .or(warp::path!("api" / "users" / String).and(get).and(ask()).then(people::show)).unify()

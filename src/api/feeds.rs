@@ -117,6 +117,8 @@ pub async fn refresh<B: Buf>(
 struct Subscribed {
     source: Option<String>,
     url: Option<String>,
+    /// The last part of its path; one is made up where it is not given.
+    id: Option<String>,
     name: Option<String>,
     color: Option<String>,
     refresh: Option<String>,
@@ -136,12 +138,13 @@ pub async fn subscribe<B: Buf>(
             (Some(source), None) => {
                 let source = Address::parse(&source)
                     .ok_or_else(|| Fault::whole(format!("{source:?} is no path of a collection")))?;
-                house.subscribe(&caller, &source, wanted.name).await?
+                house.subscribe(&caller, &source, wanted.name, wanted.id.as_deref()).await?
             }
             (None, Some(url)) => {
                 let refresh = wanted.refresh.map(|text| seconds(&text)).transpose()?;
+                let id = wanted.id;
                 let wanted = Subscription { url, name: wanted.name, color: wanted.color, refresh };
-                house.subscribe_to_url(&caller, None, wanted).await?
+                house.subscribe_to_url(&caller, id.as_deref(), wanted).await?
             }
             _ => return Err(Fault::whole("give either a source or a url").into()),
         };

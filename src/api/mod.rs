@@ -24,6 +24,7 @@ pub mod organisations;
 pub mod presence;
 pub mod sabre;
 pub mod shares;
+pub mod store;
 pub mod tickets;
 pub mod tokens;
 pub mod users;

@@ -28,6 +28,12 @@ struct Public {
     right: Option<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Members {
+    users: Vec<String>,
+}
+
 fn granted(text: &str, most: Right) -> Result<Right, Refusal> {
     let right = Right::granted(text).filter(|right| *right <= most);
     right.ok_or_else(|| Fault::whole(format!("no right named {text:?} can be given here")).into())
@@ -90,6 +96,40 @@ pub async fn reply<B: Buf>(house: House, call: Call, stream: impl Stream<Item = 
         let given = house.shared_with(&caller.name).await?;
         let given = given.iter().find(|given| given.mirror == mirror).ok_or(Refusal::NotFound)?;
         Ok(problem::json(StatusCode::OK, &shape(given)))
+    })
+    .await
+}
+
+/// Who acts for the caller, and for whom the caller acts, each with the right.
+pub async fn proxies(house: House, call: Call) -> Response {
+    signed(house, call, |house, _, caller| async move {
+        let one = |user: &str, right: Right| json!({ "user": user, "right": right.as_str() });
+        let mine = house.proxies(&caller.name).await?;
+        let others = house.acts_for(&caller.name).await?;
+        let body = json!({
+            "actForMe": mine.iter().map(|proxy| one(proxy.user.as_str(), proxy.right)).collect::<Vec<_>>(),
+            "iActFor": others.iter().map(|(owner, right)| one(owner.as_str(), *right)).collect::<Vec<_>>(),
+        });
+        Ok(problem::json(StatusCode::OK, &body))
+    })
+    .await
+}
+
+/// Sets all who act for the caller with one right, `read` or `read-write`; whoever had another has this one then.
+pub async fn set_proxies<B: Buf>(
+    right: String,
+    house: House,
+    call: Call,
+    stream: impl Stream<Item = Result<B, warp::Error>>,
+) -> Response {
+    signed_with(house, call, stream, |house, _, caller, wanted: Members| async move {
+        let right = granted(&right, Right::ReadWrite)?;
+        if right < Right::Read {
+            return Err(Fault::whole("who acts for somebody reads at least").into());
+        }
+        let users = wanted.users.iter().map(|user| person(user)).collect::<Result<Vec<_>, _>>()?;
+        house.set_proxies(&caller, right, &users).await?;
+        Ok(problem::empty(StatusCode::NO_CONTENT))
     })
     .await
 }

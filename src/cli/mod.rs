@@ -9,6 +9,7 @@ pub mod export;
 pub mod health;
 pub mod import;
 pub mod serve;
+pub mod store;
 pub mod user;
 pub mod watch;
 
@@ -62,6 +63,9 @@ enum Command {
     /// Show or check the configuration
     #[command(subcommand)]
     Config(config::Config),
+    /// Copy, check, count and compact a store
+    #[command(subcommand)]
+    Store(store::Store),
     /// Ask a running service whether it is ready
     Health(health::Health),
 }
@@ -139,6 +143,7 @@ pub fn main() -> ExitCode {
             Command::Alarms(command) => command.run().await,
             Command::Watch(command) => command.run().await,
             Command::Config(command) => command.run(),
+            Command::Store(command) => command.run().await,
             Command::Health(command) => command.run().await,
         }
     });

@@ -63,6 +63,10 @@ impl Config {
                     Engine::Sled | Engine::Redb => Some(self.store.path.join("spool")),
                 },
             },
+            exports: match self.store.engine {
+                Engine::Memory => None,
+                Engine::Sled | Engine::Redb => Some(self.store.path.join("exports")),
+            },
             feeds: Feeds {
                 subscriptions: self.feeds.subscriptions,
                 allow_private: self.feeds.allow_private,

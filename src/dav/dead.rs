@@ -44,7 +44,37 @@ pub async fn of(
         Subject::Person(_) | Subject::HomeOf(..) | Subject::Proxy(_) => return Ok(Vec::new()),
         Subject::Notifications(_) | Subject::Notification(_) => return Ok(Vec::new()),
     };
-    if question.wants_dead() { house.dead_properties(&holder).await } else { Ok(Vec::new()) }
+    if !question.wants_dead() {
+        return Ok(Vec::new());
+    }
+    let mut kept = house.dead_properties(&holder).await?;
+    if let Subject::Collection(view) = subject
+        && view.shown.address.is_inbox()
+    {
+        // What the owner's objects say, whatever was kept before they did.
+        kept.retain(|one| !is_availability(&name(one)));
+        let asked = question.unknown_names().filter(|name| is_availability(name)).cloned().collect::<Vec<Name>>();
+        if !asked.is_empty()
+            && let Some(text) = house.availability(view.shown.address.user()).await?
+        {
+            let text = String::from_utf8_lossy(&text).into_owned();
+            kept.extend(asked.into_iter().map(|name| said(name, text.clone())));
+        }
+    }
+    Ok(kept)
+}
+
+/// RFC 7953 7.2.4, and under the name that clients knew before. Not among all properties: it costs a look at every calendar.
+pub fn is_availability(name: &Name) -> bool {
+    matches!(name.space, Space::CalDav | Space::CalendarServer) && name.local == "calendar-availability"
+}
+
+fn said(name: Name, text: String) -> DeadProperty {
+    let (space, local) = (name.space.uri().to_owned(), name.local.clone());
+    let element = Element { name, attributes: Vec::new(), foreign: Vec::new(), text, children: Vec::new(), at: 0 };
+    let mut value = String::new();
+    write(&mut value, &element, None);
+    DeadProperty { space, local, value }
 }
 
 /// The property of that name.

@@ -70,6 +70,8 @@ async fn performed(request: &Request, changes: &[Change<'_>]) -> Result<Verdicts
                 .map(|change| {
                     if intake(change) {
                         chosen(*change).map(|_| Fate::Live)
+                    } else if at.is_inbox() && dead::is_availability(change.name) {
+                        Ok(Fate::Live)
                     } else {
                         face::dress(&mut face, at, *change)
                     }
@@ -77,6 +79,18 @@ async fn performed(request: &Request, changes: &[Change<'_>]) -> Result<Verdicts
                 .collect();
             if verdicts.iter().any(Result::is_err) {
                 return Ok(verdicts);
+            }
+            let available = |change: &Change<'_>| at.is_inbox() && dead::is_availability(change.name);
+            for (change, verdict) in changes.iter().zip(&mut verdicts).filter(|(change, _)| available(change)) {
+                // An XML text has no ends of line of its own.
+                let lines = |value: &Element| value.text.trim().replace("\r\n", "\n").replace('\n', "\r\n") + "\r\n";
+                match house.set_availability(caller, change.value.map(lines).map(Into::into)).await {
+                    Err(refusal @ (Refusal::Invalid(_) | Refusal::Unstorable(_) | Refusal::TooLarge { .. })) => {
+                        *verdict = Err(Unset::Bad(Some(Condition::ValidCalendarData), refusal.to_string()));
+                        return Ok(verdicts);
+                    }
+                    set => set?,
+                }
             }
             for (change, verdict) in changes.iter().zip(&mut verdicts).filter(|(change, _)| intake(change)) {
                 let Ok(calendar) = chosen(*change) else { continue };

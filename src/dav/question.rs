@@ -41,6 +41,18 @@ impl Question {
         }
     }
 
+    /// The names that it asks for which mean nothing by themselves; none where it asks for all.
+    pub fn unknown_names(&self) -> impl Iterator<Item = &Name> {
+        let these = match self {
+            Question::These(these) => these.as_slice(),
+            Question::Names | Question::Common(_) => &[],
+        };
+        these.iter().filter_map(|asked| match asked {
+            Asked::Unknown(name) => Some(name),
+            Asked::Known(_) => None,
+        })
+    }
+
     /// Whether dead properties can be among what it asks for.
     pub fn wants_dead(&self) -> bool {
         match self {

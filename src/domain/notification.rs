@@ -68,6 +68,10 @@ pub enum Kind {
     Reply,
     Alarm,
     Import,
+    /// Somebody who is asked proposes another time.
+    Counter,
+    /// Whoever asks does not take what was proposed.
+    CounterDeclined,
 }
 
 impl Kind {
@@ -79,6 +83,8 @@ impl Kind {
             Kind::Reply => "reply",
             Kind::Alarm => "alarm",
             Kind::Import => "import",
+            Kind::Counter => "counter",
+            Kind::CounterDeclined => "declinecounter",
         }
     }
 }
@@ -284,6 +290,26 @@ impl Draft {
         }
     }
 
+    /// What is said when somebody proposes another time, and when whoever asks does not take it. RFC 5546 3.2.7, 3.2.8.
+    pub fn counter(proposed: &Proposed) -> Draft {
+        let Proposed { who, start, recurrence_id, summary, declined } = proposed;
+        let (kind, said) = match declined {
+            false => (Kind::Counter, "proposes another time"),
+            true => (Kind::CounterDeclined, "does not take another time"),
+        };
+        Draft {
+            kind,
+            alignment: Alignment::Left,
+            text: cut(&format!("{who} {said}: {summary}"), TEXT_MAX),
+            sender: who.clone(),
+            key: proposed.key(),
+            start: *start,
+            recurrence_id: recurrence_id.clone(),
+            unread: true,
+            answers: false,
+        }
+    }
+
     /// What is said when an import has ended; `None` where it failed as a whole.
     pub fn import(id: &str, counts: Option<(u64, u64)>) -> Draft {
         Draft {
@@ -319,6 +345,29 @@ impl Draft {
             sent_at: now,
             order: 0,
         }
+    }
+}
+
+/// Another time than was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposed {
+    /// The mail address of whoever says it.
+    pub who: String,
+    pub start: Option<DateTime<Utc>>,
+    /// Of the single instance that it is about.
+    pub recurrence_id: Option<String>,
+    pub summary: String,
+    /// It is not proposed, but not taken.
+    pub declined: bool,
+}
+
+impl Proposed {
+    /// The same proposal said again is the same message.
+    fn key(&self) -> String {
+        let (what, at) =
+            (if self.declined { "declinecounter" } else { "counter" }, self.start.map(|at| at.timestamp()));
+        let of = self.recurrence_id.as_deref().unwrap_or_default();
+        format!("{what} {} {of} {}", self.who, at.unwrap_or_default())
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is on its way between people's homes, and the rules that a scheduling object keeps. RFC 6638. Knows no text and no store.
 
-use crate::domain::address::{ObjectAddress, UserName};
+use crate::domain::address::{Address, ObjectAddress, UserName};
 use crate::domain::collection::CollectionId;
 
 /// A rule of scheduling that a write would break, each with an element of its own. RFC 6638 3.2.4, RFC 4791 5.3.2.1.
@@ -61,6 +61,16 @@ pub struct Parcel {
     pub uid: String,
     /// Of the commit that wrote it: what changes later makes another.
     pub stamp: u64,
+}
+
+/// A calendar that was deleted, and whose objects' people are still to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Burial {
+    pub collection: CollectionId,
+    /// Where it stood.
+    pub address: Address,
+    /// How far it came: the last object whose people are on the list of homes that are to follow.
+    pub after: Option<String>,
 }
 
 /// The longest UID that is scheduled, in bytes.

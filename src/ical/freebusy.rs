@@ -5,6 +5,9 @@ use chrono_tz::Tz;
 
 use crate::ical::block::Block;
 use crate::ical::filter::ranges;
+use crate::ical::itip;
+use crate::ical::itip::attendee::partstat;
+use crate::ical::itip::party::Party;
 use crate::ical::object::CalendarObject;
 use crate::ical::recur::budget::{Budget, Exhausted};
 use crate::ical::recur::reading::instant;
@@ -43,20 +46,23 @@ pub struct Period {
 
 type Window = (DateTime<Utc>, DateTime<Utc>);
 
-/// Adds what an object says about a window, cut to it: its events unless they are transparent or cancelled, and the periods of a VFREEBUSY.
-/// Dates and floating times stand in `zone`.
+/// Adds what an object says about a window, cut to it: its events unless they are transparent, cancelled, or declined by `me`, and the
+/// periods of a VFREEBUSY. What `me` accepted tentatively is tentative. Dates and floating times stand in `zone`.
 pub fn gather(
     object: &CalendarObject,
     window: Window,
     zone: Tz,
+    me: Option<&Party>,
     budget: &mut Budget,
     all: &mut Vec<Period>,
 ) -> Result<(), Exhausted> {
     window::each_overlapping(object, window, zone, budget, |_, instance, _| {
         let Some(block) = object.root().blocks.get(instance.part.block) else { return Ok(()) };
         let free = block.name != "VEVENT" || block.is("TRANSP", "TRANSPARENT") || instance.part.cancelled;
-        if !free {
-            let kind = if block.is("STATUS", "TENTATIVE") { Kind::Tentative } else { Kind::Busy };
+        let answer = me.and_then(|me| itip::attendee(block, me)).map(partstat);
+        if !free && !answer.as_deref().is_some_and(is_away) {
+            let perhaps = block.is("STATUS", "TENTATIVE") || answer.as_deref() == Some("TENTATIVE");
+            let kind = if perhaps { Kind::Tentative } else { Kind::Busy };
             all.extend(cut(kind, instant(instance.at), instant(instance.end), window));
         }
         Ok(())
@@ -75,6 +81,11 @@ pub fn gather(
         }
     }
     object.root().blocks("VAVAILABILITY").try_for_each(|block| unavailable(object, block, window, zone, budget, all))
+}
+
+/// Whether whoever answers this does not come. RFC 5545 3.2.12.
+pub fn is_away(partstat: &str) -> bool {
+    matches!(partstat, "DECLINED" | "DELEGATED")
 }
 
 /// What a VAVAILABILITY leaves of its time once what is available is taken out. RFC 7953 4; its priorities do not matter, as what one of

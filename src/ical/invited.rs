@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::notification::{ATTENDEES_MAX, Answer, Invited};
 use crate::ical::block::Block;
+use crate::ical::itip::organizer::displaced;
 use crate::ical::lines::Property;
 use crate::ical::object::CalendarObject;
 use crate::ical::recur::series::Series;
@@ -61,10 +62,20 @@ fn digest(object: &CalendarObject) -> u64 {
         hash.update((text.len() as u64).to_be_bytes());
         hash.update(text.as_bytes());
     };
+    let series = object.components().find(|block| block.property("RECURRENCE-ID").is_none());
     for block in object.components() {
-        significant(block, &mut take);
+        if !series.is_some_and(|series| says_the_same(object, series, block)) {
+            significant(block, &mut take);
+        }
     }
     hash.finalize().iter().take(8).fold(0, |digest, byte| (digest << 8) | u64::from(*byte))
+}
+
+/// Whether a single instance stands where its series would have it: a component of its own for the sake of an answer is no news.
+fn says_the_same(object: &CalendarObject, series: &Block, block: &Block) -> bool {
+    let own = block.property("RECURRENCE-ID").is_some();
+    let more = ["RRULE", "RDATE", "EXDATE"].iter().any(|name| block.property(name).is_some());
+    own && !more && block.value("LOCATION") == series.value("LOCATION") && !displaced(object, series, object, block)
 }
 
 fn significant(block: &Block, take: &mut impl FnMut(&str)) {

@@ -26,7 +26,7 @@ pub fn stamp_line(stamp: u64) -> Line {
 }
 
 /// Reads both rows, jumps, and makes the jump durable before anyone gets a stamp. A store of a newer format is left as it is.
-pub fn begin(engine: &dyn Engine) -> Result<u64, KvError> {
+pub fn begin(engine: &dyn Engine, jump: u64) -> Result<u64, KvError> {
     let format = row(engine, FORMAT_KEY)?.map(u32::from_be_bytes);
     let stamp = row(engine, STAMP_KEY)?.map(u64::from_be_bytes);
     let kept = match (format, stamp) {
@@ -37,12 +37,17 @@ pub fn begin(engine: &dyn Engine) -> Result<u64, KvError> {
         (Some(_), Some(stamp)) => stamp,
         (None, None) => 0,
     };
-    // At every open, clean or not: 2^20 a time is enough for 2^44 opens, and then no marker has to tell which it was.
-    let Some(stamp) = kept.checked_add(STAMP_JUMP) else {
+    // At every open, clean or not: then no marker has to tell which it was.
+    let Some(stamp) = kept.checked_add(jump.max(STAMP_JUMP)) else {
         return Err(KvError::Failed(format!("no stamp is left after {kept}")));
     };
     careful(|| engine.apply(&[format_line(FORMAT), stamp_line(stamp)])).map_err(KvError::Failed)?;
     Ok(stamp)
+}
+
+/// The last stamp that is on disk.
+pub fn last_stamp(engine: &dyn Engine) -> Result<u64, KvError> {
+    Ok(row(engine, STAMP_KEY)?.map_or(0, u64::from_be_bytes))
 }
 
 fn row<const N: usize>(engine: &dyn Engine, key: &[u8]) -> Result<Option<[u8; N]>, KvError> {

@@ -1,5 +1,6 @@
 //! Ordered bytes with atomic decisions: the trait `Kv`. Knows no calendar; the engines stand beside it, and `app.rs` chooses one.
 
+pub mod dump;
 pub mod engine;
 pub mod files;
 pub mod format;
@@ -7,6 +8,7 @@ pub mod group;
 pub mod memory;
 pub mod redb;
 pub mod sled;
+pub mod snapshot;
 pub mod view;
 pub mod writer;
 
@@ -33,7 +35,7 @@ pub const GROUP_MAX: usize = 256;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Stamp(pub u64);
 
-/// How far the stamp jumps when a store opens, so that no number that anyone may have seen is used twice.
+/// How far the stamp jumps at least when a store opens, so that no number that anyone may have seen is used twice.
 pub const STAMP_JUMP: u64 = 1 << 20;
 
 /// Keys under this byte are the store's own (the stamp, the format), and so is the empty key: scans leave them out, all else is refused.
@@ -97,6 +99,9 @@ pub trait Kv: Send + Sync {
     /// decision rests on. It is asked for when first polled; a caller that goes away after that does not undo its commit.
     fn commit(&self, reads: Vec<Bytes>, decide: Decide) -> KvFuture<'_, Answer>;
 
+    /// All rows as they stand now, to be read page by page while commits go on.
+    fn snapshot(&self) -> Result<Box<dyn Snapshot>, KvError>;
+
     /// Bytes on disk, as near as the engine can tell; 0 in memory.
     fn disk_bytes(&self) -> u64;
 
@@ -108,6 +113,16 @@ pub trait Kv: Send + Sync {
 
     /// Ends the store after what waits, and lets its lock go; later calls are answered `Closed`.
     fn close(&self) -> KvFuture<'_, ()>;
+}
+
+/// A store as it stood at one moment. While it lives, the writer notes what it changes.
+pub trait Snapshot: Send {
+    /// No row of it is of a later commit.
+    fn stamp(&self) -> Stamp;
+
+    /// The next rows in the order of their keys, none of the store's own; `None` behind the last; `Overtaken` where so much changed meanwhile
+    /// that it cannot be remembered.
+    fn next(&mut self) -> Result<Option<Vec<(Bytes, Bytes)>>, KvError>;
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -123,6 +138,8 @@ pub enum KvError {
     Busy,
     #[error("the store is closed")]
     Closed,
+    #[error("too much changed while the store was read: try again when fewer write")]
+    Overtaken,
     #[error("the decision panicked")]
     Panicked,
     /// The engine failed. After a failed write the store accepts nothing more, see [`Kv::failed`]; a row that cannot be read fails that call.

@@ -22,7 +22,6 @@ use crate::kv::engine::careful;
 use crate::kv::files::Mark;
 use crate::kv::files::create_dir;
 use crate::kv::files::sync;
-use crate::kv::writer::GroupKv;
 
 /// One sync costs about as much as writing this; larger groups only make the waiting readers and writers wait longer.
 const GROUP_BYTES_MAX: usize = 4 << 20;
@@ -70,11 +69,6 @@ fn rows(database: &Database) -> Result<Option<Rows>, Fault> {
         Err(TableError::TableDoesNotExist(_)) => Ok(None),
         Err(error) => Err(fault(error)),
     }
-}
-
-/// A store on redb in this directory, new or opened again.
-pub fn open(dir: &Path, cache_bytes: usize) -> Result<GroupKv, KvError> {
-    GroupKv::open(Box::new(Redb::open(dir, cache_bytes)?))
 }
 
 impl Engine for Redb {

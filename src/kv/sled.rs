@@ -25,7 +25,6 @@ use crate::kv::engine::careful;
 use crate::kv::files::Mark;
 use crate::kv::files::create_dir;
 use crate::kv::files::sync;
-use crate::kv::writer::GroupKv;
 
 /// Half a segment of sled's log. It may reuse a freed segment before our sync; the fewer segments a group spans, the less can a power cut
 /// in that moment reach.
@@ -88,11 +87,6 @@ impl Drop for Sled {
             thread::yield_now();
         }
     }
-}
-
-/// A store on sled in this directory, new or opened again.
-pub fn open(dir: &Path, cache_bytes: u64) -> Result<GroupKv, KvError> {
-    GroupKv::open(Box::new(Sled::open(dir, cache_bytes)?))
 }
 
 impl Engine for Sled {

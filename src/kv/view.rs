@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::mem;
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, Weak};
 
 use bytes::Bytes;
 
@@ -13,6 +13,8 @@ use crate::kv::Range;
 use crate::kv::SCAN_MAX;
 use crate::kv::engine::Engine;
 use crate::kv::engine::careful;
+use crate::kv::format::last_stamp;
+use crate::kv::snapshot::{Moment, held};
 
 /// The value of every key of one group, as it was before that group.
 pub type Pending = BTreeMap<Bytes, Option<Bytes>>;
@@ -23,15 +25,24 @@ pub struct View {
     /// Why there is nothing to see any more, once the store is closed or has failed.
     engine: Result<Arc<dyn Engine>, KvError>,
     pending: Pending,
+    /// The snapshots that are being read, as long as somebody reads them.
+    moments: Vec<Weak<Mutex<Moment>>>,
 }
 
 impl View {
     pub fn new(engine: Arc<dyn Engine>) -> View {
-        View { engine: Ok(engine), pending: Pending::new() }
+        View { engine: Ok(engine), pending: Pending::new(), moments: Vec::new() }
     }
 
     /// Shows these keys so, until the next call; gives what was shown before, to be dropped outside the lock.
     pub fn cover(&mut self, pending: Pending) -> Pending {
+        self.moments.retain(|moment| match moment.upgrade() {
+            Some(moment) => {
+                held(&moment).remember(&pending);
+                true
+            }
+            None => false,
+        });
         mem::replace(&mut self.pending, pending)
     }
 
@@ -39,6 +50,26 @@ impl View {
     pub fn end(&mut self, why: KvError) -> Option<Arc<dyn Engine>> {
         self.pending.clear();
         mem::replace(&mut self.engine, Err(why)).ok()
+    }
+
+    /// Begins a snapshot of what readers see now, with the last stamp that it may hold.
+    pub fn begin(&mut self) -> Result<(Arc<Mutex<Moment>>, u64), KvError> {
+        let engine = self.engine.as_ref().map_err(KvError::clone)?;
+        let stamp = last_stamp(&**engine)?;
+        let mut moment = Moment::default();
+        moment.remember(&self.pending);
+        let moment = Arc::new(Mutex::new(moment));
+        self.moments.push(Arc::downgrade(&moment));
+        Ok((moment, stamp))
+    }
+
+    /// The next page of a snapshot.
+    pub fn page(&self, moment: &mut Moment) -> Result<Option<Vec<(Bytes, Bytes)>>, KvError> {
+        let engine = self.engine.as_ref().map_err(KvError::clone)?;
+        moment.next(|range| {
+            let range = without_reserved(range.clone());
+            careful(|| engine.scan(&range, SCAN_MAX)).map_err(KvError::Failed)
+        })
     }
 
     pub fn read(&self, keys: &[Bytes]) -> Result<Vec<Option<Bytes>>, KvError> {

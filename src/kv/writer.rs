@@ -30,6 +30,7 @@ use crate::kv::KvError;
 use crate::kv::KvFuture;
 use crate::kv::Range;
 use crate::kv::STAMP_JUMP;
+use crate::kv::Snapshot;
 use crate::kv::Stamp;
 use crate::kv::WAITING_MAX;
 use crate::kv::engine::Engine;
@@ -39,6 +40,9 @@ use crate::kv::format::stamp_line;
 use crate::kv::group::Group;
 use crate::kv::group::Outcome;
 use crate::kv::group::is_reserved;
+use crate::kv::snapshot::Moment;
+use crate::kv::snapshot::Reading;
+use crate::kv::snapshot::Source;
 use crate::kv::view::View;
 
 /// A store whose commits are decided one after another and made durable in groups. Dropping it ends it as [`Kv::close`] does, and waits.
@@ -50,8 +54,14 @@ pub struct GroupKv {
 impl GroupKv {
     /// Takes the engine over. Refuses a store of a newer format, and leaves it as it is; else one synced batch lets the stamps jump.
     pub fn open(engine: Box<dyn Engine>) -> Result<GroupKv, KvError> {
+        GroupKv::open_far(engine, STAMP_JUMP)
+    }
+
+    /// The same with a jump of the caller's choosing, which is never less than [`STAMP_JUMP`]. Where it cannot be guessed, two stores that
+    /// went on from one backup give different stamps.
+    pub fn open_far(engine: Box<dyn Engine>, jump: u64) -> Result<GroupKv, KvError> {
         let engine: Arc<dyn Engine> = Arc::from(engine);
-        let stamp = begin(&*engine)?;
+        let stamp = begin(&*engine, jump)?;
         let shared = Arc::new(Shared {
             waiting: Mutex::new(Waiting { jobs: VecDeque::new(), end: None }),
             changed: Condvar::new(),
@@ -150,6 +160,12 @@ impl Shared {
     /// Why a job was dropped without an answer.
     fn end_named(&self) -> KvError {
         self.waiting().end.clone().unwrap_or(KvError::Closed)
+    }
+}
+
+impl Source for Shared {
+    fn page(&self, moment: &mut Moment) -> Result<Option<Vec<(Bytes, Bytes)>>, KvError> {
+        self.view().page(moment)
     }
 }
 
@@ -262,6 +278,11 @@ impl Kv for GroupKv {
             self.shared.put(Job { reads, decide, answer })?;
             answered.await.unwrap_or_else(|_| Err(self.shared.end_named()))
         })
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn Snapshot>, KvError> {
+        let (moment, stamp) = self.shared.view_mut().begin()?;
+        Ok(Box::new(Reading::new(moment, self.shared.clone(), Stamp(stamp))))
     }
 
     fn disk_bytes(&self) -> u64 {

@@ -9,6 +9,7 @@ use crate::ical::freebusy::{self, Period};
 use crate::ical::recur::budget::Budget;
 use crate::service::Service;
 use crate::service::occurrences::may_stand;
+use crate::service::scheduling::plan::party_of;
 use crate::service::shelf::Content;
 
 /// Periods that are held at a time; then they are merged, and where that does not help, the question is refused.
@@ -73,7 +74,8 @@ impl Service {
         mut periods: Vec<Period>,
     ) -> Result<Vec<Period>, Refusal> {
         let source = self.glimpse(&caller.name, address).await?.source;
-        let zone = self.zone_for(&source, None).await?;
+        let owner = self.store.principal(source.address.user()).await?;
+        let (zone, me) = (self.zone_of(&source, owner.as_ref()), owner.as_ref().map(party_of));
         let (mut steps, each) = (self.settings.reports.steps, self.settings.limits.recurrence_steps);
         let mut walk = self.walk(&source, None).await?;
         // What has no span says when it is busy itself.
@@ -81,13 +83,14 @@ impl Service {
             walk.page(self, |record| record.span.is_none() || may_stand(record, window.0, window.1)).await?
         {
             let fetched = self.fetch(&source, page).await?;
+            let me = me.clone();
             (periods, steps) = self
                 .look(&source, fetched, move |objects| {
                     for (record, held) in objects {
                         let Content::Calendar(object) = &held.content else { continue };
                         let mut budget = Budget::new(each.min(steps));
                         let before = periods.len();
-                        let gathered = freebusy::gather(object, window, zone, &mut budget, &mut periods);
+                        let gathered = freebusy::gather(object, window, zone, me.as_ref(), &mut budget, &mut periods);
                         steps = steps.saturating_sub(budget.spent());
                         if gathered.is_err() {
                             periods.truncate(before);

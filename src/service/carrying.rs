@@ -123,7 +123,7 @@ fn numbered(message: &Message, from: ConversationId, to: ConversationId, rang: &
             let this = |rung: &&&Rung| MessageId::of_alarm(from, rung.alarm.id) == message.id;
             rang.iter().find(this).map(|rung| MessageId::of_alarm(to, rung.alarm.id))
         }
-        Kind::Update | Kind::Cancellation | Kind::Import => None,
+        Kind::Update | Kind::Cancellation | Kind::Import | Kind::Counter | Kind::CounterDeclined => None,
     };
     known.unwrap_or_else(|| MessageId::of(to, &message.id.0.to_string()))
 }

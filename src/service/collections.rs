@@ -12,7 +12,7 @@ use crate::domain::event::Event;
 use crate::domain::object::Component;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
-use crate::domain::scheduling::Parcel;
+use crate::domain::scheduling::Burial;
 use crate::ical::zone;
 use crate::kv::Writes;
 use crate::service::Service;
@@ -365,16 +365,12 @@ impl Service {
             Ok(view) if view.shown.address.user() == &caller.name => Right::Owner,
             Ok(view) => view.right,
         };
-        let parcels = match view {
-            Ok(view) if view.shown.source == Source::Own && right == Right::Owner => {
-                self.plan_burial(&view.source).await?
-            }
-            _ => Vec::new(),
-        };
-        let leaves = parcels.clone();
-        self.bury_all(&caller.name, right, address, leaves).await?;
-        self.carry_now(&parcels).await;
-        Ok(())
+        let found = view.ok().filter(|view| view.shown.source == Source::Own).map(|view| view.source.id);
+        self.bury_all(&caller.name, right, address, true).await?;
+        match found {
+            Some(found) => self.bury_now(found).await,
+            None => Ok(()),
+        }
     }
 
     pub(crate) async fn delete_collection_as(
@@ -383,17 +379,11 @@ impl Service {
         right: Right,
         address: &Address,
     ) -> Result<(), Refusal> {
-        self.bury_all(user, right, address, Vec::new()).await
+        self.bury_all(user, right, address, false).await
     }
 
-    /// The same, telling those homes.
-    async fn bury_all(
-        &self,
-        user: &UserName,
-        right: Right,
-        address: &Address,
-        parcels: Vec<Parcel>,
-    ) -> Result<(), Refusal> {
+    /// The same; `tells`: those whom its objects ask, or who ask for them, are told behind it.
+    async fn bury_all(&self, user: &UserName, right: Right, address: &Address, tells: bool) -> Result<(), Refusal> {
         if right < Right::Owner {
             return Err(Refusal::Forbidden);
         }
@@ -407,7 +397,7 @@ impl Service {
             let mut gone = vec![address.clone()];
             gone.extend(found.grants.iter().filter_map(|grant| found.mirror(grant)));
             gone.extend(subscribers.iter().cloned());
-            match self.bury(user, &found, subscribers, parcels.clone(), crowd).await? {
+            match self.bury(user, &found, subscribers, tells, crowd).await? {
                 Buried::Done => {
                     if crowd {
                         self.nudges.announcements.notify_one();
@@ -430,7 +420,7 @@ impl Service {
         user: &UserName,
         found: &Collection,
         subscribers: Vec<Address>,
-        parcels: Vec<Parcel>,
+        tells: bool,
         crowd: bool,
     ) -> Result<Buried, Refusal> {
         let mirrors: Vec<Address> = found.grants.iter().filter_map(|grant| found.mirror(grant)).collect();
@@ -458,8 +448,11 @@ impl Service {
                     return Ok((Vec::new(), Buried::Moved));
                 }
                 let mut writes = Vec::new();
-                for parcel in &parcels {
-                    scheduling::write(&mut writes, &Parcel { stamp: stamp.0, ..parcel.clone() });
+                let holds = gone.source == Source::Own && gone.address.kind() == Kind::Calendar && gone.objects > 0;
+                // Who unsubscribes declines nothing.
+                if tells && holds && !gone.address.is_mailbox() && gone.kept.is_none() {
+                    let burial = Burial { collection: gone.id, address: gone.address.clone(), after: None };
+                    scheduling::write_burial(&mut writes, gone.id, Some(&burial));
                 }
                 let mut pen = Pen::new(now, stamp.0);
                 let mut leaves = Vec::new();

@@ -204,6 +204,11 @@ impl Ledger {
         self.tell(user.clone(), of, told.filter(|_| shown), unread, counted, first);
     }
 
+    /// A person has dealt with the messages of one kind by one sender.
+    pub fn deal_with_those(&mut self, user: &UserName, of: ConversationId, ids: &[MessageId]) {
+        self.read(user, of, |one| ids.contains(&one.id), true);
+    }
+
     /// A person has dealt with a message: it is read and delivered.
     pub fn deal_with(&mut self, said: Option<&Said>) {
         if let Some(Said { user, conversation, id }) = said {

@@ -15,6 +15,7 @@ pub mod channels;
 pub mod clock;
 pub mod collections;
 pub mod contacts;
+pub mod copies;
 pub mod crypt;
 pub mod deliveries;
 pub mod demo;
@@ -130,6 +131,8 @@ pub struct Service {
     waking: tokio::sync::Mutex<()>,
     nudges: Arc<Nudges>,
     spool: Spool,
+    /// One copy of the store at a time.
+    copying: Arc<tokio::sync::Mutex<()>>,
     arrivals: Arrivals,
     turning: tokio::sync::Mutex<()>,
     /// People are added and removed one after another.
@@ -191,6 +194,7 @@ impl Service {
             waking: tokio::sync::Mutex::new(()),
             nudges: Arc::default(),
             spool,
+            copying: Arc::default(),
             arrivals: Arrivals::default(),
             turning: tokio::sync::Mutex::new(()),
             people: tokio::sync::Mutex::new(()),

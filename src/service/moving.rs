@@ -13,16 +13,20 @@ use crate::domain::notification::ConversationId;
 use crate::domain::object::{Precondition, Record};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
+use crate::domain::scheduling::{Parcel, Rule};
 use crate::kv::Writes;
 use crate::service::Service;
 use crate::service::carrying::Carried;
 use crate::service::collections::{View, standing, tell};
 use crate::service::ledger::{Ledger, Wanted};
-use crate::service::objects::{Prepared, Written, check_component, check_uid, gone, lay, seal, seen_object, unlay};
+use crate::service::objects::{
+    Prepared, Written, check_component, check_uid, etags, gone, lay, seal, seen_object, unlay,
+};
 use crate::service::principals::still_there;
+use crate::service::scheduling::plan::Plan;
 use crate::service::veil;
 use crate::store::journal::Pen;
-use crate::store::{collections, dead, keys, notifications, objects, record};
+use crate::store::{collections, dead, keys, notifications, objects, record, scheduling};
 
 /// How often a text is read and planned again because it or its zone changed meanwhile.
 const TRIES: usize = 8;
@@ -49,6 +53,8 @@ struct Grounds {
     target: Collection,
     found: Record,
     prepared: Prepared,
+    /// What it means for others, where it goes into another home.
+    plan: Plan,
     zones: (Option<String>, Option<String>),
     /// What its owner heard of it, where it stays theirs.
     carried: Option<Carried>,
@@ -78,15 +84,23 @@ impl Service {
             return Ok(None);
         }
         for _ in 0..TRIES {
-            let grounds = self.grounds(&from, &to, &transfer).await?;
+            let grounds = self.grounds(&caller.name, &from, &to, &transfer).await?;
+            let (parcels, changed) = (grounds.plan.parcels.clone(), grounds.plan.text.is_some());
             if let Some(written) = self.try_transfer(caller, &transfer, grounds, &precondition).await? {
-                return Ok(Some(written));
+                self.carry_now(&parcels).await;
+                return Ok(Some(Written { changed, ..written }));
             }
         }
         Err(Refusal::Busy { limit: "this object keeps changing", retry_seconds: 1 })
     }
 
-    async fn grounds(&self, from: &View, to: &View, transfer: &Transfer) -> Result<Grounds, Refusal> {
+    async fn grounds(
+        &self,
+        caller: &UserName,
+        from: &View,
+        to: &View,
+        transfer: &Transfer,
+    ) -> Result<Grounds, Refusal> {
         let name = transfer.from.name();
         // The zone is read before the alarms are planned in it, so a change that comes between is seen.
         let owner = self.store.principal(to.source.address.user()).await?;
@@ -96,9 +110,10 @@ impl Service {
         // Whoever may not read it copies what they see.
         let veils = from.veils(&found);
         let bytes = if veils { veil::veiled(target.address.kind(), &bytes, &self.line_limits()) } else { bytes };
-        let prepared = self.prepare(&target, bytes, self.now()).await?;
+        let (source, bound) = (from.source.clone(), (&target, owner.as_ref()));
+        let plan = self.plan_transfer(caller, &source, bound, &found, transfer, &bytes).await?;
+        let prepared = self.prepare(&target, plan.text.clone().unwrap_or(bytes), self.now()).await?;
         let zones = (target.timezone.clone(), owner.and_then(|owner| owner.timezone));
-        let source = from.source.clone();
         let (mut carried, mut wanted, mut read) = (None, Wanted::default(), Vec::new());
         if transfer.way == Way::Move {
             let places = source.address.object(name).zip(target.address.object(transfer.to.name()));
@@ -114,7 +129,44 @@ impl Service {
                 wanted = all.of(|user| Some(user) != kept.as_ref());
             }
         }
-        Ok(Grounds { source, target, found, prepared, zones, carried, wanted, read })
+        Ok(Grounds { source, target, found, prepared, plan, zones, carried, wanted, read })
+    }
+
+    /// What a transfer means for others: RFC 6638 3.2.3. Within a home it means nothing, and of one UID there is one scheduling object, so
+    /// that a second one is refused; into another home it is a PUT there, and, where it moves, a DELETE here.
+    async fn plan_transfer(
+        &self,
+        caller: &UserName,
+        source: &Collection,
+        (target, owner): (&Collection, Option<&Principal>),
+        found: &Record,
+        transfer: &Transfer,
+        bytes: &Bytes,
+    ) -> Result<Plan, Refusal> {
+        let name = transfer.to.name();
+        let scheduled = found.schedule_tag.is_some();
+        if source.address.user() == target.address.user() {
+            if scheduled
+                && transfer.way == Way::Copy
+                && source.id != target.id
+                && let Some(at) = source.address.object(&found.name)
+            {
+                let why = Fault::whole(format!("{at} is the same: a copy in another calendar would be a second one"));
+                return Err(Refusal::Unschedulable { rule: Rule::Unique(at), why });
+            }
+            // What is replaced may be asked for by others.
+            let there = self.store.object(target.id, name).await?;
+            if !there.is_some_and(|there| there.schedule_tag.is_some() && there.uid == found.uid) {
+                return Ok(Plan::default());
+            }
+        }
+        let any = Precondition::default();
+        let mut plan = self.plan_put(caller, target, owner, name, bytes, &any).await?;
+        if transfer.way == Way::Move && source.address.user() != target.address.user() {
+            let theirs = self.store.principal(source.address.user()).await?;
+            plan.parcels.extend(self.plan_delete(source, theirs.as_ref(), found, true).await?);
+        }
+        Ok(plan)
     }
 
     /// `None` where something that it rests on changed since it was read.
@@ -125,7 +177,7 @@ impl Service {
         grounds: Grounds,
         precondition: &Precondition,
     ) -> Result<Option<Written>, Refusal> {
-        let Grounds { source, target, found, prepared, zones, carried, wanted, read } = grounds;
+        let Grounds { source, target, found, prepared, plan, zones, carried, wanted, read } = grounds;
         let leaving = Holder::Object(source.id, found.name.clone());
         let mut reads = vec![
             keys::collection(&source.address),
@@ -167,6 +219,7 @@ impl Service {
                     return Err(Refusal::Precondition);
                 }
                 let within = from.id == to.id;
+                let at_home = from.address.user() == to.address.user();
                 // Its own old place may hold the UID while it moves within a collection.
                 let holder = seen.get(4).filter(|row| !(within && way == Way::Move && holds(row, &current.name)));
                 check_uid(&to, &prepared.uid, &name, before.as_ref(), holder)?;
@@ -177,7 +230,8 @@ impl Service {
                 let owner =
                     seen.get(5).and_then(Option::as_ref).map(|row| record::people::principal(row)).transpose()?;
                 let zones_now = (to.timezone.clone(), owner.and_then(|owner| owner.timezone));
-                if current.body != found.body || current.dead != found.dead || zones_now != zones {
+                let stood = plan.stood.as_ref().is_none_or(|stood| etags(before.as_ref()) == etags(stood.as_ref()));
+                if !stood || current.body != found.body || current.dead != found.dead || zones_now != zones {
                     return Ok((Vec::new(), None));
                 }
                 let kept = dead::seen(seen.get(6..talk).unwrap_or_default())?;
@@ -202,11 +256,18 @@ impl Service {
                         (to.objects, to.bytes) = (from.objects, from.bytes);
                     }
                 }
+                for parcel in &plan.parcels {
+                    scheduling::write(&mut writes, &Parcel { stamp: stamp.0, ..parcel.clone() });
+                }
                 let created = before.is_none();
                 let replaced = before.as_ref().map_or(0, |before| before.dead);
                 let (mut laid, _) = lay(&mut writes, &mut to, before, &prepared, &[], &name, now, stamp, part);
                 // RFC 4918 15.1: a move keeps it, a copy is a new one.
                 laid.created = if way == Way::Move { current.created } else { laid.created };
+                // RFC 6638 3.2.10: where it stands is nothing that others said.
+                if way == Way::Move && at_home && laid.schedule_tag.is_some() {
+                    laid.schedule_tag.clone_from(&current.schedule_tag);
+                }
                 let arriving = Holder::Object(to.id, name.clone());
                 laid.dead = dead::write(&mut writes, &arriving, replaced, &kept).unwrap_or(0);
                 objects::write_record(&mut writes, to.id, &laid);

@@ -160,7 +160,7 @@ impl Service {
         let now = self.now();
         // The zone is read before the alarms are planned in it, so a change that comes between is seen.
         let owner = self.store.principal(source.address.user()).await?;
-        let plan = self.plan_put(source, owner.as_ref(), address.name(), bytes, precondition).await?;
+        let plan = self.plan_put(user, source, owner.as_ref(), address.name(), bytes, precondition).await?;
         let changed = plan.text.is_some();
         let prepared = self.prepare(source, plan.text.unwrap_or_else(|| bytes.clone()), now).await?;
         let turned = match &prepared.answers {
@@ -564,7 +564,7 @@ pub(crate) fn zones_of(
     Ok((head.timezone.clone(), owner.and_then(|owner| owner.timezone)))
 }
 
-fn etags(record: Option<&Record>) -> Option<(&Etag, bool)> {
+pub(crate) fn etags(record: Option<&Record>) -> Option<(&Etag, bool)> {
     record.map(|record| (&record.etag, record.schedule_tag.is_some()))
 }
 

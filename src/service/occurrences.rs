@@ -13,11 +13,16 @@ use crate::domain::occurrence::Occurrence;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::ical::block::Block;
+use crate::ical::freebusy::is_away;
+use crate::ical::itip;
+use crate::ical::itip::attendee::partstat;
+use crate::ical::itip::party::Party;
 use crate::ical::object::CalendarObject;
 use crate::ical::recur::budget::Budget;
 use crate::ical::recur::window;
 use crate::ical::text;
 use crate::service::Service;
+use crate::service::scheduling::plan::party_of;
 use crate::service::shelf::Content;
 
 /// How far a span may be off, in hours: it was taken in the zone of its calendar as it was then, and clocks are up to 26 hours apart.
@@ -37,6 +42,8 @@ pub struct Happening {
     pub status: String,
     /// TRANSP:TRANSPARENT: it takes no time.
     pub transparent: bool,
+    /// The calendar's owner is asked to it and does not come.
+    pub declined: bool,
 }
 
 /// What a window holds.
@@ -72,11 +79,13 @@ impl Service {
             return Err(Fault::whole("the window ends before it begins").into());
         }
         let view = self.view(&caller.name, address).await?;
-        let zone = self.zone_for(&view.source, zone).await?;
+        let owner = self.store.principal(view.source.address.user()).await?;
+        let zone = zone.unwrap_or_else(|| self.zone_of(&view.source, owner.as_ref()));
         let reports = &self.settings.reports;
         let mut gathered = Gathered {
             window: (from, to),
             zone,
+            owner: owner.as_ref().map(party_of),
             earliest: BinaryHeap::new(),
             bytes: 0,
             room: (reports.instances, reports.expanded_bytes),
@@ -127,6 +136,8 @@ pub(crate) fn may_stand(record: &Record, from: DateTime<Utc>, to: DateTime<Utc>)
 struct Gathered {
     window: (DateTime<Utc>, DateTime<Utc>),
     zone: Tz,
+    /// Whose calendar it is.
+    owner: Option<Party>,
     /// The latest on top, so that it is the first to give way.
     earliest: BinaryHeap<Late>,
     bytes: usize,
@@ -176,7 +187,7 @@ impl Gathered {
         let outcome =
             window::each_overlapping(object, (from, to), self.zone, &mut budget, |series, instance, budget| {
                 let block = object.root().blocks.get(instance.part.block);
-                let happening = happening(record, window::occurrence(series, instance), block);
+                let happening = happening(record, window::occurrence(series, instance), block, self.owner.as_ref());
                 // Long texts in many instances are work too.
                 budget.spend(text::copy_cost(size(&happening)))?;
                 found.push(happening);
@@ -217,7 +228,8 @@ fn size(happening: &Happening) -> usize {
     200 + texts.iter().map(|text| text.len()).sum::<usize>()
 }
 
-fn happening(record: &Record, occurrence: Occurrence, block: Option<&Block>) -> Happening {
+fn happening(record: &Record, occurrence: Occurrence, block: Option<&Block>, owner: Option<&Party>) -> Happening {
+    let asked = block.zip(owner).and_then(|(block, owner)| itip::attendee(block, owner));
     let words = |name: &str| block.and_then(|block| block.property(name)).map(|found| text::unescaped(&found.value));
     Happening {
         name: record.name.clone(),
@@ -228,5 +240,6 @@ fn happening(record: &Record, occurrence: Occurrence, block: Option<&Block>) -> 
         description: words("DESCRIPTION").unwrap_or_default(),
         status: block.and_then(|block| block.value("STATUS")).unwrap_or_default().to_ascii_uppercase(),
         transparent: block.is_some_and(|block| block.is("TRANSP", "TRANSPARENT")),
+        declined: asked.is_some_and(|asked| is_away(&partstat(asked))),
     }
 }

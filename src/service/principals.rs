@@ -206,6 +206,8 @@ impl Service {
         self.remove_all(&keys::deads(Some(name))).await?;
         self.remove_all(&keys::devices(name)).await?;
         self.remove_all(&keys::all_outgoing(Some(name))).await?;
+        let burials = self.store.burials().await?.into_iter().filter(|burial| burial.address.user() == name);
+        self.remove(burials.map(|burial| keys::burial(burial.collection)).collect()).await?;
         self.remove(vec![keys::intake(name)]).await?;
         for mailbox in [Address::inbox(name), Address::outbox(name)] {
             match self.delete_collection_as(name, Right::Owner, &mailbox).await {

@@ -17,6 +17,8 @@ pub struct Settings {
     pub reports: Reports,
     pub alarms: Alarms,
     pub uploads: Uploads,
+    /// Where copies of the store are made; nowhere, where it is in memory.
+    pub exports: Option<PathBuf>,
     pub feeds: Feeds,
     pub journal: Journal,
     pub clock: Clock,
@@ -301,6 +303,7 @@ impl Default for Settings {
                 archive_files: 1_000,
                 spool: None,
             },
+            exports: None,
             feeds: Feeds::default(),
             journal: Journal { keep_seconds: 86_400 },
             clock: Clock { patience_seconds: 30 },

@@ -211,6 +211,7 @@ impl Service {
         caller: &Principal,
         source: &Address,
         name: Option<String>,
+        id: Option<&str>,
     ) -> Result<Address, Refusal> {
         check_text("a name", name.as_deref().unwrap_or_default(), NAME_MAX)?;
         let view = self.view(&caller.name, source).await?;
@@ -223,29 +224,49 @@ impl Service {
         }
         self.check_room(source.address.kind(), &caller.name, false).await?;
         let origin = Source::Subscribed(source.address.clone(), source.id);
-        // The name follows from the source, so that one person cannot subscribe to it twice.
-        let leaf = format!("sub-{:x}", source.id.0);
-        let at = Address::new(source.address.kind(), caller.name.as_str(), &leaf).ok_or(Refusal::NotFound)?;
-        let reads = vec![
+        // One person cannot subscribe to it twice: what they call it follows from the source, or is noted beside it.
+        let place =
+            |name: &str| Address::new(source.address.kind(), caller.name.as_str(), name).filter(|at| !at.is_mailbox());
+        let usual = place(&collections::subscription_name(source.id)).ok_or(Refusal::NotFound)?;
+        let at = match id {
+            Some(id) => place(id).ok_or_else(|| Fault::whole(format!("{id:?} is no name for a subscription")))?,
+            None => usual.clone(),
+        };
+        let noted = keys::called(source.id, &caller.name);
+        let called = self.store.get(noted.clone()).await?;
+        let other = called.as_ref().and_then(|name| place(std::str::from_utf8(name).ok()?));
+        let mut reads = vec![
             keys::collection(&source.address),
-            keys::collection(&at),
             keys::user(&caller.name),
             keys::announcement(source.id, true),
+            noted,
+            keys::collection(&at),
+            keys::collection(&usual),
         ];
+        reads.extend(other.iter().map(keys::collection));
         let (user, now, made_at) = (caller.name.clone(), self.now(), at.clone());
         self.commit(reads, move |seen, stamp| {
             let head = standing(seen.first(), source.id)?;
             if right_of(&user, &head) < Right::Read {
                 return Err(Refusal::Forbidden);
             }
-            still_there(seen.get(2))?;
-            let mut writes = Vec::new();
-            if let Some(old) = collections::seen(seen.get(1))? {
+            still_there(seen.get(1))?;
+            let (mut writes, mut gone) = (Vec::new(), Vec::new());
+            if seen.get(3) != Some(&called) {
+                return Err(Refusal::Exists);
+            }
+            for (place, row) in seen.iter().enumerate().skip(4) {
+                let Some(old) = collections::seen(Some(row))? else { continue };
+                let this = matches!(&old.source, Source::Subscribed(_, id) if *id == head.id);
                 // One that ended when the collection was closed, and is still to be taken away.
-                if announcements::seen(seen.get(3))?.is_none_or(|before| old.id.0 >= before) {
+                let ended = this && announcements::seen(seen.get(2))?.is_some_and(|before| old.id.0 < before);
+                if !ended && (this || place == 4) {
                     return Err(Refusal::Exists);
                 }
-                collections::remove(&mut writes, &old);
+                if ended && !gone.contains(&old.id) {
+                    gone.push(old.id);
+                    collections::remove(&mut writes, &old);
+                }
             }
             let shown = name.as_deref().unwrap_or(&head.display_name);
             let mut made = Collection::new(made_at.clone(), origin.clone(), shown, stamp.0);

@@ -180,6 +180,10 @@ impl Service {
     async fn sweep_tombs(&self) -> Result<(), Refusal> {
         for (tomb, _) in self.store.all(&keys::tombs()).await? {
             let Some(id) = keys::tomb_id(&tomb) else { continue };
+            // Whom its objects concern is still being told.
+            if self.store.burial(id).await?.is_some() {
+                continue;
+            }
             for family in keys::belongings(id) {
                 self.remove_all(&family).await?;
             }

@@ -72,7 +72,16 @@ pub fn write_new(writes: &mut Writes, collection: &Collection) {
     writes.push((keys::collection_at(collection.id), Some(Bytes::from(collection.address.to_string()))));
     if let Source::Subscribed(_, source) = &collection.source {
         writes.push((keys::subscriber(*source, &collection.address), Some(Bytes::new())));
+        if collection.address.name() != subscription_name(*source) {
+            let name = Bytes::copy_from_slice(collection.address.name().as_bytes());
+            writes.push((keys::called(*source, collection.address.user()), Some(name)));
+        }
     }
+}
+
+/// What a subscription is called whose holder did not say: one person has one of each source.
+pub fn subscription_name(source: CollectionId) -> String {
+    format!("sub-{:x}", source.0)
 }
 
 /// Removes a collection's rows, and leaves a tomb: the sweep purges what hung on its number.
@@ -87,7 +96,12 @@ pub fn remove(writes: &mut Writes, collection: &Collection) {
         Source::Own => {
             collection.grants.iter().for_each(|grant| write_granted(writes, &grant.user, collection.id, false));
         }
-        Source::Subscribed(_, source) => writes.push((keys::subscriber(*source, &collection.address), None)),
+        Source::Subscribed(_, source) => {
+            writes.push((keys::subscriber(*source, &collection.address), None));
+            if collection.address.name() != subscription_name(*source) {
+                writes.push((keys::called(*source, collection.address.user()), None));
+            }
+        }
         Source::Delegated(..) => {}
     }
 }

@@ -68,6 +68,8 @@ const INSTANCE: u8 = 0x8D; //        name                                → wha
 const INVITED: u8 = 0x8E; //         collection id, name                 → since when, until when its owner is asked
 const OUTGOING: u8 = 0xE0; //        user 0 hash of the UID, task, collection id → Parcel; on its way to that person's home
 const INTAKE: u8 = 0xE1; //          user                                → the name of the calendar that takes invitations
+const BURIAL: u8 = 0xF4; //          collection id                       → Burial; whose objects' people are still to be told that it is gone
+const CALLED: u8 = 0xF5; //          source id, user                     → the name that they gave their subscription to it
 const WAITS: u8 = 0x8F; //           user                                → mark; what waits for a member of a queue
 const DEVICE: u8 = 0xC0; //          user 0 SHA-256 of the app password  → Device
 const INVITES: u8 = 0xD0; //          user                                → Mailbox; what they were told of sharing
@@ -85,6 +87,75 @@ const HOME_DEAD: u8 = 0xB1; //       user 0 kind, chunk                  → lik
 const COLLECTION_DEAD: u8 = 0xB2; // collection id, chunk                → likewise
 const OBJECT_DEAD: u8 = 0xB3; //     collection id, name 0 chunk         → likewise
 
+/// What a row is of, in the words of the list above; `None` for a family that this program does not know.
+pub fn family(key: &[u8]) -> Option<&'static str> {
+    Some(match key.first() {
+        Some(&NOTE) => "note",
+        Some(&USER) => "user",
+        Some(&MAIL) => "mail",
+        Some(&TICKET) => "ticket",
+        Some(&BEARER) => "bearer",
+        Some(&CHANNELS) => "channels",
+        Some(&COLLECTION) => "collection",
+        Some(&COLLECTION_AT) => "collection at",
+        Some(&SUBSCRIBER) => "subscriber",
+        Some(&TOMB) => "tomb",
+        Some(&GRANTED) => "granted",
+        Some(&HEARER) => "hearer",
+        Some(&OBJECT) => "object",
+        Some(&BODY) => "body",
+        Some(&UID) => "uid",
+        Some(&CHANGE) => "change",
+        Some(&JOURNAL) => "journal",
+        Some(&ARMED) => "armed",
+        Some(&RUNG) => "rung",
+        Some(&DELIVERY) => "delivery",
+        Some(&DEAD) => "dead",
+        Some(&DUE) => "due",
+        Some(&REPLAN) => "replan",
+        Some(&IMPORT) => "import",
+        Some(&IMPORT_FAILURE) => "import failure",
+        Some(&IMPORT_OPEN) => "import open",
+        Some(&UPLOAD) => "upload",
+        Some(&CONVERSATION) => "conversation",
+        Some(&MESSAGE) => "message",
+        Some(&STATISTICS) => "statistics",
+        Some(&MESSAGE_AGE) => "message age",
+        Some(&STANDING) => "standing",
+        Some(&ORGANISATION) => "organisation",
+        Some(&ORGANISATION_NUMBER) => "organisation number",
+        Some(&MEMBER) => "member",
+        Some(&MEMBER_NUMBER) => "member number",
+        Some(&MEMBER_OF) => "member of",
+        Some(&GROUP) => "group",
+        Some(&GROUP_NUMBER) => "group number",
+        Some(&GROUP_PERSON) => "group person",
+        Some(&GROUP_OF) => "group of",
+        Some(&PRESENCE) => "presence",
+        Some(&PRESENCE_EDGE) => "presence edge",
+        Some(&OBJECT_EDGE) => "object edge",
+        Some(&HOLD) => "hold",
+        Some(&INSTANCE) => "instance",
+        Some(&INVITED) => "invited",
+        Some(&OUTGOING) => "outgoing",
+        Some(&INTAKE) => "intake",
+        Some(&WAITS) => "waits",
+        Some(&DEVICE) => "device",
+        Some(&INVITES) => "invites",
+        Some(&PROXIES) => "proxies",
+        Some(&ACTS_FOR) => "acts for",
+        Some(&ANNOUNCEMENT) => "announcement",
+        Some(&IMPORT_KEY) => "import key",
+        Some(&HELD) => "held",
+        Some(&HELD_CONTENT) => "held content",
+        Some(&PRINCIPAL_DEAD) => "principal dead",
+        Some(&HOME_DEAD) => "home dead",
+        Some(&COLLECTION_DEAD) => "collection dead",
+        Some(&OBJECT_DEAD) => "object dead",
+        _ => return None,
+    })
+}
+
 /// What is on its way to somebody about one UID, out of one collection.
 pub fn outgoing(to: &UserName, uid: &str, task: u8, from: CollectionId) -> Bytes {
     let hash = Sha256::digest(uid.as_bytes());
@@ -94,6 +165,19 @@ pub fn outgoing(to: &UserName, uid: &str, task: u8, from: CollectionId) -> Bytes
 /// All that is on its way: to one person, or to everybody.
 pub fn all_outgoing(to: Option<&UserName>) -> Bytes {
     to.map_or_else(|| key(OUTGOING, &[]), |to| key(OUTGOING, &[to.as_str().as_bytes(), &[0]]))
+}
+
+/// What somebody calls their subscription, where that is not the name that follows from its source.
+pub fn called(source: CollectionId, user: &UserName) -> Bytes {
+    key(CALLED, &[&source.0.to_be_bytes(), user.as_str().as_bytes()])
+}
+
+pub fn burial(id: CollectionId) -> Bytes {
+    key(BURIAL, &[&id.0.to_be_bytes()])
+}
+
+pub fn burials() -> Bytes {
+    key(BURIAL, &[])
 }
 
 pub fn intake(user: &UserName) -> Bytes {
@@ -316,6 +400,24 @@ pub fn objects(collection: CollectionId) -> Bytes {
 
 pub fn body(collection: CollectionId, body: BodyId, chunk: u32) -> Bytes {
     key(BODY, &[&collection.0.to_be_bytes(), &body.stamp.to_be_bytes(), &body.part.to_be_bytes(), &chunk.to_be_bytes()])
+}
+
+/// The collection, stamp and part of a row of a body.
+pub fn body_place(key: &[u8]) -> Option<(CollectionId, BodyId)> {
+    let (id, rest) = key.get(1..)?.split_first_chunk()?;
+    let (stamp, rest) = rest.split_first_chunk()?;
+    let part = u32::from_be_bytes(*rest.first_chunk()?);
+    Some((CollectionId(u64::from_be_bytes(*id)), BodyId { stamp: u64::from_be_bytes(*stamp), part }))
+}
+
+/// The collection that a row hangs on whose key begins with its number.
+pub fn collection_of(key: &[u8]) -> Option<CollectionId> {
+    Some(CollectionId(u64::from_be_bytes(*key.get(1..)?.first_chunk()?)))
+}
+
+/// The name in the key of an object's record.
+pub fn object_name(key: &[u8]) -> Option<&str> {
+    std::str::from_utf8(key.get(9..)?).ok()
 }
 
 pub fn uid(collection: CollectionId, uid: &str) -> Bytes {

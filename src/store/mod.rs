@@ -21,6 +21,7 @@ pub mod proxies;
 pub mod record;
 pub mod rung;
 pub mod scheduling;
+pub mod survey;
 pub mod tickets;
 
 use std::sync::Arc;

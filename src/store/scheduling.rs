@@ -4,10 +4,10 @@ use bytes::Bytes;
 
 use crate::domain::address::UserName;
 use crate::domain::collection::CollectionId;
-use crate::domain::scheduling::{Parcel, Task};
+use crate::domain::scheduling::{Burial, Parcel, Task};
 use crate::kv::{Range, Writes};
 use crate::store::keys;
-use crate::store::record::{pack, unpack};
+use crate::store::record::{address, pack, unpack};
 use crate::store::{Store, StoreError};
 
 impl Store {
@@ -15,6 +15,15 @@ impl Store {
     pub async fn outgoing(&self, after: Option<&Bytes>, limit: usize) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
         let range = Range::prefix(&keys::all_outgoing(None));
         self.some(after.map_or(range.clone(), |after| range.after(after)), limit).await
+    }
+
+    /// Deleted calendars whose objects' people are still to be told.
+    pub async fn burials(&self) -> Result<Vec<Burial>, StoreError> {
+        self.all(&keys::burials()).await?.iter().map(|(_, bytes)| burial(bytes)).collect()
+    }
+
+    pub async fn burial(&self, of: CollectionId) -> Result<Option<Burial>, StoreError> {
+        self.get(keys::burial(of)).await?.map(|bytes| burial(&bytes)).transpose()
     }
 
     /// The name of the calendar that a person lets invitations go to, where they chose one.
@@ -51,6 +60,21 @@ pub fn pack_parcel(parcel: &Parcel) -> Bytes {
     pack((to, task, from, &parcel.email, parcel.collection.0, &parcel.name, &parcel.uid, parcel.stamp))
 }
 
+/// Notes how far the telling came; `None` where all are told.
+pub fn write_burial(writes: &mut Writes, of: CollectionId, burial: Option<&Burial>) {
+    writes.push((keys::burial(of), burial.map(pack_burial)));
+}
+
+/// The row as it must stand for a decision to go on with it.
+pub fn pack_burial(burial: &Burial) -> Bytes {
+    pack((burial.collection.0, burial.address.to_string(), burial.after.as_deref()))
+}
+
+fn burial(bytes: &[u8]) -> Result<Burial, StoreError> {
+    let (collection, at, after): (u64, String, Option<String>) = unpack("burial", bytes)?;
+    Ok(Burial { collection: CollectionId(collection), address: address("burial", &at)?, after })
+}
+
 type Row = (String, u8, String, String, u64, String, String, u64);
 
 pub fn parcel(bytes: &[u8]) -> Result<Parcel, StoreError> {
@@ -72,6 +96,15 @@ pub fn parcel(bytes: &[u8]) -> Result<Parcel, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn burials_come_back() {
+        let address = crate::domain::address::Address::parse("/calendars/alice/work").expect("an address");
+        for after in [None, Some("a.ics".to_owned())] {
+            let one = Burial { collection: CollectionId(7), address: address.clone(), after };
+            assert_eq!(burial(&pack_burial(&one)).expect("a burial"), one);
+        }
+    }
 
     #[test]
     fn rows_come_back() {

@@ -4,6 +4,7 @@ mod golden;
 mod offline;
 mod people;
 mod serve;
+mod store;
 mod traffic;
 
 use std::path::{Path, PathBuf};

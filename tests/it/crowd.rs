@@ -13,7 +13,7 @@ use campanile::domain::object::Precondition;
 use campanile::domain::principal::Principal;
 use campanile::domain::refusal::Refusal;
 use campanile::kv::memory::{self, Disk};
-use campanile::kv::{Answer, Counts, Decide, Kv, KvFuture, Range};
+use campanile::kv::{Answer, Counts, Decide, Kv, KvError, KvFuture, Range, Snapshot};
 use campanile::service::Service;
 use campanile::service::announcements::INLINE;
 use campanile::service::clock::Aim;
@@ -56,6 +56,10 @@ impl Kv for Counting {
             writes
         });
         self.kv.commit(reads, counted)
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn Snapshot>, KvError> {
+        self.kv.snapshot()
     }
 
     fn disk_bytes(&self) -> u64 {

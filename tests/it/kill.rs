@@ -171,3 +171,115 @@ async fn a_killed_service_loses_and_doubles_nothing_on_sled() {
 async fn a_killed_service_loses_and_doubles_nothing_on_redb() {
     survive("redb", ROUNDS / 5).await;
 }
+
+/// Rounds of invitations: so many here, more with `tests/proofs/invitations`.
+const INVITING_ROUNDS: usize = 10;
+
+/// What stands in somebody's calendar or inbox: each UID, as often as it is there.
+async fn uids(http: &Http, path: &str) -> BTreeMap<String, usize> {
+    let body = r#"<C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><C:calendar-data/></D:prop><C:filter><C:comp-filter name="VCALENDAR"/></C:filter></C:calendar-query>"#;
+    let found = http.send("REPORT", path, &[("depth", "1")], body).await;
+    assert_eq!(found.status, 207, "{found:?}");
+    let mut all = BTreeMap::new();
+    for line in found.text().lines().filter_map(|line| line.trim().strip_prefix("UID:").map(str::to_owned)) {
+        *all.entry(line.trim_end_matches("&#13;").to_owned()).or_default() += 1;
+    }
+    all
+}
+
+fn meeting(uid: &str) -> String {
+    plain_event(uid, "20250301T100000Z").replace(
+        "SUMMARY:",
+        "ORGANIZER:mailto:alice@campanile.example\r\nATTENDEE:mailto:bob@campanile.example\r\nATTENDEE:mailto:carol@campanile.example\r\nSUMMARY:",
+    )
+}
+
+/// Invites until the process dies; what was acknowledged goes into the ledger.
+async fn invite(http: Http, round: usize, writer: usize, ledger: Ledger, told: Arc<AtomicU64>) {
+    for number in 0.. {
+        let uid = format!("k{round}-{writer}-{number}");
+        let path = format!("/calendars/alice/default/{uid}.ics");
+        let headers = [("content-type", "text/calendar")];
+        match http.try_send("PUT", &path, &headers, meeting(&uid).into()).await {
+            Ok(reply) if reply.status == 201 => {
+                ledger.lock().expect("the ledger").insert(uid, path);
+                told.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(reply) => panic!("{path}: {reply:?}"),
+            Err(_) => return,
+        }
+    }
+}
+
+async fn clear(http: &Http, path: &str) {
+    let listed = http.send("PROPFIND", path, &[("depth", "1")], "").await.text();
+    for href in listed.split("<href>").skip(1).filter_map(|rest| rest.split('<').next()) {
+        if href.ends_with(".ics") {
+            let gone = http.send("DELETE", href, &[("schedule-reply", "F")], "").await;
+            assert!(matches!(gone.status, 204 | 404), "{href}: {gone:?}");
+        }
+    }
+}
+
+/// What alice asks to has come to every attendee, once; `rounds` times the process dies somewhere between her commit and theirs.
+async fn invite_and_die(engine: &str, rounds: usize) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = dir.path().join("store");
+    let (mut invited, mut late) = (0, 0);
+    let ledger = Ledger::default();
+    for round in 0..=rounds {
+        let process = Process::start(&store, engine);
+        let people = ["alice", "bob", "carol"].map(|user| Http::new(&process.base, user));
+        let mine = uids(&people[0], "/calendars/alice/default/").await;
+        let acknowledged = std::mem::take(&mut *ledger.lock().expect("the ledger"));
+        assert!(acknowledged.keys().all(|uid| mine.contains_key(uid)), "{engine} round {round}: lost");
+        for (http, user) in [(&people[1], "bob"), (&people[2], "carol")] {
+            let (calendar, inbox) = (format!("/calendars/{user}/default/"), format!("/calendars/{user}/inbox/"));
+            late += usize::from(uids(http, &calendar).await != mine);
+            let followed = async {
+                while uids(http, &calendar).await != mine {
+                    tokio::task::yield_now().await;
+                }
+            };
+            pace::within(PATIENCE, followed).await.expect("everything comes");
+            assert_eq!(uids(http, &inbox).await, mine, "{engine} round {round}: one message of each in {inbox}");
+        }
+        invited += mine.len();
+        // Each round begins with empty calendars and inboxes, or the oldest messages would go. Alice's go first, and leave cancellations.
+        for _ in 0..2 {
+            for (http, user) in people.iter().zip(["alice", "bob", "carol"]) {
+                for at in ["default", "inbox"] {
+                    clear(http, &format!("/calendars/{user}/{at}/")).await;
+                }
+            }
+        }
+        if round < rounds {
+            let told = Arc::new(AtomicU64::new(0));
+            let writers: Vec<_> = (0..WRITERS)
+                .map(|writer| tokio::spawn(invite(people[0].clone(), round, writer, ledger.clone(), told.clone())))
+                .collect();
+            let enough = 1 + (round as u64 * 5) % 13;
+            let busy = async {
+                while told.load(Ordering::Relaxed) < enough {
+                    tokio::task::yield_now().await;
+                }
+            };
+            pace::within(PATIENCE, busy).await.expect("the service keeps up");
+            process.kill();
+            for writer in writers {
+                writer.await.expect("a writer ends when the process is gone");
+            }
+        } else {
+            process.kill();
+        }
+    }
+    println!(
+        "{engine}: {rounds} kills, {invited} invitations to two people each, {late} homes followed after the start; none lost, none doubled"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invitations_of_a_killed_service_come_once() {
+    let rounds = std::env::var("CAMPANILE_KILL_ROUNDS").ok().and_then(|rounds| rounds.parse().ok());
+    invite_and_die("sled", rounds.unwrap_or(INVITING_ROUNDS)).await;
+}

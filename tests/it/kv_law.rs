@@ -6,6 +6,7 @@ mod groups;
 mod model;
 pub mod process;
 mod scans;
+mod snapshots;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use campanile::domain::import::Media;
 use campanile::domain::object::Precondition;
 use campanile::domain::principal::Principal;
 use campanile::kv::memory::{self, Disk};
-use campanile::kv::{Answer, Counts, Decide, Kv, KvFuture, Range};
+use campanile::kv::{Answer, Counts, Decide, Kv, KvError, KvFuture, Range, Snapshot};
 use campanile::service::Service;
 use campanile::service::channels::Change;
 use campanile::service::clock::Aim;
@@ -64,6 +64,10 @@ impl Kv for Porous {
 
     fn commit(&self, reads: Vec<Bytes>, decide: Decide) -> KvFuture<'_, Answer> {
         self.kv.commit(reads, decide)
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn Snapshot>, KvError> {
+        self.kv.snapshot()
     }
 
     fn disk_bytes(&self) -> u64 {

@@ -11,8 +11,10 @@ use campanile::domain::principal::Principal;
 use campanile::domain::refusal::Refusal;
 use campanile::domain::scheduling::Rule;
 use campanile::kv::memory::{self, Disk};
-use campanile::kv::{Answer, Counts, Decide, Kv, KvFuture, Range};
+use campanile::kv::{Answer, Counts, Decide, Kv, KvError, KvFuture, Range, Snapshot};
 use campanile::service::Service;
+use campanile::service::collections::Face;
+use campanile::service::moving::{Transfer, Way};
 use campanile::service::scheduling::received::Received;
 use campanile::service::settings::Settings;
 use campanile::store::Store;
@@ -43,6 +45,10 @@ impl Kv for Counted {
         self.kv.commit(reads, decide)
     }
 
+    fn snapshot(&self) -> Result<Box<dyn Snapshot>, KvError> {
+        self.kv.snapshot()
+    }
+
     fn disk_bytes(&self) -> u64 {
         self.kv.disk_bytes()
     }
@@ -69,12 +75,15 @@ struct Town {
 
 impl Town {
     async fn open(disk: Disk) -> Town {
+        Town::open_with(disk, Settings::default()).await
+    }
+
+    async fn open_with(disk: Disk, mut settings: Settings) -> Town {
         let commits: Arc<AtomicU64> = Arc::default();
         let kv = Arc::new(memory::open(&disk).expect("it opens"));
         let kv = Arc::new(Counted { kv, commits: commits.clone() });
         let clock = Arc::new(ManualClock::at(NINE.parse().expect("an instant")));
         let (random, bus) = (Arc::new(SeededRandom::new(7)), Arc::new(LocalBus::default()));
-        let mut settings = Settings::default();
         settings.auth.proxy_create = true;
         settings.auth.mail_domain = "example.org".to_owned();
         let service = Service::new(Store::new(kv), clock, random, bus, settings, Arc::new(Silent));
@@ -98,6 +107,19 @@ impl Town {
     async fn put(&self, who: &Principal, name: &str, text: &str) -> Result<(), Refusal> {
         let bytes = Bytes::copy_from_slice(text.as_bytes());
         self.service.put(who, &place(who, name), bytes, Precondition::default()).await.map(drop)
+    }
+
+    /// All that is on its way comes, as the job would see to it.
+    async fn follow(&self) {
+        while self.service.bury_on().await.expect("a slice") {}
+        self.service.carry_all().await.expect("it is carried");
+    }
+
+    /// A second calendar.
+    async fn work(&self, who: &Principal) -> Address {
+        let address = Address::new(Kind::Calendar, who.name.as_str(), "work").expect("an address");
+        self.service.make_collection(who, &address, Vec::new(), Face::default()).await.expect("it is made");
+        address
     }
 
     /// The texts in a person's calendar, and how many messages lie in their inbox.
@@ -250,4 +272,108 @@ async fn too_many_attendees_are_refused() {
     town.put(&alice, "all.ics", &meeting("alice", &crowd[..1_000], "")).await.expect("it is taken");
     let mine = town.home(&alice).await.0.remove(0);
     assert_eq!(mine.matches("SCHEDULE-STATUS=5.2").count(), 1_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_on_its_way_goes_along_with_a_move() {
+    let town = Town::open(Disk::default()).await;
+    let (alice, mut everybody) = (town.person("alice").await, Vec::new());
+    for number in 0..20 {
+        everybody.push(town.person(&format!("p{number}")).await);
+    }
+    let work = town.work(&alice).await;
+    town.put(&alice, "all.ics", &meeting("alice", &everybody, "")).await.expect("it is taken");
+    assert_eq!(town.home(&everybody[3]).await, (Vec::new(), 0), "more than are told at once");
+    let (from, to) = (place(&alice, "all.ics"), work.object("all.ics").expect("a name"));
+    let transfer = Transfer { from, to, way: Way::Move, overwrite: false };
+    town.service.transfer(&alice, transfer, Precondition::default()).await.expect("it moves");
+    town.follow().await;
+    for who in &everybody {
+        let (texts, messages) = town.home(who).await;
+        assert!(texts.len() == 1 && messages == 1 && !texts[0].contains("CANCELLED"), "{texts:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_calendar_that_goes_cancels_all_that_was_in_it_after_a_crash_too() {
+    const MEETINGS: usize = 45;
+    let mut town = Town::open(Disk::default()).await;
+    let (alice, mut everybody) = (town.person("alice").await, Vec::new());
+    for number in 0..50 {
+        everybody.push(town.person(&format!("p{number}")).await);
+    }
+    let work = town.work(&alice).await;
+    for number in 0..MEETINGS {
+        let text = meeting("alice", &everybody, "").replace("UID:all", &format!("UID:m{number}"));
+        let at = work.object(&format!("m{number}.ics")).expect("a name");
+        town.service.put(&alice, &at, text.into(), Precondition::default()).await.expect("it is taken");
+    }
+    // What alice herself is asked to is declined.
+    let asks = town.person("boss").await;
+    town.put(&asks, "mine.ics", &meeting("boss", std::slice::from_ref(&alice), "")).await.expect("it is taken");
+    let from = town.home(&alice).await.0;
+    assert_eq!(from.len(), 1);
+    let here = Address::new(Kind::Calendar, "alice", "default").expect("an address");
+    let view = town.service.view(&alice.name, &here).await.expect("a calendar");
+    let name = town.service.objects(&view.source, None, 1).await.expect("an object").remove(0).name;
+    let to = work.object("mine.ics").expect("a name");
+    let transfer = Transfer { from: place(&alice, &name), to, way: Way::Move, overwrite: false };
+    town.service.transfer(&alice, transfer, Precondition::default()).await.expect("it moves");
+    town.follow().await;
+    let homes = MEETINGS * everybody.len();
+    town.committed();
+    town.service.delete_collection(&alice, &work).await.expect("it goes");
+    assert_eq!(
+        town.committed(),
+        3,
+        "the calendar, what was unread of it, and the first of the homes that are to follow"
+    );
+    // The sweep leaves what is still to be told, whenever the process ends.
+    town.service.sweep().await.expect("a sweep");
+    town = town.crash().await;
+    town.service.sweep().await.expect("a sweep");
+    town.committed();
+    town.follow().await;
+    assert!(town.committed() as usize > homes, "more than 2,000 homes follow");
+    for who in &everybody {
+        let (texts, _) = town.home(who).await;
+        assert_eq!(texts.iter().filter(|text| text.contains("STATUS:CANCELLED")).count(), MEETINGS, "{}", who.email);
+    }
+    assert!(town.home(&asks).await.0[0].contains("PARTSTAT=DECLINED"), "{:?}", town.home(&asks).await);
+    // Then nothing of it is left to be swept but the rows themselves.
+    town.service.sweep().await.expect("a sweep");
+    town.committed();
+    town.follow().await;
+    assert_eq!(town.committed(), 0);
+    // Whoever makes a calendar of that name again is asked nothing by the old one.
+    town.work(&alice).await;
+    town.follow().await;
+    assert_eq!(town.committed(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_brought_is_said_to_the_organizer() {
+    let mut settings = Settings::default();
+    settings.limits.object_bytes = 4_096;
+    let town = Town::open_with(Disk::default(), settings).await;
+    let (alice, bob, eve) = (town.person("alice").await, town.person("bob").await, town.person("eve").await);
+    let people = [bob.clone(), eve.clone()];
+    town.put(&alice, "all.ics", &meeting("alice", &people, "")).await.expect("it is taken");
+    town.follow().await;
+    // Bob's copy is nearly as large as any may be, by what is his own.
+    let here = Address::new(Kind::Calendar, "bob", "default").expect("an address");
+    let view = town.service.view(&bob.name, &here).await.expect("a calendar");
+    let name = town.service.objects(&view.source, None, 1).await.expect("an object").remove(0).name;
+    let bobs = town.home(&bob).await.0.remove(0);
+    let own: String = (0..50).map(|number| format!("X-NOTE-{number}:{}\r\n", "n".repeat(50))).collect();
+    town.put(&bob, &name, &bobs.replace("SUMMARY:", &format!("{own}SUMMARY:"))).await.expect("it is taken");
+    let before = town.home(&bob).await.0.remove(0);
+    let long = format!("DESCRIPTION:{}\r\n", "d".repeat(1_500));
+    town.put(&alice, "all.ics", &meeting("alice", &people, &long)).await.expect("it is taken");
+    town.follow().await;
+    let mine = town.home(&alice).await.0.remove(0);
+    assert!(mine.contains("ATTENDEE;SCHEDULE-STATUS=5.1:mailto:bob@"), "{mine}");
+    assert!(mine.contains("ATTENDEE;SCHEDULE-STATUS=1.2:mailto:eve@"), "{mine}");
+    assert_eq!(town.home(&bob).await.0.remove(0), before);
+    assert!(town.home(&eve).await.0[0].contains("DESCRIPTION:ddd"));
 }

@@ -80,7 +80,8 @@ async fn events(ask: &Ask, at: &Address, ends: Ends, without: &[String]) -> Resu
     }
     let makes_busy = found.list.iter().filter(|one| {
         let cancelled = one.occurrence.cancelled || one.status == "CANCELLED";
-        one.component == Component::Event && !one.transparent && !cancelled && !without.contains(&one.occurrence.uid)
+        let free = one.transparent || one.declined || cancelled;
+        one.component == Component::Event && !free && !without.contains(&one.occurrence.uid)
     });
     let busy = makes_busy.map(|one| {
         json!({

@@ -33,7 +33,7 @@ fn self_link(source: &Value) -> Option<&Value> {
     source.get("_links")?.get("self")?.get("href")
 }
 
-/// 201 and where it is: a subscription is not at the id that was asked for, as one person has one of each source.
+/// 201 and where it is. One person has one subscription of each source: a second is 409, under whatever id.
 async fn make(
     ask: &Ask,
     kind: Kind,
@@ -59,7 +59,7 @@ async fn make(
             let source = source.and_then(place::collection).filter(|source| source.kind() == kind);
             let source = source.ok_or_else(|| Wrong::bad("the source names no collection"))?;
             let name = wanted.display_name.clone().filter(|name| !name.trim().is_empty());
-            let made = ask.house.subscribe(&ask.caller, &source, name).await?;
+            let made = ask.house.subscribe(&ask.caller, &source, name, Some(at.name())).await?;
             let face = Face { display_name: None, description: None, ..wanted };
             ask.house.dress_collection(&ask.caller, &made, face).await?;
             made

@@ -524,10 +524,12 @@ impl Dialect for Wazo {
                     Sight::Full => steps.push(Step::Close(SLOW)),
                 }
             }
-            Event::Rang { .. } | Event::Answered { .. } | Event::Published(_) | Event::PresenceChanged { .. } => {
-                self.tell(notice, steps)
-            }
-            Event::Notified { .. } | Event::MemberChanged { .. } | Event::GroupChanged { .. } => {}
+            Event::Rang { .. }
+            | Event::Answered { .. }
+            | Event::Notified { .. }
+            | Event::Published(_)
+            | Event::PresenceChanged { .. } => self.tell(notice, steps),
+            Event::MemberChanged { .. } | Event::GroupChanged { .. } => {}
         }
     }
 

@@ -10,6 +10,7 @@ use crate::domain::address::{Address, Kind, ObjectAddress, UserName};
 use crate::domain::alarm::{Action, State};
 use crate::domain::bearer::escaped;
 use crate::domain::event::{Deed, Demand, Event, Invitation, ListChange, ObjectChange, Rang};
+use crate::domain::notification;
 use crate::domain::occurrence::instant;
 use crate::domain::organisation::organisation_uuid;
 use crate::domain::presence::{Line, News, Readers, Status, Title};
@@ -60,10 +61,10 @@ pub fn tellings(event: &Event, at: DateTime<Utc>, directory: &dyn Directory) -> 
             }
             tellings
         }
+        Event::Notified { user, news } => told.proposed(user, news).into_iter().collect(),
         Event::RightsChanged { .. }
         | Event::SignedOut { .. }
         | Event::TokenEnded { .. }
-        | Event::Notified { .. }
         | Event::MemberChanged { .. }
         | Event::GroupChanged { .. } => Vec::new(),
     }
@@ -120,6 +121,28 @@ impl Told<'_> {
             tellings.push(self.worded(name, &key, address.user(), Ears::Owner, full));
         }
         tellings
+    }
+
+    /// Another time is proposed, or is not taken. Nothing changes in the calendar by that; what else people are notified of has events of
+    /// its own.
+    fn proposed(&self, user: &UserName, news: &notification::News) -> Option<Telling> {
+        let (message, _) = news.message.as_ref().filter(|(_, new)| *new)?;
+        let what = match message.kind {
+            notification::Kind::Counter => "countered",
+            notification::Kind::CounterDeclined => "counter_declined",
+            _ => return None,
+        };
+        let href = message.object.as_deref().and_then(|name| news.channel.object(name));
+        let data = json!({
+            "path": news.channel.to_string(),
+            "href": href.as_ref().map(ObjectAddress::to_string),
+            "summary": news.title,
+            "sender": message.sender,
+            "start": message.start.map(|start| instant(&start)),
+            "recurrence_id": message.recurrence_id,
+        });
+        let key = format!("calendars.{}.invitations.{what}", self.directory.person(user));
+        Some(self.worded(format!("calendar_invitation_{what}"), &key, user, Ears::Owner, data))
     }
 
     fn list(&self, user: &UserName, change: ListChange, address: &Address) -> Telling {

@@ -16,6 +16,7 @@ pub enum Method {
     Reply,
     Cancel,
     Counter,
+    DeclineCounter,
     Add,
 }
 
@@ -26,12 +27,14 @@ impl Method {
             Method::Reply => "REPLY",
             Method::Cancel => "CANCEL",
             Method::Counter => "COUNTER",
+            Method::DeclineCounter => "DECLINECOUNTER",
             Method::Add => "ADD",
         }
     }
 
     pub fn parse(text: &str) -> Option<Method> {
-        let all = [Method::Request, Method::Reply, Method::Cancel, Method::Counter, Method::Add];
+        let all =
+            [Method::Request, Method::Reply, Method::Cancel, Method::Counter, Method::DeclineCounter, Method::Add];
         all.into_iter().find(|method| method.as_str().eq_ignore_ascii_case(text.trim()))
     }
 }
@@ -109,8 +112,9 @@ pub fn of_answer(text: &[u8], object: &CalendarObject, who: &Party, thrown_away:
 /// What every component of a message needs, whatever its method; RFC 5546 3.2.
 pub fn check(object: &CalendarObject) -> Result<Method, Fault> {
     let method = object.method().and_then(Method::parse);
-    let method =
-        method.ok_or_else(|| Fault::whole("no METHOD that is known here: REQUEST, REPLY, CANCEL, COUNTER or ADD"))?;
+    let method = method.ok_or_else(|| {
+        Fault::whole("no METHOD that is known here: REQUEST, REPLY, CANCEL, COUNTER, DECLINECOUNTER or ADD")
+    })?;
     if object.uid().is_none() {
         return Err(Fault::whole("a scheduling message without UID"));
     }

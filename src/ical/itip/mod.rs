@@ -2,6 +2,7 @@
 //! what an attendee may change and answers, and the messages. Knows no store and no clock.
 
 pub mod attendee;
+pub mod deputy;
 pub mod message;
 pub mod organizer;
 pub mod party;

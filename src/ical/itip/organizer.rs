@@ -160,7 +160,7 @@ pub fn noted(text: &[u8], object: &CalendarObject, notes: &Notes<'_>) -> Vec<u8>
 }
 
 /// Whether an instance stands elsewhere than its series would have it.
-fn displaced(before: &CalendarObject, series: &Block, object: &CalendarObject, block: &Block) -> bool {
+pub(crate) fn displaced(before: &CalendarObject, series: &Block, object: &CalendarObject, block: &Block) -> bool {
     let at = |object, block: &Block, name: &str| block.property(name).map(|property| times(object, property));
     let start = at(object, block, "DTSTART");
     let original = key(object, block);

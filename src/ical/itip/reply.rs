@@ -8,8 +8,8 @@ use chrono_tz::Tz;
 use crate::ical::block::Block;
 use crate::ical::edit::Edit;
 use crate::ical::itip::attendee::partstat;
-use crate::ical::itip::party::{Party, with};
-use crate::ical::itip::{Key, attendee, exceptions, key, parts, spelled};
+use crate::ical::itip::party::{Party, address, with};
+use crate::ical::itip::{Key, attendee, exceptions, key, parts, spelled, times};
 use crate::ical::lines::Property;
 use crate::ical::object::CalendarObject;
 use crate::ical::recur::budget::Budget;
@@ -61,6 +61,29 @@ pub fn apart(before: Option<&CalendarObject>, after: &CalendarObject, who: &Part
     let stood = |of: &Key| was.get(of).or_else(|| was.get(&None));
     let new = is.into_iter().filter(|reply| reply.partstat != general && stood(&reply.of) != Some(&reply.partstat));
     new.filter_map(|reply| Some((reply.of?, reply.partstat))).collect()
+}
+
+/// What each attendee answered to single instances that have a component in `before` and none in `after`: an organizer who wrote with a text
+/// from before those answers. Only where the component says nothing but answers, that is stands at its own time.
+pub fn unknown_to(before: &CalendarObject, after: &CalendarObject) -> BTreeMap<String, Vec<Reply>> {
+    let (was, is) = (parts(before), parts(after));
+    let mut all: BTreeMap<String, Vec<Reply>> = BTreeMap::new();
+    let (Some(series), true) = (was.get(&None), is.contains_key(&None)) else { return all };
+    for (of, block) in was.iter().filter(|(of, _)| of.is_some() && !is.contains_key(*of)) {
+        let start = block.property("DTSTART").map(|start| times(before, start));
+        if start != *of {
+            continue;
+        }
+        for property in block.properties("ATTENDEE") {
+            let who = address(property);
+            let general = series.properties("ATTENDEE").find(|other| address(other) == who).map(partstat);
+            if general.is_some_and(|general| general != partstat(property)) {
+                let id = block.property("RECURRENCE-ID").cloned();
+                all.entry(who).or_default().push(Reply { of: of.clone(), id, partstat: partstat(property) });
+            }
+        }
+    }
+    all
 }
 
 /// Components that answers may bring an object to: beyond it, those to further instances are not laid in, so that no attendee makes an

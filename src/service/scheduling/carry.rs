@@ -94,11 +94,15 @@ impl Service {
         for _ in 0..TRIES {
             let Some(to) = self.store.principal(&parcel.to).await? else { return self.drop_parcel(key, row).await };
             let follows = match parcel.task {
-                Task::Request => self.asked(&parcel, &to).await?,
-                Task::Reply | Task::Decline => self.answered_by(&parcel, &to).await?,
+                Task::Request => self.asked(&parcel, &to).await,
+                Task::Reply | Task::Decline => self.answered_by(&parcel, &to).await,
             };
-            let Some(follows) = follows else { return self.drop_parcel(key, row).await };
-            match self.follow(&to, follows, Some((key.clone(), row.clone()))).await {
+            let done = match follows {
+                Ok(Some(follows)) => self.follow(&to, follows, Some((key.clone(), row.clone()))).await,
+                Ok(None) => return self.drop_parcel(key, row).await,
+                Err(refusal) => Err(refusal),
+            };
+            match done {
                 Ok(true) => return Ok(()),
                 Ok(false) | Err(Refusal::Precondition | Refusal::UidTaken(_) | Refusal::NotFound) => {}
                 Err(refusal @ (Refusal::Busy { .. } | Refusal::Fault { .. })) => return Err(refusal),
@@ -262,13 +266,16 @@ impl Service {
         Ok(Some(Follows { collection, name, stands: Some(record), text, message, retagged: false, answers }))
     }
 
-    /// The text that a parcel speaks of, if it still stands.
+    /// The text that a parcel speaks of, if it still stands: where it was, or where it went in the same home meanwhile.
     async fn sent(&self, parcel: &Parcel) -> Result<Option<Bytes>, Refusal> {
-        if self.store.collection_by_id(parcel.collection).await?.is_none() {
-            return Ok(None);
+        if self.store.collection_by_id(parcel.collection).await?.is_some() {
+            let found = self.store.object_with_body(parcel.collection, &parcel.name).await?;
+            if let Some((_, text)) = found.filter(|(record, _)| record.uid == parcel.uid) {
+                return Ok(Some(text));
+            }
         }
-        let found = self.store.object_with_body(parcel.collection, &parcel.name).await?;
-        Ok(found.filter(|(record, _)| record.uid == parcel.uid).map(|(_, text)| text))
+        let elsewhere = self.find(&parcel.from, &parcel.uid).await?;
+        Ok(elsewhere.filter(|(_, record, _)| record.schedule_tag.is_some()).map(|(_, _, text)| text))
     }
 
     /// The scheduling object of a UID among somebody's own calendars.

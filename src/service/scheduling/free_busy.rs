@@ -1,13 +1,11 @@
-//! When others are busy, for whoever plans with them: each person's own calendars and what they say of their availability, times and nothing
-//! else. RFC 6638 5, RFC 5546 3.3.
+//! When others are busy, for whoever plans with them: each person's own calendars, availability included, times and nothing else. RFC 6638 5, RFC 5546 3.3.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use crate::domain::address::{Address, Kind, UserName};
+use crate::domain::address::{Kind, UserName};
 use crate::domain::collection::Source;
-use crate::domain::dead::Holder;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::domain::scheduling::Rule;
@@ -15,7 +13,6 @@ use crate::ical::freebusy::{self, Period};
 use crate::ical::itip::party;
 use crate::ical::lines::Property;
 use crate::ical::object::CalendarObject;
-use crate::ical::recur::budget::Budget;
 use crate::ical::time;
 use crate::service::Service;
 use crate::service::scheduling::plan::party_of;
@@ -87,7 +84,7 @@ impl Service {
         Ok(answers)
     }
 
-    /// When somebody is busy, by their own calendars that are not transparent, and unavailable, by what their inbox says.
+    /// When somebody is busy or unavailable, by their own calendars that are not transparent.
     async fn busy_of(&self, user: &UserName, window: (DateTime<Utc>, DateTime<Utc>)) -> Result<Vec<Period>, Refusal> {
         let Some(person) = self.store.principal(user).await? else { return Ok(Vec::new()) };
         let mut periods = Vec::new();
@@ -96,25 +93,6 @@ impl Service {
                 periods = self.busy_in(&person, &calendar.address, window, periods).await?;
             }
         }
-        if let Some(text) = self.availability_of(user).await?
-            && let Ok(object) = CalendarObject::read(text.as_bytes(), &self.line_limits())
-        {
-            let zone =
-                person.timezone.as_ref().and_then(|zone| zone.parse().ok()).unwrap_or(self.settings.default_zone);
-            let mut budget = Budget::new(self.settings.limits.recurrence_steps);
-            let before = periods.len();
-            if freebusy::gather(&object, window, zone, &mut budget, &mut periods).is_err() {
-                periods.truncate(before);
-            }
-        }
         Ok(freebusy::merged(periods))
-    }
-
-    /// RFC 7953 7.2.4: the text of `calendar-availability` of somebody's inbox.
-    async fn availability_of(&self, user: &UserName) -> Result<Option<String>, Refusal> {
-        let Some(inbox) = self.store.collection(&Address::inbox(user)).await? else { return Ok(None) };
-        let kept = self.store.dead(&Holder::Collection(inbox.id)).await?;
-        let found = kept.into_iter().find(|kept| kept.local == "calendar-availability");
-        Ok(found.map(|found| found.text()))
     }
 }

@@ -1,9 +1,10 @@
 //! Invitations and answers between people who live here: RFC 6638. One commit in the home where something changed names whose homes are to
 //! follow; each of these follows in a commit of its own. Speaks no wire.
 
+pub mod availability;
+pub mod burial;
 pub mod carry;
 pub mod free_busy;
-
 pub mod inbox;
 pub mod intake;
 pub mod plan;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use crate::domain::access::{Right, right_of};
 use crate::domain::address::{Kind, UserName};
 use crate::domain::collection::Collection;
 use crate::domain::notification::{Answer, Answers};
@@ -12,8 +13,9 @@ use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::domain::scheduling::{Parcel, Rule, Task, UID_MAX};
 use crate::ical::itip::party::{self, Party};
-use crate::ical::itip::{self, Breach, attendee, organizer, reply};
+use crate::ical::itip::{self, Breach, attendee, deputy, organizer, reply};
 use crate::ical::object::CalendarObject;
+use crate::ical::recur::budget::Budget;
 use crate::service::Service;
 use crate::service::scheduling::ATTENDEES_MAX;
 
@@ -42,11 +44,6 @@ pub(crate) const UNDELIVERABLE: &str = "5.1";
 /// There is no way to them: nobody is sent mail.
 const NO_WAY: &str = "5.2";
 
-/// Records that are looked at at a time.
-const PAGE: usize = 500;
-/// Homes that follow when a calendar goes; of more the rest is not told.
-const BURIAL_MAX: usize = 2_000;
-
 impl From<Breach> for Refusal {
     fn from(breach: Breach) -> Refusal {
         let (rule, why) = match breach {
@@ -68,10 +65,11 @@ fn refused(rule: Rule, why: impl Into<String>) -> Refusal {
 }
 
 impl Service {
-    /// What a write of `text` at a place means for others. Refuses what breaks a rule of scheduling; says nothing about what cannot be read,
+    /// What a write of `text` by `writer` at a place means for others. Refuses what breaks a rule of scheduling; says nothing about what cannot be read,
     /// which is refused elsewhere.
     pub(crate) async fn plan_put(
         &self,
+        writer: &UserName,
         source: &Collection,
         owner: Option<&Principal>,
         name: &str,
@@ -98,9 +96,47 @@ impl Service {
         let uid = after.uid().unwrap_or_default();
         let before = before.filter(|before| before.uid().as_deref() == Some(&uid));
         let me = party_of(owner);
+        self.check_deputies(source, &me, before.as_ref(), &after).await?;
         let mut plan = self.plan_change(source, &me, name, &uid, text, before.as_ref(), &after, keeps_answers).await?;
+        if *writer != owner.name && !plan.parcels.is_empty() {
+            plan.text = self.signed(writer, &me, plan.text.as_ref().unwrap_or(text)).await?.or(plan.text);
+        }
         plan.stood = Some(stood.map(|(record, _)| record).or(record));
         Ok(plan)
+    }
+
+    /// RFC 5545 3.2.18: who is said to write for the owner, and was not before, must be allowed to, where they live here.
+    async fn check_deputies(
+        &self,
+        source: &Collection,
+        me: &Party,
+        before: Option<&CalendarObject>,
+        after: &CalendarObject,
+    ) -> Result<(), Refusal> {
+        let mut named = deputy::deputies(after, me);
+        if let Some(before) = before {
+            let known = deputy::deputies(before, me);
+            named.retain(|address| !known.contains(address));
+        }
+        let named: Vec<String> = named.into_iter().collect();
+        for resident in self.residents(&named).await?.into_iter().flatten() {
+            if right_of(&resident, source) < Right::ReadWrite {
+                let organises = itip::organizer(after).ok().flatten().is_some_and(|it| me.is(it));
+                let rule = if organises { Rule::Organizer } else { Rule::Attendee };
+                return Err(refused(rule, "SENT-BY names somebody who may not write in this calendar"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The text with whoever writes it for the owner; `None` where it says so already, or they have no address.
+    async fn signed(&self, writer: &UserName, me: &Party, text: &Bytes) -> Result<Option<Bytes>, Refusal> {
+        let by = self.store.principal(writer).await?.map(|writer| writer.email).unwrap_or_default();
+        if by.is_empty() {
+            return Ok(None);
+        }
+        let object = CalendarObject::read(text, &self.line_limits())?;
+        Ok(Some(Bytes::from(deputy::signed(text, &object, me, &by))).filter(|signed| signed != text))
     }
 
     #[expect(clippy::too_many_arguments, reason = "one each of what a change is made of")]
@@ -223,8 +259,32 @@ impl Service {
             let notes = organizer::Notes { organizer: me, statuses: &statuses, before, keeps_answers };
             organizer::noted(text, after, &notes)
         });
+        let mut noted = noted;
+        if let (true, Some(before), Some(now)) = (keeps_answers, before, noted.as_mut()) {
+            *now = self.with_answers(source, before, std::mem::take(now)).await?;
+        }
         let text = noted.map(Bytes::from).filter(|noted| noted != text);
         Ok(Plan { text, parcels, ..Plan::default() })
+    }
+
+    /// An organizer's text with what was answered to single instances meanwhile. RFC 6638 3.2.10.
+    async fn with_answers(
+        &self,
+        source: &Collection,
+        before: &CalendarObject,
+        mut text: Vec<u8>,
+    ) -> Result<Vec<u8>, Refusal> {
+        let zone = self.zone_for(source, None).await?;
+        let mut budget = Budget::new(self.settings.limits.recurrence_steps);
+        let mut object = CalendarObject::read(&text, &self.line_limits())?;
+        for (who, replies) in reply::unknown_to(before, &object) {
+            let who = Party::new(&who, party::principal(&who).unwrap_or_default());
+            if let Some(laid) = reply::laid(&text, &object, &who, &replies, zone, &mut budget) {
+                text = laid;
+                object = CalendarObject::read(&text, &self.line_limits())?;
+            }
+        }
+        Ok(text)
     }
 
     /// What it means for others that an object goes. `answers`: whether an attendee's deletion declines; RFC 6638 8.1.
@@ -258,29 +318,6 @@ impl Service {
         }
         let to = self.resident(&party::address(theirs)).await?;
         Ok(to.filter(|to| *to != owner.name).map(|to| sent(to, Task::Decline)).into_iter().collect())
-    }
-
-    /// What it means for others that a whole calendar goes: of each object what its deletion would. Beyond the bound nobody is told of the
-    /// rest, as the commit that takes the calendar away carries all of it.
-    pub(crate) async fn plan_burial(&self, source: &Collection) -> Result<Vec<Parcel>, Refusal> {
-        let (mut parcels, mut after) = (Vec::new(), None::<String>);
-        // Who unsubscribes declines nothing.
-        if source.address.kind() != Kind::Calendar || source.kept.is_some() {
-            return Ok(parcels);
-        }
-        let owner = self.store.principal(source.address.user()).await?;
-        loop {
-            let page = self.store.objects(source.id, after.as_deref(), PAGE).await?;
-            for record in page.iter().filter(|record| record.schedule_tag.is_some()) {
-                parcels.extend(self.plan_delete(source, owner.as_ref(), record, true).await?);
-            }
-            match page.last() {
-                Some(last) if page.len() == PAGE && parcels.len() < BURIAL_MAX => after = Some(last.name.to_string()),
-                _ => break,
-            }
-        }
-        parcels.truncate(BURIAL_MAX);
-        Ok(parcels)
     }
 
     fn parcel(&self, source: &Collection, me: &Party, name: &str, uid: &str, to: UserName, task: Task) -> Parcel {

@@ -3,14 +3,17 @@
 
 use bytes::Bytes;
 
+use crate::domain::notification::{Draft, Kind, MessageId, Proposed};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Fault, Refusal};
 use crate::ical::itip::message::{self, Method};
 use crate::ical::itip::party::Party;
 use crate::ical::itip::{self, organizer, received as news, reply};
 use crate::ical::object::CalendarObject;
+use crate::ical::{text, time};
 use crate::kv::Writes;
 use crate::service::Service;
+use crate::service::ledger::{Ledger, Place, Wanted};
 use crate::service::scheduling::TRIES;
 use crate::service::scheduling::carry::{Follows, organised_by};
 use crate::service::scheduling::plan::party_of;
@@ -27,13 +30,13 @@ pub struct Received {
 
 impl Service {
     /// Takes a message into the caller's home: REQUEST, ADD and CANCEL as an attendee, REPLY as the organizer; or brings their COUNTER to the
-    /// organizer's inbox. `Forbidden` where the caller is not the recipient (of a COUNTER: the sender), where an answer is not the
+    /// organizer's inbox, their DECLINECOUNTER to an attendee's. `Forbidden` where the caller is not the recipient (of these two: the sender), where an answer is not the
     /// sender's own or they are not asked, and where somebody else organises. A message that is older than what stands there changes
     /// nothing.
     pub async fn receive_itip(&self, caller: &Principal, received: Received) -> Result<(), Refusal> {
         // Whom it concerns comes before what it says.
         let mine = match Method::parse(&received.method) {
-            Some(Method::Counter) => &received.sender,
+            Some(Method::Counter | Method::DeclineCounter) => &received.sender,
             Some(_) => &received.recipient,
             None => return Err(Fault::whole(format!("no method {:?}", received.method)).into()),
         };
@@ -54,7 +57,9 @@ impl Service {
         itip::organizer(&object)?;
         let (me, sender) = (party_of(caller), Party::new(&bare(&received.sender), ""));
         match method {
-            Method::Counter => self.counter(&me, &received, &kept, &object).await,
+            Method::Counter | Method::DeclineCounter => {
+                self.proposed(caller, &me, method, &received, &kept, &object).await
+            }
             Method::Reply => self.replied(caller, &me, &sender, &received, &kept, &object).await,
             Method::Request | Method::Add | Method::Cancel => {
                 if !organised_by(&object, &sender) || me.is_at(sender.email()) {
@@ -151,29 +156,88 @@ impl Service {
         Err(Refusal::Busy { limit: "this object keeps changing", retry_seconds: 1 })
     }
 
-    /// RFC 5546 3.2.7: what an attendee would rather have is the organizer's to decide, so it lies in their inbox and changes nothing.
-    async fn counter(
+    /// RFC 5546 3.2.7, 3.2.8: what an attendee would rather have is the organizer's to decide, and so is to say no to that. Either lies in the
+    /// other's inbox, is told to them, and changes nothing else.
+    async fn proposed(
         &self,
+        caller: &Principal,
         me: &Party,
+        method: Method,
         received: &Received,
         kept: &[u8],
         object: &CalendarObject,
     ) -> Result<(), Refusal> {
-        let organizer = self.resident(&bare(&received.recipient)).await?.ok_or(Refusal::NotFound)?;
-        let person = self.store.principal(&organizer).await?.ok_or(Refusal::NotFound)?;
-        let found = self.find(&organizer, &received.uid).await?;
-        let asks = found.and_then(|(_, _, text)| CalendarObject::read(&text, &self.line_limits()).ok());
-        let asks = asks.filter(|theirs| organised_by(theirs, &party_of(&person)));
-        let asked = asks.is_some_and(|theirs| theirs.components().any(|block| itip::attendee(block, me).is_some()));
-        let own = object.components().all(|block| itip::attendee(block, me).is_some());
-        if !asked || !own || !organised_by(object, &party_of(&person)) {
+        let to = self.resident(&bare(&received.recipient)).await?.ok_or(Refusal::NotFound)?;
+        let person = self.store.principal(&to).await?.ok_or(Refusal::NotFound)?;
+        let declined = method == Method::DeclineCounter;
+        let (asks, organizer, attendee) = match declined {
+            false => (&person, party_of(&person), me.clone()),
+            true => (caller, me.clone(), party_of(&person)),
+        };
+        let found = self.find(&asks.name, &received.uid).await?;
+        let theirs = found.and_then(|(_, _, text)| CalendarObject::read(&text, &self.line_limits()).ok());
+        let asked = theirs
+            .filter(|theirs| organised_by(theirs, &organizer))
+            .is_some_and(|theirs| theirs.components().any(|block| itip::attendee(block, &attendee).is_some()));
+        let named = object.components().all(|block| itip::attendee(block, &attendee).is_some());
+        if !asked || !named || !organised_by(object, &organizer) {
             return Err(Refusal::Forbidden);
         }
-        let posted = self.posted(&organizer, message::of_object(kept, object, Method::Counter)).await?;
+        // Where it stands in the recipient's own calendars: an attendee may have thrown it away, and is told nothing then.
+        let Some((at, stands, text)) = self.find(&to, &received.uid).await? else { return Ok(()) };
+        let place = Place::of_object(&at.address, &stands.name, &received.uid);
+        let stood = CalendarObject::read(&text, &self.line_limits())?;
+        let summary = text::unescaped(stood.components().find_map(|block| block.value("SUMMARY")).unwrap_or_default());
+        let zone = self.zone_of(&at, Some(&person));
+        let first = object.components().next();
+        let start = first.and_then(|block| block.property("DTSTART"));
+        let start = start.and_then(|start| time::time(start, start.value.trim(), object.zones()).ok());
+        let proposed = Proposed {
+            who: me.email().to_owned(),
+            start: start.map(|start| start.instant(zone)),
+            recurrence_id: first.and_then(|block| block.value("RECURRENCE-ID")).map(str::to_owned),
+            summary: summary.clone(),
+            declined,
+        };
+        let draft = Draft::counter(&proposed);
+        let mut wanted = Wanted::default();
+        wanted.message(&place.user, place.conversation, MessageId::of(place.conversation, &draft.key));
+        // What the organizer says no to needs no reading any more.
+        let own = match declined {
+            true => self.find(&caller.name, &received.uid).await?,
+            false => None,
+        };
+        let settled = match &own {
+            Some((collection, record, _)) => {
+                let place = Place::of_object(&collection.address, &record.name, &received.uid);
+                let counters = self.store.conversation(&caller.name, place.conversation).await?;
+                let all = counters.map(|talk| talk.unread).unwrap_or_default();
+                let mut ids = Vec::new();
+                for one in all.into_iter().filter(|one| one.kind == Kind::Counter) {
+                    let said = self.store.message(&caller.name, place.conversation, one.id).await?;
+                    if said.is_some_and(|said| attendee.is_at(&said.sender.to_lowercase())) {
+                        wanted.message(&caller.name, place.conversation, one.id);
+                        ids.push(one.id);
+                    }
+                }
+                Some((place, ids))
+            }
+            None => None,
+        };
+        let posted = self.posted(&to, message::of_object(kept, object, method)).await?;
+        let mut reads = posted.reads();
+        let talk = reads.len();
+        reads.extend(wanted.reads());
         let now = self.now();
-        self.commit(posted.reads(), move |seen, stamp| {
+        self.commit(reads, move |seen, stamp| {
             let mut writes = Writes::new();
             posted.lay(&mut writes, seen, now, stamp)?;
+            let mut ledger = Ledger::open(&wanted, seen.get(talk..).unwrap_or_default(), now)?;
+            ledger.post(&place, &summary, &draft, now);
+            if let Some((place, ids)) = &settled {
+                ledger.deal_with_those(&place.user, place.conversation, ids);
+            }
+            ledger.close(&mut writes, stamp.0);
             Ok((writes, ()))
         })
         .await?;

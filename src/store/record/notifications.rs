@@ -9,13 +9,15 @@ use crate::domain::notification::{
 use crate::store::StoreError;
 use crate::store::record::{address, code, decode, micros, pack, time, unpack};
 
-const KINDS: [notification::Kind; 6] = [
+const KINDS: [notification::Kind; 8] = [
     notification::Kind::Invitation,
     notification::Kind::Update,
     notification::Kind::Cancellation,
     notification::Kind::Reply,
     notification::Kind::Alarm,
     notification::Kind::Import,
+    notification::Kind::Counter,
+    notification::Kind::CounterDeclined,
 ];
 const STATES: [notification::State; 3] =
     [notification::State::Pending, notification::State::Delivered, notification::State::Failed];

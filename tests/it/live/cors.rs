@@ -5,11 +5,12 @@ use crate::live::client::Reply;
 
 const APP: &str = "https://app.example";
 /// One of each face: JSON, DAV, tickets, and a path that is nowhere.
-const PATHS: [&str; 6] = [
+const PATHS: [&str; 7] = [
     "/api/calendars",
     "/calendars/alice/default",
     "/dav/calendars/alice/default/a.ics",
     "/ws/ticket",
+    "/itip",
     "/",
     "/api/none",
 ];
@@ -37,7 +38,9 @@ async fn a_page_that_is_named_may_do_all_that_a_client_does() {
         assert_eq!(told.header("vary"), "Origin");
         let (methods, headers) =
             (list(&told, "access-control-allow-methods"), list(&told, "access-control-allow-headers"));
-        for method in ["get", "put", "patch", "delete", "propfind", "proppatch", "report", "mkcalendar", "mkcol"] {
+        for method in
+            ["get", "put", "patch", "delete", "propfind", "proppatch", "report", "mkcalendar", "mkcol", "acl", "itip"]
+        {
             assert!(methods.iter().any(|known| known == method), "{method}: {methods:?}");
         }
         for header in ["authorization", "content-type", "depth", "if-match", "if-none-match", "prefer", "last-event-id"]

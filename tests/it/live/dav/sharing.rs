@@ -536,3 +536,41 @@ async fn a_share_is_told_on_every_wire_that_has_a_word_for_it() {
     drop((wazo, stomp));
     house.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_acts_is_set_in_json_as_in_dav() {
+    let house = House::open().await;
+    let (alice, bob) = (house.http("alice"), house.http("bob"));
+    assert_eq!(alice.put_json("/api/proxies/read-write", r#"{"users":["bob"]}"#).await.status, 204);
+    assert_eq!(alice.put_json("/api/proxies/read", r#"{"users":["carol"]}"#).await.status, 204);
+    let (mine, theirs) = (alice.get("/api/proxies").await.json(), bob.get("/api/proxies").await.json());
+    assert_eq!(
+        mine["actForMe"],
+        serde_json::json!([{ "user": "bob", "right": "read-write" }, { "user": "carol", "right": "read" }])
+    );
+    assert_eq!(theirs["iActFor"], serde_json::json!([{ "user": "alice", "right": "read-write" }]));
+    let body = "<D:propfind xmlns:D='DAV:'><D:prop><D:group-member-set/></D:prop></D:propfind>";
+    let group = alice.send("PROPFIND", "/principals/alice/calendar-proxy-write/", &[("depth", "0")], body).await.text();
+    assert!(group.contains("/principals/bob/") && !group.contains("/principals/carol/"), "{group}");
+    assert_eq!(
+        bob.put("/calendars/alice/default/by_bob.ics", &crate::live::plain_event("b", "20250120T100000Z")).await.status,
+        201
+    );
+    // Who is named with the other right has that one; oneself, nobody, and other rights are refused.
+    assert_eq!(alice.put_json("/api/proxies/read", r#"{"users":["bob"]}"#).await.status, 204);
+    assert_eq!(
+        alice.get("/api/proxies").await.json()["actForMe"],
+        serde_json::json!([{ "user": "bob", "right": "read" }])
+    );
+    for (right, users) in
+        [("read", "alice"), ("read", "nobody"), ("freebusy", "bob"), ("administration", "bob"), ("x", "bob")]
+    {
+        let body = format!(r#"{{"users":["{users}"]}}"#);
+        let set = alice.put_json(&format!("/api/proxies/{right}"), &body).await;
+        assert_eq!(set.status, 400, "{right} {users}: {set:?}");
+    }
+    assert_eq!(house.anonymous().get("/api/proxies").await.status, 401);
+    assert_eq!(alice.put_json("/api/proxies/read", r#"{"users":[]}"#).await.status, 204);
+    assert_eq!(bob.get("/api/proxies").await.json()["iActFor"], serde_json::json!([]));
+    house.stop().await;
+}
