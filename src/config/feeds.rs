@@ -40,6 +40,7 @@ pub struct FeedsKeys {
     pub refresh_seconds: u32,
     pub refresh_min_seconds: u32,
     pub refresh_max_seconds: u32,
+    pub refreshes_per_minute: u32,
     pub failures: u32,
     pub body_bytes: u64,
     pub timeout_seconds: u64,

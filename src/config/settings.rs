@@ -75,6 +75,7 @@ impl Config {
                 refresh_seconds: self.feeds.refresh_seconds,
                 refresh_min_seconds: self.feeds.refresh_min_seconds,
                 refresh_max_seconds: self.feeds.refresh_max_seconds,
+                refreshes_per_minute: self.feeds.refreshes_per_minute,
                 failures: self.feeds.failures,
                 body_bytes: self.feeds.body_bytes,
             },

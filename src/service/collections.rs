@@ -457,7 +457,8 @@ impl Service {
                 }
                 let mut writes = Vec::new();
                 let holds = gone.source == Source::Own && gone.address.kind() == Kind::Calendar && gone.objects > 0;
-                if tells && holds && !gone.address.is_mailbox() {
+                // Who unsubscribes declines nothing.
+                if tells && holds && !gone.address.is_mailbox() && gone.kept.is_none() {
                     let burial = Burial { collection: gone.id, address: gone.address.clone(), after: None };
                     scheduling::write_burial(&mut writes, gone.id, Some(&burial));
                 }

@@ -18,7 +18,7 @@ use crate::service::Service;
 use crate::service::collections::{COLOR_MAX, NAME_MAX, check_text, standing, tell};
 use crate::service::principals::still_there;
 use crate::store::journal::Pen;
-use crate::store::{collections, feeds, keys};
+use crate::store::{collections, feeds, keys, proxies};
 use crate::system::random;
 
 /// Feeds that a list shows.
@@ -64,9 +64,17 @@ impl Service {
         for feed in self.store.feeds(None).await? {
             let wanted = operated.iter().any(|one| one.name == feed.id && one.target.user() == &feed.user);
             if !feed.keeps() && !wanted {
-                self.commit(vec![keys::feed(&feed.user, &feed.id)], move |seen, _| {
+                let reads = vec![keys::feed(&feed.user, &feed.id), keys::collection(&feed.target)];
+                self.commit(reads, move |seen, stamp| {
                     let mut writes = Vec::new();
                     feeds::seen(seen.first())?.iter().for_each(|feed| feeds::remove(&mut writes, feed));
+                    // Nothing fails there any more.
+                    if let Some(head) = collections::seen(seen.get(1))?.filter(|head| head.down) {
+                        let up = Collection { down: false, ..head.clone() };
+                        collections::write(&mut writes, &up);
+                        let news = list_changes(Some(&head), Some(&up), &[]);
+                        tell(&mut Pen::new(now, stamp.0), &mut writes, news);
+                    }
                     Ok((writes, ()))
                 })
                 .await?;
@@ -134,6 +142,7 @@ impl Service {
         let Some(fetch) = self.fetch.get() else {
             return Err(Refusal::Unsupported("this server fetches nothing".to_owned()));
         };
+        self.refreshes.admit(caller.name.as_str())?;
         fetch.check(&url, settings.allow_private).await.map_err(|why| wrong(&why))?;
         let theirs = self.store.feeds(Some(&caller.name)).await?;
         if theirs.iter().filter(|feed| matches!(feed.from, From::Url(_)) && feed.keeps()).count() >= settings.per_user {
@@ -202,7 +211,8 @@ impl Service {
             state: State::fresh(now),
         };
         let (made_at, name, color) = (at.clone(), name.to_owned(), color.to_owned());
-        self.commit(vec![keys::collection(&at), keys::user(&caller.name)], move |seen, stamp| {
+        let reads = vec![keys::collection(&at), keys::user(&caller.name), keys::proxies(&caller.name)];
+        self.commit(reads, move |seen, stamp| {
             still_there(seen.get(1))?;
             if collections::seen(seen.first())?.is_some() {
                 return Err(Refusal::Exists);
@@ -210,6 +220,7 @@ impl Service {
             let mut made = Collection::new(made_at.clone(), Source::Own, &name, stamp.0);
             made.color.clone_from(&color);
             made.kept = Some(kept.clone());
+            made.proxies = proxies::seen(seen.get(2))?;
             // Somebody else's games and holidays make nobody busy, unless they say so.
             made.transparent = true;
             let mut writes = Vec::new();
@@ -251,6 +262,7 @@ impl Service {
     /// Looks at a feed now. With `force`, the whole of it comes again, and whatever is gone from it is removed, however much that is.
     pub async fn refresh_feed(&self, caller: &Principal, id: &str, force: bool) -> Result<Feed, Refusal> {
         let feed = self.feed(caller, id).await?;
+        self.refreshes.admit(caller.name.as_str())?;
         let (_, feed) = self.wake(&feed.user, &feed.id, force).await?;
         self.nudges.feeds.notify_one();
         feed.ok_or(Refusal::NotFound)

@@ -123,6 +123,8 @@ pub struct Service {
     trust: OnceLock<Trust>,
     shelves: Arc<Shelves>,
     fetch: OnceLock<Arc<dyn Fetch>>,
+    /// Looks at feeds that people ask for: each is a request to somebody else.
+    refreshes: Rate,
     /// Address books that changed, for the feeds that are made of them; each stands here once.
     books: Mutex<BTreeSet<CollectionId>>,
     /// They are taken from there one after another.
@@ -164,6 +166,7 @@ impl Service {
     ) -> Arc<Service> {
         let (post, mails) =
             (Post::new(settings.sinks.at_once), Rate::new(settings.sinks.mails_per_minute, "too many mails"));
+        let refreshes = Rate::new(settings.feeds.refreshes_per_minute, "too many looks at feeds");
         let directory = Arc::new(Directory::new(settings.presence.organisation.clone()));
         let doorkeeper = Doorkeeper::new(&settings, &*random);
         let shelves = Arc::new(Shelves::new(settings.reports.index_objects, settings.reports.parsed_bytes));
@@ -186,6 +189,7 @@ impl Service {
             trust: OnceLock::new(),
             shelves,
             fetch: OnceLock::new(),
+            refreshes,
             books: Mutex::default(),
             waking: tokio::sync::Mutex::new(()),
             nudges: Arc::default(),

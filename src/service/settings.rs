@@ -198,6 +198,8 @@ pub struct Feeds {
     pub refresh_seconds: u32,
     pub refresh_min_seconds: u32,
     pub refresh_max_seconds: u32,
+    /// Looks at feeds that one person may ask for in a minute, subscriptions included; 0 means no limit; one more is answered 429.
+    pub refreshes_per_minute: u32,
     /// Failures in a row after which a feed is told to be down.
     pub failures: u32,
     /// Bytes of a feed, as it comes.
@@ -213,6 +215,7 @@ impl Default for Feeds {
             refresh_seconds: 3_600,
             refresh_min_seconds: 900,
             refresh_max_seconds: 604_800,
+            refreshes_per_minute: 30,
             failures: 3,
             body_bytes: 20_971_520,
         }

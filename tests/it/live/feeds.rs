@@ -205,7 +205,7 @@ async fn alarms_of_a_feed_ring_where_its_owner_lets_them() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn subscriptions_lead_to_public_places_only() {
-    let (house, origin) = (House::open().await, Origin::open().await);
+    let (house, origin) = (House::open_with(&[("feeds.refreshes_per_minute", "30")]).await, Origin::open().await);
     origin.calendar("/a.ics", &events(&["a"]));
     let port = origin.url("").rsplit(':').next().expect("a port").to_owned();
     let closed = "no public address";
@@ -241,6 +241,7 @@ async fn subscriptions_lead_to_public_places_only() {
         assert!(refused.json()["detail"].as_str().expect("a detail").contains(why), "{url}: {refused:?}");
     }
     assert_eq!(house.http("bob").get("/api/subscriptions").await.json(), json!([]));
+    let (open, often) = (("feeds.allow_private", "true"), ("feeds.refreshes_per_minute", "0"));
     let odd = [
         json!({}),
         json!({ "url": "https://example.org/", "source": "/calendars/alice/holidays" }),
@@ -250,10 +251,17 @@ async fn subscriptions_lead_to_public_places_only() {
         let refused = house.http("bob").post("/api/subscriptions", &wanted.to_string()).await;
         assert_eq!(refused.status, 400, "{wanted}: {refused:?}");
     }
+    // Each is a question to somebody else's servers of names, so there is an end to them.
+    let mut refused = 201;
+    for _ in 0..31 {
+        let wanted = json!({ "url": origin.url("/a.ics") }).to_string();
+        refused = house.http("bob").post("/api/subscriptions", &wanted).await.status;
+    }
+    assert_eq!(refused, 429);
     assert!(origin.asked().is_empty(), "nobody was asked");
 
     // Where an address was open once and is closed now, it is closed: each fetch looks for itself.
-    let house = house.reopen_with(NINE, &OPEN).await;
+    let house = house.reopen_with(NINE, &[open, often]).await;
     for refresh in ["PT1M", "P30D", "soon", "-PT1H"] {
         let wanted = json!({ "url": origin.url("/a.ics"), "refresh": refresh }).to_string();
         assert_eq!(house.http("bob").post("/api/subscriptions", &wanted).await.status, 400, "{refresh}");
