@@ -94,20 +94,27 @@ impl Pass {
                 record::people::principal(value).map(drop)
             }
             "collection" => self.collection(value),
-            "collection at" => Ok(self.place(key)),
-            "tomb" => {
-                self.tombs.extend(keys::tomb_id(key));
+            "object" => self.object(key, value),
+            "change" => self.change(key, value),
+            _ => {
+                self.pointer(family, key, value);
                 Ok(())
             }
-            "object" => self.object(key, value),
-            "body" => Ok(self.body(key, value)),
-            "uid" => Ok(self.uid(key, value)),
-            "change" => self.change(key, value),
-            "due" => Ok(self.due(key)),
-            _ => Ok(()),
         };
         if let Err(error) = kept {
             self.survey.find(format_args!("{error}, under {}", hex(key)));
+        }
+    }
+
+    /// Rows that only lead to others, or are pieces of them.
+    fn pointer(&mut self, family: &str, key: &Bytes, value: &Bytes) {
+        match family {
+            "collection at" => self.place(key),
+            "tomb" => self.tombs.extend(keys::tomb_id(key)),
+            "body" => self.body(key, value),
+            "uid" => self.uid(key, value),
+            "due" => self.due(key),
+            _ => {}
         }
     }
 
