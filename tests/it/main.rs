@@ -33,6 +33,7 @@ mod side;
 mod side_vectors;
 mod sinks;
 mod stomp;
+mod survey;
 mod transcripts;
 mod wazo;
 mod wire;
