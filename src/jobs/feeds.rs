@@ -26,6 +26,8 @@ pub async fn run(service: Arc<Service>, schedules: HashMap<String, (Schedule, Tz
     let mut working: JoinSet<Result<(), Refusal>> = JoinSet::new();
     let mut whose: HashMap<Id, (UserName, String)> = HashMap::new();
     loop {
+        // Looked up first: what a turn of the clock makes due after this is for the end of that turn.
+        let now = service.now();
         // As many as could begin, should all that are under way stand before them; and one that says how long to wait.
         let due = match service.look_at_feeds(whose.len() + at_once + 1).await {
             Ok(due) => due,
@@ -34,7 +36,6 @@ pub async fn run(service: Arc<Service>, schedules: HashMap<String, (Schedule, Tz
                 continue;
             }
         };
-        let now = service.now();
         let mut later = None;
         for (at, user, id) in due {
             if at > now {

@@ -1,5 +1,6 @@
 //! Turning a manual clock: every instant on the way is served in order, and each is settled before the next.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
@@ -45,6 +46,23 @@ impl Aim {
     }
 }
 
+/// The clock is on its way: what is to happen once a turn, and not at every instant that the turn stops at, waits for its end.
+struct Passing<'s>(&'s Service);
+
+impl Passing<'_> {
+    fn begin(service: &Service) -> Passing<'_> {
+        service.passing.store(true, Ordering::Release);
+        Passing(service)
+    }
+}
+
+impl Drop for Passing<'_> {
+    fn drop(&mut self) {
+        self.0.passing.store(false, Ordering::Release);
+        self.0.nudges.feeds.notify_one();
+    }
+}
+
 impl Service {
     /// Whether the clock can be turned.
     pub fn clock_is_manual(&self) -> bool {
@@ -68,6 +86,7 @@ impl Service {
             manual.set(target);
             self.turn_back(target).await?;
         }
+        let passing = Passing::begin(self);
         while let Some(next) = self.next_instant().await?.filter(|next| *next <= target) {
             let now = next.max(manual.now());
             manual.set(now);
@@ -88,6 +107,7 @@ impl Service {
             self.note_heard(struck).await?;
         }
         manual.set(target);
+        drop(passing);
         while self.announce().await? {}
         turn.settled &= self.settle(patience).await?;
         self.sweep().await?;

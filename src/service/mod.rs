@@ -73,7 +73,7 @@ pub mod veil;
 pub mod vouched;
 
 use std::collections::BTreeSet;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
@@ -135,6 +135,8 @@ pub struct Service {
     copying: Arc<tokio::sync::Mutex<()>>,
     arrivals: Arrivals,
     turning: tokio::sync::Mutex<()>,
+    /// The clock is on its way through the instants of a turn.
+    passing: AtomicBool,
     /// People are added and removed one after another.
     people: tokio::sync::Mutex<()>,
 }
@@ -197,6 +199,7 @@ impl Service {
             copying: Arc::default(),
             arrivals: Arrivals::default(),
             turning: tokio::sync::Mutex::new(()),
+            passing: AtomicBool::new(false),
             people: tokio::sync::Mutex::new(()),
         })
     }
