@@ -74,8 +74,8 @@ struct About {
 enum Watch {
     /// Nothing flows.
     Quiet,
-    /// A snapshot was asked for under this number.
-    Asking { number: u64, held: Vec<Arc<Notice>>, again: bool },
+    /// A snapshot was asked for under this number; `why` is the news that it answers, which counts as told when the snapshot is written.
+    Asking { number: u64, held: Vec<Arc<Notice>>, again: bool, why: Option<Arc<Notice>> },
     /// All up to this stamp was told.
     Told(u64),
 }
@@ -101,9 +101,9 @@ impl Cti {
         number
     }
 
-    fn look(&mut self, held: Vec<Arc<Notice>>, steps: &mut Vec<Step>) {
+    fn look(&mut self, held: Vec<Arc<Notice>>, why: Option<Arc<Notice>>, steps: &mut Vec<Step>) {
         let number = self.ask(Ask::Look(self.sight.clone()), steps);
-        self.watch = Watch::Asking { number, held, again: false };
+        self.watch = Watch::Asking { number, held, again: false, why };
     }
 
     fn is_group(&self) -> bool {
@@ -128,7 +128,7 @@ impl Cti {
                     if matches!(self.watch, Watch::Quiet) {
                         steps.push(Step::Listen(topic));
                     }
-                    self.look(Vec::new(), steps);
+                    self.look(Vec::new(), None, steps);
                 }
                 Request::Unsubscribe { .. } => {
                     if matches!(self.watch, Watch::Told(_)) {
@@ -146,7 +146,7 @@ impl Cti {
             self.about = Some(About::of(seen));
             return self.proceed(steps);
         };
-        let Watch::Asking { number: asked, held, again } = &mut self.watch else { return };
+        let Watch::Asking { number: asked, held, again, why } = &mut self.watch else { return };
         if *asked != number {
             return;
         }
@@ -154,7 +154,7 @@ impl Cti {
             // Somebody else has this id now.
             return steps.push(Step::Close(self.gone()));
         }
-        let (held, again) = (std::mem::take(held), *again);
+        let (held, again, why) = (std::mem::take(held), *again, why.take());
         let frame = match (seen, &self.viewer) {
             (Seen::Person(portrait), Some(viewer)) => {
                 push::person(&portrait.news, portrait.news.shown.text_for(viewer))
@@ -162,10 +162,13 @@ impl Cti {
             (Seen::Person(portrait), None) => push::person(&portrait.news, portrait.news.shown.message.as_deref()),
             (Seen::Group(portrait), _) => push::group(portrait),
         };
-        steps.push(Step::Say(Outgoing::answer(frame)));
+        steps.push(Step::Say(match &why {
+            Some(notice) => Outgoing::news(frame, notice),
+            None => Outgoing::answer(frame),
+        }));
         self.watch = Watch::Told(seen.stamp());
         if again {
-            self.look(Vec::new(), steps);
+            self.look(Vec::new(), None, steps);
         }
         for notice in held {
             self.tell(&notice, steps);
@@ -226,7 +229,7 @@ impl Cti {
                     steps.push(Step::Say(Outgoing::news(frame, notice)));
                 }
             }
-            Event::GroupChanged { .. } => self.look(Vec::new(), steps),
+            Event::GroupChanged { .. } => self.look(Vec::new(), Some(Arc::clone(notice)), steps),
             Event::Changed { .. }
             | Event::RightsChanged { .. }
             | Event::ListChanged { .. }
