@@ -63,7 +63,7 @@ pub fn write(mut snapshot: Box<dyn Snapshot>, path: &Path) -> Result<Held, DumpE
 
 fn write_part(snapshot: &mut dyn Snapshot, part: &Path) -> Result<Held, DumpError> {
     let lost = |error| DumpError::Io(part.display().to_string(), error);
-    let file = File::create(part).map_err(lost)?;
+    let file = only_ours(part).map_err(lost)?;
     let mut out = Hashing { inner: BufWriter::with_capacity(BUFFER, file), hash: Sha256::new(), bytes: 0 };
     let mut rows = 0u64;
     let head = [&MAGIC[..], &FORMAT.to_be_bytes(), &snapshot.stamp().0.to_be_bytes()].concat();
@@ -86,6 +86,15 @@ fn write_part(snapshot: &mut dyn Snapshot, part: &Path) -> Result<Held, DumpErro
     let file = inner.into_inner().map_err(|error| lost(error.into_error()))?;
     file.sync_all().map_err(lost)?;
     Ok(Held { rows, bytes: bytes + digest.len() as u64 })
+}
+
+/// A new file, or an emptied one that a copy which was cut off left. It holds what everybody has, and the hashes of their passwords.
+fn only_ours(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// Fills an empty engine from a file. The rows that make it a store come with the last batch, so an engine that was filled half-way is none.

@@ -90,6 +90,12 @@ fn a_copy_fills_any_engine() {
         let held = dump::write(kv.snapshot().unwrap(), &file).unwrap();
         assert_eq!((held.rows, held.bytes), (model.len() as u64, std::fs::metadata(&file).unwrap().len()));
         assert!(matches!(dump::write(kv.snapshot().unwrap(), &file), Err(DumpError::Exists(_))));
+        // What everybody has is for the owner of the process alone.
+        #[cfg(unix)]
+        assert_eq!(
+            std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions()) & 0o777,
+            0o600
+        );
         kv.close().await.unwrap();
         for name in ["memory", "sled", "redb"] {
             let other = Home::new(name);
